@@ -1,0 +1,121 @@
+"""An immutable view of the whole configuration at one serial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from ganeti_core.errors import ECODE_NOENT, ConfigurationError, OpPrereqError
+from ganeti_core.model import (
+    Cluster,
+    ConfigObject,
+    Disk,
+    FilterRule,
+    Instance,
+    Network,
+    Node,
+    NodeGroup,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+T = TypeVar("T", bound=ConfigObject)
+
+_TITLES = {"node": "Node", "instance": "Instance", "nodegroup": "Node group", "network": "Network"}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The configuration at `serial`. Share it freely; nothing in it changes.
+
+    :param objects: kind → uuid → object; treat as read-only
+    :param names: kind → name → uuid, for kinds whose objects have unique names
+    :param epoch: of the master that committed it
+    """
+
+    serial: int = 0
+    epoch: int = 0
+    objects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def of_kind(self, kind: str) -> Mapping[str, Any]:
+        return self.objects.get(kind, {})
+
+    @property
+    def cluster(self) -> Cluster:
+        """:raises ConfigurationError: the cluster was not initialised"""
+        for found in self.of_kind("cluster").values():
+            return cast("Cluster", found)
+        raise ConfigurationError("this cluster is not initialised")
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        return self.of_kind("node")
+
+    @property
+    def groups(self) -> Mapping[str, NodeGroup]:
+        return self.of_kind("nodegroup")
+
+    @property
+    def instances(self) -> Mapping[str, Instance]:
+        return self.of_kind("instance")
+
+    @property
+    def disks(self) -> Mapping[str, Disk]:
+        return self.of_kind("disk")
+
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        return self.of_kind("network")
+
+    @property
+    def filters(self) -> Mapping[str, FilterRule]:
+        return self.of_kind("filter")
+
+    @property
+    def master(self) -> Node:
+        return self.nodes[self.cluster.master_node]
+
+    def find(self, kind: str, name: str) -> Any | None:
+        """Find an object by uuid, full name, or unambiguous short host name; None when unknown."""
+        objects = self.of_kind(kind)
+        if name in objects:
+            return objects[name]
+        names = self.names.get(kind, {})
+        if name in names:
+            return objects[names[name]]
+        if "." not in name:
+            short = [uuid for full, uuid in names.items() if full.split(".", 1)[0] == name]
+            if len(short) == 1:
+                return objects[short[0]]
+        return None
+
+    def node(self, name: str) -> Node:
+        """:raises OpPrereqError: no such node (`ECODE_NOENT`)"""
+        return cast("Node", self._known("node", name))
+
+    def instance(self, name: str) -> Instance:
+        """:raises OpPrereqError: no such instance (`ECODE_NOENT`)"""
+        return cast("Instance", self._known("instance", name))
+
+    def group(self, name: str) -> NodeGroup:
+        """:raises OpPrereqError: no such group (`ECODE_NOENT`)"""
+        return cast("NodeGroup", self._known("nodegroup", name))
+
+    def _known(self, kind: str, name: str) -> Any:
+        found = self.find(kind, name)
+        if found is None:
+            title = _TITLES[kind]
+            raise OpPrereqError(f"{title} '{name}' not known", ECODE_NOENT)
+        return found
+
+    def disks_of(self, instance: Instance) -> tuple[Disk, ...]:
+        """The instance's disks in the guest's order."""
+        return tuple(self.disks[uuid] for uuid in instance.disks)
+
+    def instances_on(self, node: str, *, secondary: bool = False) -> Iterator[Instance]:
+        """The instances whose primary (or a secondary) node has the uuid `node`."""
+        for instance in self.instances.values():
+            if node in instance.secondary_nodes if secondary else instance.primary_node == node:
+                yield instance

@@ -1,0 +1,109 @@
+"""The contract of ExtStorage providers: volumes of a storage system outside the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .context import HookContext
+from .data import Description
+from .kinds import Kind, hookspec, where
+
+
+@dataclass(frozen=True)
+class VolumeSpec:
+    """A volume: `name` is unique in the storage system, `size` in MiB, `params` are its options."""
+
+    uuid: str
+    name: str
+    size: int
+    instance: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """An attached volume: its block device, and URIs by which hypervisors may open it directly."""
+
+    device: str
+    uris: dict[str, str] = field(default_factory=dict)
+
+
+class ExtStorageSpec:
+    """What the core may ask of a provider; every hook runs on a node that uses the volume.
+
+    Any node of the cluster can attach a volume. Errors are `BlockDeviceError`.
+    """
+
+    @hookspec(firstresult=True)
+    @where("master")
+    def describe(self) -> Description:
+        """Describe the provider and its volume parameters; ``snapshots``, ``open_close``."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def verify(self, ctx: HookContext, params: dict[str, Any]) -> None:
+        """Check volume parameters.
+
+        :raises OpPrereqError: they cannot work
+        """
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    @where(changes=True, timeout=300.0)
+    def create(self, ctx: HookContext, volume: VolumeSpec) -> None:
+        """Make the volume; one of this name and uuid is left as it is."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    @where(changes=True, timeout=300.0)
+    def remove(self, ctx: HookContext, volume: VolumeSpec) -> None:
+        """Remove it and its data; a missing one is no error."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    @where(changes=True, timeout=120.0)
+    def attach(self, ctx: HookContext, volume: VolumeSpec) -> Attachment:
+        """Map it to this node; an attached one answers the same again."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    @where(changes=True, timeout=120.0)
+    def detach(self, ctx: HookContext, volume: VolumeSpec) -> None:
+        """Unmap it from this node; a detached one is no error."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    @where(changes=True, timeout=300.0)
+    def grow(self, ctx: HookContext, volume: VolumeSpec, size: int) -> None:
+        """Make it `size` MiB large."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    @where(changes=True)
+    def set_info(self, ctx: HookContext, volume: VolumeSpec, text: str) -> None:
+        """Note `text` beside the volume, for people who look at the storage system."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    @where(changes=True, timeout=300.0)
+    def snapshot(self, ctx: HookContext, volume: VolumeSpec, name: str) -> None:
+        """Make a copy named `name` at this moment."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    @where(changes=True)
+    def open(self, ctx: HookContext, volume: VolumeSpec, exclusive: bool) -> None:
+        """Tell that an instance begins to use it here."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    @where(changes=True)
+    def close(self, ctx: HookContext, volume: VolumeSpec) -> None:
+        """Tell that no instance uses it here any more."""
+        raise NotImplementedError
+
+
+EXTSTORAGE = Kind(
+    "extstorage", ExtStorageSpec, optional=frozenset({"snapshot", "open", "close", "set_info"})
+)

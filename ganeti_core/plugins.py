@@ -1,0 +1,354 @@
+"""The plugin host: find (stevedore), check, hold, call (pluggy) and isolate plugins.
+
+Each driver has its own `pluggy.PluginManager` that holds its kind's contracts, the one driver and
+any wrappers, so a call is checked against the contract and still 1:1. A plugin that breaks on
+import or does not keep its contract is remembered in `rejected` and never stops anything else.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import jsonschema
+import pluggy
+from jsonschema.validators import validator_for
+from stevedore import NamedExtensionManager
+
+from ganeti_core.errors import ECODE_INVAL, NotSupported, OpPrereqError, PluginRejected
+from ganeti_core.model import fill
+from ganeti_core.plugin_api.all_kinds import KINDS
+from ganeti_core.plugin_api.data import Description
+from ganeti_core.plugin_api.events import EVENTS_GROUP, EventsSpec
+from ganeti_core.plugin_api.kinds import PROJECT, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from stevedore.extension import Extension
+
+S = TypeVar("S")
+WRAPPERS_GROUP = "ganeti.wrappers"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PluginStatus:
+    """One plugin as `gnt-cluster plugins` shows it; `problem` is empty when it is healthy."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    api: int | None
+    problem: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    manager: pluggy.PluginManager
+    description: Description
+    distribution: str = ""
+    version: str = ""
+    from_source: bool = False
+
+
+@dataclass
+class PluginHost:
+    """Holds the drivers of every kind. Build one per process and pass it on."""
+
+    rejected: dict[tuple[str, str], PluginStatus] = field(default_factory=dict)
+    disabled: frozenset[str] = frozenset()
+    _drivers: dict[tuple[str, str], _Loaded] = field(default_factory=dict)
+    _sources: dict[str, list[Any]] = field(default_factory=dict)
+    _wrappers: dict[str, list[object]] = field(default_factory=dict)
+
+    def load(self, kinds: Iterable[Kind[Any]] = KINDS.values()) -> None:
+        """Find and check every driver and source of `kinds` among the entry points."""
+        self._load_wrappers()
+        for kind in kinds:
+            for name, found in _by_name(_scan(kind.group, self._reject_import(kind))).items():
+                self._add_found(kind, name, found)
+            for extension in _scan(kind.sources_group, self._reject_import(kind)):
+                self._sources.setdefault(kind.name, []).append(extension.obj)
+
+    def _load_wrappers(self) -> None:
+        for extension in _scan(WRAPPERS_GROUP, lambda name, exc: log.error("%s: %s", name, exc)):
+            kind = extension.name.partition(":")[0]
+            self.wrap(kind, extension.obj)
+
+    def wrap(self, kind: str, wrapper: object) -> None:
+        """Put `wrapper` (hooks with ``wrapper=True``) around drivers of `kind` added later."""
+        self._wrappers.setdefault(kind, []).append(wrapper)
+
+    def _reject_import(self, kind: Kind[Any]) -> Callable[[str, BaseException], None]:
+        def reject(name: str, exc: BaseException) -> None:
+            self._reject(kind, name, "", f"cannot be loaded: {type(exc).__name__}: {exc}")
+
+        return reject
+
+    def _add_found(self, kind: Kind[Any], name: str, found: list[Extension[Any]]) -> None:
+        if f"{kind.name}:{name}" in self.disabled:
+            self._reject(kind, name, _origin(found[0])[0], "disabled by the administrator")
+            return
+        if len(found) > 1:
+            origins = ", ".join(sorted(_origin(extension)[0] for extension in found))
+            self._reject(kind, name, origins, "more than one distribution provides it")
+            return
+        distribution, version = _origin(found[0])
+        self.try_add(kind, name, found[0].obj, distribution, version)
+
+    def try_add(
+        self, kind: Kind[Any], name: str, plugin: object, distribution: str = "", version: str = ""
+    ) -> bool:
+        """Add a driver, or note in `rejected` why not."""
+        try:
+            self.add(kind, name, plugin, distribution, version)
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  # wall: foreign code describes itself
+            self._reject(kind, name, distribution, str(exc) or type(exc).__name__)
+            return False
+        return True
+
+    def _reject(self, kind: Kind[Any], name: str, distribution: str, problem: str) -> None:
+        log.warning("plugin %s %s is not used: %s", kind.name, name, problem)
+        self.rejected[kind.name, name] = PluginStatus(
+            kind.name, name, distribution, "", None, problem)
+
+    def add(
+        self, kind: Kind[Any], name: str, plugin: object, distribution: str = "", version: str = ""
+    ) -> None:
+        """Check `plugin` against the contract of `kind` and hold it as `name`.
+
+        :raises PluginRejected: it does not keep the contract; the message says where
+        """
+        self._drivers[kind.name, name] = self._checked(kind, name, plugin, distribution, version)
+        self.rejected.pop((kind.name, name), None)
+
+    def _checked(
+        self, kind: Kind[Any], name: str, plugin: object, distribution: str, version: str
+    ) -> _Loaded:
+        manager = pluggy.PluginManager(PROJECT)
+        for spec in kind.specs:
+            manager.add_hookspecs(spec)
+        try:
+            manager.register(plugin, name=name)
+            for wrapper in self._wrappers.get(kind.name, []):
+                manager.register(wrapper)
+            manager.check_pending()
+        except pluggy.PluginValidationError as exc:
+            raise PluginRejected(f"{kind.name} {name}: {exc}") from exc
+        have = {caller.name for caller in manager.get_hookcallers(plugin) or []}
+        if "describe" not in have:
+            raise PluginRejected(f"{kind.name} {name}: lacks the hook describe")
+        description = manager.hook.describe()
+        _check_description(kind, name, description)
+        missing = _missing_hooks(kind, description, have)
+        if missing:
+            raise PluginRejected(f"{kind.name} {name}: lacks the hooks {', '.join(missing)}")
+        absent = {hook: function for hook, function in kind.hooks().items() if hook not in have}
+        if absent:
+            manager.register(_Refusals(kind, name, absent), name="refusals")
+        return _Loaded(manager, description, distribution, version)
+
+    def refresh_sources(self, root: Path, settings: Mapping[str, Any]) -> None:
+        """Ask every source again which drivers this node has."""
+        for kind_name, sources in self._sources.items():
+            kind = KINDS[kind_name]
+            for key in [k for k, d in self._drivers.items() if d.from_source and k[0] == kind_name]:
+                del self._drivers[key]
+            for source in sources:
+                self._ask_source(kind, source, root, settings)
+
+    def _ask_source(
+        self, kind: Kind[Any], source: Any, root: Path, settings: Mapping[str, Any]
+    ) -> None:
+        try:
+            found = list(source.drivers(root, settings))
+        except Exception:  # wall: foreign code
+            log.exception("source %s of %s failed", type(source).__name__, kind.name)
+            return
+        for name, plugin in found:
+            if (kind.name, name) in self._drivers:
+                continue
+            if self.try_add(kind, name, plugin):
+                loaded = self._drivers[kind.name, name]
+                self._drivers[kind.name, name] = _Loaded(
+                    loaded.manager, loaded.description, from_source=True)
+
+    def names(self, kind: Kind[Any]) -> list[str]:
+        """The usable drivers of `kind`, sorted."""
+        return sorted(name for kind_name, name in self._drivers if kind_name == kind.name)
+
+    def has(self, kind: Kind[Any], name: str) -> bool:
+        return (kind.name, name) in self._drivers
+
+    def driver(self, kind: Kind[S], name: str) -> S:
+        """The hook caller of one driver; call its hooks with keywords.
+
+        :raises OpPrereqError: no such driver; says why where the reason is known
+        """
+        return cast("S", self._loaded(kind, name).manager.hook)
+
+    def describe(self, kind: Kind[Any], name: str) -> Description:
+        """:raises OpPrereqError: as `driver`"""
+        return self._loaded(kind, name).description
+
+    def _loaded(self, kind: Kind[Any], name: str) -> _Loaded:
+        try:
+            return self._drivers[kind.name, name]
+        except KeyError:
+            title = kind.name.replace("_", " ").removesuffix("s")
+            if refused := self.rejected.get((kind.name, name)):
+                raise OpPrereqError(
+                    f"The {title} '{name}' cannot be used: {refused.problem}", ECODE_INVAL
+                ) from None
+            known = ", ".join(self.names(kind)) or "none"
+            raise OpPrereqError(
+                f"Unknown {title} '{name}' (there are: {known})", ECODE_INVAL) from None
+
+    def defaults(self, kind: Kind[Any], name: str) -> dict[str, Any]:
+        """The driver's parameters with their default values."""
+        properties = self.describe(kind, name).parameters.get("properties", {})
+        return {key: schema["default"] for key, schema in properties.items() if "default" in schema}
+
+    def check_parameters(self, kind: Kind[Any], name: str, given: Mapping[str, Any]) -> None:
+        """Check sparse parameters against the driver's schema.
+
+        :raises OpPrereqError: an unknown name or a value of the wrong form (`ECODE_INVAL`)
+        """
+        schema = self.describe(kind, name).parameters
+        known = schema.get("properties", {})
+        for key in given:
+            if key not in known and not schema.get("additionalProperties", False):
+                raise OpPrereqError(
+                    f"Unknown parameter '{key}' for {kind.name.rstrip('s')} {name}", ECODE_INVAL)
+        filled = fill(self.defaults(kind, name), given)
+        for problem in validator_for(schema)(schema).iter_errors(filled):
+            path = "/".join(str(part) for part in problem.absolute_path) or "parameters"
+            raise OpPrereqError(
+                f"Invalid value for '{path}' of {kind.name.rstrip('s')} {name}: {problem.message}",
+                ECODE_INVAL)
+
+    def status(self) -> list[PluginStatus]:
+        """Every plugin, healthy or not, sorted by kind and name."""
+        rows = [
+            PluginStatus(kind, name, loaded.distribution, loaded.version,
+                         loaded.description.api_version, title=loaded.description.title)
+            for (kind, name), loaded in self._drivers.items()
+        ]
+        return sorted([*rows, *self.rejected.values()], key=lambda row: (row.kind, row.name))
+
+
+class _Refusals:
+    """Stands in for the optional hooks that a driver lacks: pluggy alone would answer None."""
+
+    def __init__(self, kind: Kind[Any], name: str, hooks: Iterable[str]) -> None:
+        marker = pluggy.HookimplMarker(PROJECT)
+        for hook in hooks:
+            setattr(self, hook, marker(_refusal(f"{kind.name} {name} does not offer {hook}")))
+
+
+def _refusal(message: str) -> Callable[[], None]:
+    def refuse() -> None:
+        raise NotSupported(message)
+
+    return refuse
+
+
+def _missing_hooks(kind: Kind[Any], description: Description, have: set[str]) -> list[str]:
+    required = {hook for hook in _hooks_of(kind.spec) if hook not in kind.optional}
+    for capability, spec in kind.extensions:
+        if capability in description.capabilities:
+            required |= _hooks_of(spec)
+    return sorted(required - have)
+
+
+def _hooks_of(spec: type) -> set[str]:
+    return {name for name, value in vars(spec).items()
+            if not name.startswith("_") and callable(value)}
+
+
+def _check_description(kind: Kind[Any], name: str, description: object) -> None:
+    if not isinstance(description, Description):
+        raise PluginRejected(f"{kind.name} {name}: describe() gave no Description")
+    version = description.api_version
+    if version > kind.api:
+        raise PluginRejected(
+            f"{kind.name} {name} speaks API {version}, this core {kind.api}: update the core")
+    if version < kind.oldest_api:
+        raise PluginRejected(
+            f"{kind.name} {name} speaks API {version}, the oldest accepted is {kind.oldest_api}: "
+            "update the plugin")
+    if version < kind.api:
+        log.info("plugin %s %s speaks the older API %d", kind.name, name, version)
+    schema = description.parameters
+    try:
+        validator_for(schema).check_schema(schema)
+    except jsonschema.SchemaError as exc:
+        raise PluginRejected(f"{kind.name} {name}: bad parameter schema: {exc.message}") from exc
+
+
+def _scan(group: str, failed: Callable[[str, BaseException], None]) -> list[Extension[Any]]:
+    """Load a group's entry points, each on its own.
+
+    Stevedore loads a group as a whole and lets AssertionError and SystemExit escape its failure
+    callback, so one bad import would hide its neighbours.
+    """
+    listing: NamedExtensionManager[Any] = NamedExtensionManager(group, names=[])
+    found: list[Extension[Any]] = []
+    for name in sorted({entry.name for entry in listing.list_entry_points()}):
+        try:
+            manager: NamedExtensionManager[Any] = NamedExtensionManager(
+                group, names=[name], invoke_on_load=True, on_load_failure_callback=_raise)
+            found.extend(manager.extensions)
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  # wall: foreign code at import time
+            failed(name, exc)
+    return found
+
+
+def _raise(_manager: object, _entry_point: object, error: BaseException) -> None:
+    raise error
+
+
+def _by_name(extensions: Iterable[Extension[Any]]) -> dict[str, list[Extension[Any]]]:
+    grouped: dict[str, list[Extension[Any]]] = {}
+    for extension in extensions:
+        grouped.setdefault(extension.name, []).append(extension)
+    return grouped
+
+
+def _origin(extension: Extension[Any]) -> tuple[str, str]:
+    dist = getattr(extension.entry_point, "dist", None)
+    return (dist.name, dist.version) if dist is not None else ("", "")
+
+
+class Events:
+    """Tells every subscriber, each with its own guard: a failure is logged and reaches nobody."""
+
+    def __init__(self) -> None:
+        self._managers: list[tuple[str, pluggy.PluginManager]] = []
+
+    def load(self) -> None:
+        """Find subscribers among the entry points of ``ganeti.events``."""
+        for extension in _scan(EVENTS_GROUP, lambda name, exc: log.error("%s: %s", name, exc)):
+            self.add(extension.name, extension.obj)
+
+    def add(self, name: str, subscriber: object) -> None:
+        """:raises pluggy.PluginValidationError: it names events or parameters that do not exist"""
+        manager = pluggy.PluginManager(PROJECT)
+        manager.add_hookspecs(EventsSpec)
+        manager.register(subscriber, name=name)
+        manager.check_pending()
+        self._managers.append((name, manager))
+
+    def tell(self, event: str, **arguments: Any) -> None:
+        """Deliver one event; never raises because of a subscriber."""
+        for name, manager in self._managers:
+            try:
+                getattr(manager.hook, event)(**arguments)
+            except Exception:  # wall: foreign code
+                log.exception("subscriber %s failed on %s", name, event)
