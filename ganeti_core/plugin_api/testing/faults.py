@@ -8,10 +8,11 @@ while daemons run, and a count is kept in it across processes::
 
 - ``mode``: ``fail`` raises the kind's error, ``block`` waits until the process is killed (or the
   rule is gone from the file), ``die`` kills its own process with SIGKILL, ``slow`` waits
-  ``seconds``, ``skip`` answers None without acting.
+  ``seconds``, ``skip`` answers None without acting (only a `steerable` driver can).
 - ``when``: ``before`` or ``after`` acting. ``slow`` is ``after`` where nothing is said, so that a
   call's deadline passes though it succeeded; the others are ``before``.
-- ``times``: how often the rule applies; without it, always.
+- ``times``: how often the rule applies; without it, always. It is counted down in the file, where
+  a test can watch it: at 0 the rule has struck as often as it was told to.
 - ``instance``: applies only to calls about this instance (its name), or this disk (its uuid).
 - ``message``: the error's text.
 
@@ -77,7 +78,7 @@ def take_fault(control: Path, hook: str, subjects: frozenset[str]) -> Fault | No
             return None
         rules = _parse(control, file)
         for rule in _rules_of(rules, hook):
-            if rule.get("instance") in (None, *subjects):
+            if rule.get("times", 1) > 0 and rule.get("instance") in (None, *subjects):
                 fault = _fault(control, hook, rule)
                 if "times" in rule:
                     write_faults(control, _counted_down(rules, hook, rule))
@@ -124,9 +125,8 @@ def _rules_of(rules: Mapping[str, Any], hook: str) -> list[dict[str, Any]]:
 def _counted_down(
     rules: Mapping[str, Any], hook: str, used: Mapping[str, Any]
 ) -> dict[str, Any]:
-    left = [rule | {"times": rule["times"] - 1} if rule is used else rule
-            for rule in _rules_of(rules, hook)]
-    return {**rules, hook: [rule for rule in left if rule.get("times", 1) > 0]}
+    return {**rules, hook: [rule | {"times": rule["times"] - 1} if rule is used else rule
+                            for rule in _rules_of(rules, hook)]}
 
 
 def _fault(control: Path, hook: str, rule: Mapping[str, Any]) -> Fault:
@@ -220,18 +220,18 @@ class FaultInjection:
 def _wrapper(
     name: str, hook: Callable[..., Any], control: Path, error: type[GanetiError]
 ) -> Callable[..., Any]:
-    signature = inspect.signature(hook)
-    parameters = [item for item in signature.parameters.values() if item.name != "self"]
+    names = [parameter for parameter in inspect.signature(hook).parameters if parameter != "self"]
 
+    # pluggy passes arguments by position, in the order of the signature, which it unwraps to find.
+    @functools.wraps(hook)
     def wrapper(*values: Any) -> Generator[None, Any, Any]:
-        arguments = dict(zip([item.name for item in parameters], values, strict=True))
+        arguments = dict(zip(names, values, strict=True))
         context: HookContext = arguments["ctx"]
         # An absolute `control` stays as it is.
         path = Paths(context.root).etc / control
-        with fault_around(path, name, subjects_of(arguments), error):
+        with fault_around(path, name, subjects_of(arguments), error) as act:
+            if not act:
+                raise OpExecError(f"{path}: {name}: a wrapper cannot keep the driver from acting")
             return (yield)
 
-    # pluggy passes arguments by position, in the order of the signature that it finds.
-    wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined] # functions take any attribute
-    wrapper.__name__ = wrapper.__qualname__ = name
     return wrapper
