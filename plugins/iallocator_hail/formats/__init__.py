@@ -1,0 +1,1 @@
+"""Readers and writers of cluster descriptions: text, allocator request, RAPI, LUXI, simulation."""

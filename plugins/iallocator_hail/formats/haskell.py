@@ -1,0 +1,104 @@
+"""Numbers and lists as the peer's programs read and print them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+
+from ..errors import LoadError
+
+_NUMBER = re.compile(r"\s*(\(?\s*)(-?\s*)(NaN|Infinity|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*")
+
+
+def _scan(name: str, text: str) -> tuple[str, str]:
+    match = _NUMBER.match(text)
+    if match is None or match.group(1):
+        raise LoadError(f"{name}: cannot parse string '{text}'")
+    rest = text[match.end() :]
+    if rest and (rest[0].isalpha() or rest[0] == "_") and match.group(3)[0] in "NI":
+        raise LoadError(f"{name}: cannot parse string '{text}'")
+    return match.group(2).strip() + match.group(3), rest
+
+
+def read_int(name: str, text: str) -> int:
+    """Read a whole number.
+
+    :raises LoadError: it is none, or something follows it.
+    """
+    token, rest = _scan(name, text)
+    if not token.lstrip("-").isdigit():
+        raise LoadError(f"{name}: cannot parse string '{text}'")
+    _no_rest(name, text, rest)
+    value = int(token)
+    return (value + 2**63) % 2**64 - 2**63
+
+
+def read_float(name: str, text: str) -> float:
+    """Read a number; the forms `.5` and `5.` are none.
+
+    :raises LoadError: it is none, or something follows it.
+    """
+    token, rest = _scan(name, text)
+    _no_rest(name, text, rest)
+    try:
+        return float(token)
+    except OverflowError:
+        return math.inf
+
+
+def _no_rest(name: str, text: str, rest: str) -> None:
+    if rest:
+        raise LoadError(f"{name}: leftover characters when parsing '{text}': '{rest}'")
+
+
+def show_float(value: float) -> str:
+    """The shortest text that reads back: decimal from 0.1 to 10^7, else with an exponent."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value == 0:
+        return "-0.0" if math.copysign(1, value) < 0 else "0.0"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    text = "".join(map(str, digits))
+    point = len(text) + exponent
+    prefix = "-" if sign else ""
+    if 0.1 <= abs(value) < 1e7:
+        if point <= 0:
+            return f"{prefix}0.{'0' * -point}{text}"
+        return f"{prefix}{text[:point].ljust(point, '0')}.{text[point:] or '0'}"
+    return f"{prefix}{text[0]}.{text[1:] or '0'}e{point - 1}"
+
+
+def show_string(text: str) -> str:
+    """A quoted string with escapes."""
+    out = []
+    for char in text:
+        if char in '"\\':
+            out.append("\\" + char)
+        elif char == "\n":
+            out.append("\\n")
+        elif char == "\t":
+            out.append("\\t")
+        elif " " <= char < "\x7f":
+            out.append(char)
+        else:
+            out.append(f"\\{ord(char)}")
+    return '"' + "".join(out) + '"'
+
+
+def show_list(items: Iterable[str]) -> str:
+    """A list of quoted strings."""
+    return "[" + ",".join(map(show_string, items)) + "]"
+
+
+def fixed(value: float, digits: int) -> str:
+    """A number with so many decimals, halves rounded by the exact binary value."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return f"{value:.{digits}f}"

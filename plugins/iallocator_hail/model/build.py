@@ -1,0 +1,345 @@
+"""From a description to the array model: figures of nodes, registration of instances, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ..errors import LoadError
+from ..records import BALANCEABLE, LOCAL_TEMPLATES, Description, Instance, Node
+from .arrays import Demand, Floats, Ints, Site, View
+from .cluster import Cluster, NodeFigures
+from .labels import Labels, Prefixes
+
+Load = tuple[float, float, float, float]
+"""Utilisation of processor, memory, disk and network."""
+
+_BUSY: Load = (1.0, 1.0, 1.0, 1.0)
+_IDLE: Load = (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What the user may add to the data while it is loaded."""
+
+    loads: Mapping[str, Load] = field(default_factory=dict)
+    """Measured utilisation per instance."""
+    ignore_loads: bool = False
+    exclusion_tags: tuple[str, ...] = ()
+    selected: tuple[str, ...] | None = None
+    """The only instances that may be moved; None: all."""
+    excluded: tuple[str, ...] = ()
+    kvm_node_memory: int = 4096
+
+
+def build(
+    description: Description,
+    options: BuildOptions | None = None,
+    pending: Sequence[Instance] = (),
+) -> Cluster:
+    """Make the model; `pending` instances are known to it but not placed anywhere.
+
+    :raises LoadError: the options name instances that do not exist.
+    """
+    options = options or BuildOptions()
+    description = _static_memory(description, options)
+    instances = [*description.instances, *pending]
+    movable = _movable(description, options, len(pending))
+    demand = demand_of(instances, options)
+    prefixes = Prefixes.read(description.tags, options.exclusion_tags)
+    labels = Labels.read(prefixes, description.nodes, instances)
+    forthcoming = any(instance.forthcoming for instance in instances)
+    site = _site(description, forthcoming)
+    primary = np.array([item.primary for item in instances], dtype=np.int64)
+    secondary = np.array([item.secondary for item in instances], dtype=np.int64)
+    figures = _figures(description, demand, primary)
+    cluster = Cluster(
+        description=description,
+        instances=instances,
+        site=site,
+        figures=figures,
+        demand=demand,
+        labels=labels,
+        state=_empty_state(description, figures),
+        peers=np.zeros((len(description.nodes), len(description.nodes))),
+        primary=primary,
+        secondary=secondary,
+        location_score=_location_scores(labels, primary, secondary),
+        movable=movable,
+        primaries=_lists(demand, primary, len(description.nodes)),
+        secondaries=_lists(demand, secondary, len(description.nodes)),
+        tags=np.zeros((len(description.nodes), len(labels.exclusion_names))),
+        real_tags=np.zeros((len(description.nodes), len(labels.exclusion_names))),
+    )
+    _register(cluster)
+    return cluster
+
+
+def _static_memory(description: Description, options: BuildOptions) -> Description:
+    if description.hypervisor != "kvm" or options.kvm_node_memory <= 0:
+        return description
+    nodes = tuple(
+        replace(node, node_memory=options.kvm_node_memory) for node in description.nodes
+    )
+    return replace(description, nodes=nodes)
+
+
+def _movable(
+    description: Description, options: BuildOptions, pending: int
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    names = [instance.name for instance in description.instances]
+    selected = None if options.selected is None else set(expand(names, options.selected))
+    excluded = set(expand(names, options.excluded))
+    nodes = description.nodes
+
+    def movable(instance: Instance) -> bool:
+        if instance.template not in BALANCEABLE or instance.name in excluded:
+            return False
+        if selected is not None and instance.name not in selected:
+            return False
+        second = instance.secondary
+        return second < 0 or nodes[second].group == nodes[instance.primary].group
+
+    found = [movable(instance) for instance in description.instances]
+    return np.array(found + [False] * pending, dtype=np.bool_)
+
+
+def expand(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Full names for names that may lack their last labels.
+
+    :raises LoadError: some fit none or several.
+    """
+    found = {name: match_name(names, name) for name in wanted}
+    if bad := [name for name in wanted if found[name] is None]:
+        from ..formats.haskell import show_list  # noqa: PLC0415 - only for the message
+
+        raise LoadError(f"Unknown instance(s): {show_list(bad)}")
+    return [match for match in found.values() if match is not None]
+
+
+def match_name(names: Sequence[str], wanted: str) -> str | None:
+    """The full name that a user means, None if there is none or no single one."""
+    if wanted in names:
+        return wanted
+    hits = [name for name in names if name.startswith(wanted + ".")]
+    return hits[0] if len(hits) == 1 else None
+
+
+def demand_of(instances: Sequence[Instance], options: BuildOptions) -> Demand:
+    """What instances take from nodes, as arrays over the instances."""
+
+    def column(values: list[float]) -> Floats:
+        return np.array(values, dtype=np.float64)
+
+    def flags(values: list[bool]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        return np.array(values, dtype=np.bool_)
+
+    def load(instance: Instance) -> Load:
+        return _IDLE if options.ignore_loads else options.loads.get(instance.name, _BUSY)
+
+    real = flags([not item.forthcoming for item in instances])
+    local = flags([item.template in LOCAL_TEMPLATES for item in instances])
+    disk = np.where(local, column([item.disk for item in instances]), 0.0)
+    spindle_use = np.where(local, column([item.spindle_use for item in instances]), 0.0)
+    cpus = column([0.0 if _switched_off(item) else item.vcpus for item in instances])
+    known = [item.total_spindles for item in instances]
+    loads = np.array([load(item) for item in instances], dtype=np.float64).reshape(-1, 4)
+    loads = np.where(real[:, None], loads, 0.0).T.copy()
+    return Demand(
+        memory=column([item.memory for item in instances]),
+        running=column([item.memory if item.uses_memory else 0 for item in instances]),
+        counted=column([item.memory if _reserves(item) else 0 for item in instances]),
+        disk=np.where(real, disk, 0.0),
+        disk_forth=disk,
+        spindle_use=np.where(real, spindle_use, 0.0),
+        spindle_use_forth=spindle_use,
+        spindles=column([-1 if value is None else value for value in known]),
+        cpus=np.where(real, cpus, 0.0),
+        cpus_forth=cpus,
+        load_cpu=loads[0],
+        load_mem=loads[1],
+        load_disk=loads[2],
+        load_net=loads[3],
+        one=real.astype(np.float64),
+        local=local,
+        drbd=flags([item.template == "drbd" for item in instances]),
+        real=real,
+    )
+
+
+def _switched_off(instance: Instance) -> bool:
+    return instance.status == "ADMIN_offline"
+
+
+def _reserves(instance: Instance) -> bool:
+    return (
+        instance.auto_balance and not instance.forthcoming and not _switched_off(instance)
+    )
+
+
+def _site(description: Description, forthcoming: bool) -> Site:
+    nodes = description.nodes
+    policies = [description.groups[node.group].policy for node in nodes]
+
+    def column(values: Sequence[float]) -> Floats:
+        return np.array(values, dtype=np.float64)
+
+    spindles = column([node.spindles for node in nodes])
+    exclusive = np.array([node.exclusive for node in nodes], dtype=np.bool_)
+    return Site(
+        total_mem=column([node.total_memory for node in nodes]),
+        total_disk=column([node.total_disk for node in nodes]),
+        total_cpus=column([node.total_cpus for node in nodes]),
+        speed=column([node.cpu_speed for node in nodes]),
+        total_spindles=spindles,
+        max_spindles=column([policy.spindle_ratio for policy in policies]) * spindles,
+        min_disk=np.zeros(len(nodes)),
+        max_ratio=column([policy.vcpu_ratio for policy in policies]),
+        exclusive=exclusive,
+        offline=np.array([node.offline for node in nodes], dtype=np.bool_),
+        any_exclusive=bool(exclusive.any()),
+        any_forthcoming=forthcoming,
+    )
+
+
+def _figures(description: Description, demand: Demand, primary: Ints) -> NodeFigures:
+    nodes = description.nodes
+
+    def column(values: Sequence[float]) -> Floats:
+        return np.array(values, dtype=np.float64)
+
+    running = _sum_at(primary, demand.running, len(nodes))
+    node_mem = column([node.node_memory for node in nodes])
+    reported = column([node.free_memory for node in nodes])
+    total = np.trunc(column([node.total_memory for node in nodes]))
+    return NodeFigures(
+        node_mem=node_mem,
+        reported_mem=reported,
+        missing_mem=total - node_mem - running - reported,
+        node_cpus=column([node.node_cpus for node in nodes]),
+        group=np.array([node.group for node in nodes], dtype=np.int64),
+    )
+
+
+def _sum_at(where: Ints, values: Floats, size: int) -> Floats:
+    """Sums of values by node; `where` may hold -1 for nowhere."""
+    total = np.zeros(size)
+    there = where >= 0
+    np.add.at(total, where[there], values[there])
+    return total
+
+
+def _lists(demand: Demand, where: Ints, size: int) -> list[tuple[int, ...]]:
+    found: list[list[int]] = [[] for _ in range(size)]
+    for instance in np.flatnonzero((where >= 0) & demand.real)[::-1].tolist():
+        found[where[instance]].append(instance)
+    return [tuple(row) for row in found]
+
+
+def _location_scores(labels: Labels, primary: Ints, secondary: Ints) -> Floats:
+    if labels.common is None:
+        return np.zeros(len(primary))
+    return np.where(secondary >= 0, labels.common[primary, secondary], 0.0)
+
+
+def _empty_state(description: Description, figures: NodeFigures) -> View:
+    nodes = description.nodes
+    count = len(nodes)
+    total = np.trunc(np.array([node.total_memory for node in nodes], dtype=np.float64))
+    disk = np.array([node.free_disk for node in nodes], dtype=np.float64)
+    spindles = np.array([node.free_spindles for node in nodes], dtype=np.float64)
+    return View(
+        free_mem=total - figures.node_mem - np.maximum(0.0, figures.missing_mem),
+        free_disk=disk,
+        free_spindles=spindles,
+        cpus=figures.node_cpus.copy(),
+        spindles=np.zeros(count),
+        load_cpu=np.zeros(count),
+        load_mem=np.zeros(count),
+        load_disk=np.zeros(count),
+        load_net=np.zeros(count),
+        mem_forth=figures.reported_mem.copy(),
+        disk_forth=disk.copy(),
+        free_spindles_forth=spindles.copy(),
+        cpus_forth=figures.node_cpus.copy(),
+        spindles_forth=np.zeros(count),
+        reserved=np.zeros(count),
+        failing=np.zeros(count, dtype=np.bool_),
+        primaries=np.zeros(count),
+        secondaries=np.zeros(count),
+        location=np.zeros(count),
+        clashes=np.zeros(count),
+    )
+
+
+def _register(cluster: Cluster) -> None:
+    """Account for the placed instances; the reported free figures know of the real ones."""
+    state, demand, size = cluster.state, cluster.demand, cluster.node_count
+    primary, secondary = cluster.primary, cluster.secondary
+    state.free_mem -= _sum_at(primary, demand.running, size)
+    state.cpus += _sum_at(primary, demand.cpus, size)
+    state.cpus_forth += _sum_at(primary, demand.cpus_forth, size)
+    state.primaries += _sum_at(primary, demand.one, size)
+    state.secondaries += _sum_at(secondary, demand.one, size)
+    # What is not in the reported figure: memory of stopped and of forthcoming instances.
+    state.mem_forth -= _sum_at(primary, demand.memory - demand.running, size)
+    hidden = demand.disk_forth - demand.disk
+    both = np.stack([primary, secondary], axis=1).reshape(-1)
+    twice = np.repeat(np.arange(len(primary)), 2)
+    state.disk_forth -= _sum_at(both, hidden[twice], size)
+    ordinary = ~cluster.site.exclusive
+    state.spindles += _sum_at(both, demand.spindle_use[twice], size) * ordinary
+    state.spindles_forth += _sum_at(both, demand.spindle_use_forth[twice], size) * ordinary
+    coming = np.where(demand.real, 0.0, np.maximum(0.0, demand.spindles))
+    if cluster.site.any_exclusive:
+        state.free_spindles_forth -= _sum_at(both, coming[twice], size) * ~ordinary
+    _register_loads(cluster, both, twice)
+    _register_tags(cluster)
+    rows = (secondary >= 0) & (primary >= 0)
+    np.add.at(cluster.peers, (secondary[rows], primary[rows]), demand.counted[rows])
+    if size:
+        state.reserved[:] = cluster.peers.max(axis=1)
+    state.failing[:] = cluster.figures.reported_mem < state.reserved
+
+
+def _register_loads(cluster: Cluster, both: Ints, twice: Ints) -> None:
+    state, demand, size = cluster.state, cluster.demand, cluster.node_count
+    state.load_cpu += _sum_at(cluster.primary, demand.load_cpu, size)
+    state.load_mem += _sum_at(cluster.primary, demand.load_mem, size)
+    state.load_net += _sum_at(cluster.primary, demand.load_net, size)
+    # One pass over primaries and secondaries in instance order: sums of floats depend on it.
+    state.load_disk += _sum_at(both, demand.load_disk[twice], size)
+
+
+def _register_tags(cluster: Cluster) -> None:
+    state, labels, primary = cluster.state, cluster.labels, cluster.primary
+    placed = primary >= 0
+    real = placed & cluster.demand.real
+    if labels.exclusion_names:
+        np.add.at(cluster.tags, primary[placed], labels.exclusion[placed])
+        np.add.at(cluster.real_tags, primary[real], labels.exclusion[real])
+        state.clashes += np.maximum(0.0, cluster.tags - 1.0).sum(axis=1)
+    if cluster.has_locations:
+        found = (labels.location[primary] * labels.desired).sum(axis=1)
+        missing = labels.desired_count - found
+        score = np.where(real, cluster.location_score + missing, 0.0)
+        state.location += _sum_at(primary, score, cluster.node_count)
+
+
+def unaccounted(cluster: Cluster) -> list[tuple[Node, int, int]]:
+    """Nodes whose figures do not add up, last first: missing memory (MiB) and disk (GiB)."""
+    nodes, size = cluster.description.nodes, cluster.node_count
+    sizes = np.array([item.disk for item in cluster.instances], dtype=np.float64)
+    sizes = np.where(cluster.demand.real, sizes, 0.0)
+    used = _sum_at(cluster.primary, sizes, size) + _sum_at(cluster.secondary, sizes, size)
+    total = np.array([node.total_disk for node in nodes], dtype=np.float64)
+    free = np.array([node.free_disk for node in nodes], dtype=np.float64)
+    disk = np.trunc(total) - free - used
+    memory = cluster.figures.missing_mem
+    return [
+        (nodes[index], int(memory[index]), int(disk[index] // 1024))
+        for index in range(size - 1, -1, -1)
+        if memory[index] > 512 or disk[index] > 1024
+    ]

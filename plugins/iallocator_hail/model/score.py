@@ -1,0 +1,231 @@
+"""The cluster score: what it is made of, and its exact value for changed states.
+
+Sums run over nodes in ascending order and components are added in the order of `COMPONENTS`,
+one by one, since rounding decides ties (`numpy.sum` adds pairwise and would not do).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from .arrays import Floats, Ints, Site, View
+from .cluster import Cluster
+
+COMPONENTS: Final = (
+    ("free_mem_cv", 0.5),
+    ("free_disk_cv", 0.5),
+    ("n1_cnt", 1.0),
+    ("reserved_mem_cv", 1.0),
+    ("offline_all_cnt", 4.0),
+    ("offline_pri_cnt", 16.0),
+    ("vcpu_ratio_cv", 0.5),
+    ("cpu_load_cv", 1.0),
+    ("mem_load_cv", 1.0),
+    ("disk_load_cv", 1.0),
+    ("net_load_cv", 1.0),
+    ("pri_tags_score", 2.0),
+    ("spindles_cv", 0.5),
+    ("free_mem_cv_forth", 0.5),
+    ("free_disk_cv_forth", 0.5),
+    ("vcpu_ratio_cv_forth", 0.5),
+    ("spindles_cv_forth", 0.5),
+    ("location_score", 1.0),
+    ("location_exclusion_score", 1.0),
+    ("reserved_mem_rtotal", 0.25),
+)
+"""Name and weight of every component."""
+
+
+def free_disk_share(site: Site, view: View) -> Floats:
+    """Free part of a node's storage, by spindles where it is exclusive."""
+    share = np.where(site.total_disk == 0, 1.0, view.free_disk / site.total_disk)
+    if not site.any_exclusive:
+        return share
+    return np.where(site.exclusive, _spindle_share(site, view.free_spindles), share)
+
+
+def _free_disk_share_forth(site: Site, view: View) -> Floats:
+    share = np.where(site.total_disk == 0, 1.0, view.disk_forth / site.total_disk)
+    if not site.any_exclusive:
+        return share
+    return np.where(site.exclusive, _spindle_share(site, view.free_spindles_forth), share)
+
+
+def _spindle_share(site: Site, free: Floats) -> Floats:
+    return np.where(site.total_spindles == 0, 1.0, free / site.total_spindles)
+
+
+Column = Callable[[Site, View], Floats]
+
+SPREADS: Final[tuple[tuple[int, Column], ...]] = (
+    (0, lambda site, view: view.free_mem / site.total_mem),
+    (1, free_disk_share),
+    (3, lambda site, view: view.reserved / site.total_mem),
+    (6, lambda site, view: view.cpus / site.total_cpus / site.speed),
+    (7, lambda site, view: view.load_cpu),
+    (8, lambda site, view: view.load_mem),
+    (9, lambda site, view: view.load_disk),
+    (10, lambda site, view: view.load_net),
+    (12, lambda site, view: view.spindles / site.max_spindles),
+    (13, lambda site, view: view.mem_forth / site.total_mem),
+    (14, _free_disk_share_forth),
+    (15, lambda site, view: view.cpus_forth / site.total_cpus / site.speed),
+    (16, lambda site, view: view.spindles_forth / site.max_spindles),
+)
+"""Components that are standard deviations, with the node's value."""
+
+RESERVED_ROW: Final = 2
+"""Row of `SPREADS` whose sum is the component `reserved_mem_rtotal`."""
+
+COUNTS: Final[tuple[tuple[int, Column, bool], ...]] = (
+    (2, lambda site, view: (view.primaries + view.secondaries) * view.failing, False),
+    (4, lambda site, view: view.primaries + view.secondaries, True),
+    (5, lambda site, view: view.primaries, True),
+    (11, lambda site, view: view.clashes, False),
+    (17, lambda site, view: view.location, False),
+)
+"""Components that are sums of whole numbers, and whether of offline nodes."""
+
+
+@dataclass(slots=True)
+class Changed:
+    """For each of several candidates, one node that it changes and the node's new state."""
+
+    node: Ints
+    view: View
+
+
+class Scorer:
+    """Scores of states that differ in a few nodes from one base state.
+
+    Only the given nodes count, in ascending order; `online` are the positions of the ones that
+    take part in balancing.
+    """
+
+    def __init__(self, cluster: Cluster, nodes: Ints) -> None:
+        self.cluster = cluster
+        self.nodes = nodes
+        offline = cluster.site.offline[nodes]
+        self.online = nodes[~offline]
+        self.place = np.full(cluster.node_count, -1, dtype=np.int64)
+        self.place[self.online] = np.arange(len(self.online))
+        self.site = cluster.site_of(self.online)
+        view = cluster.view(self.online)
+        shape = (len(SPREADS), len(self.online))
+        self.columns = np.empty(shape)
+        for row, (_, column) in enumerate(SPREADS):
+            self.columns[row] = column(self.site, view)
+        self.counts = [
+            self._base_count(column, nodes[offline] if of_offline else self.online)
+            for _, column, of_offline in COUNTS
+        ]
+        self._counted = (self.place >= 0, np.isin(np.arange(cluster.node_count), nodes[offline]))
+        self.map_counts = self._map_counts()
+
+    def _base_count(self, column: Column, nodes: Ints) -> float:
+        site, view = self.cluster.site_of(nodes), self.cluster.view(nodes)
+        return float(column(site, view).sum())
+
+    def _map_counts(self) -> Floats:
+        """How many pairs of location tag and exclusion tag there are, per pair."""
+        labels = self.cluster.labels
+        return labels.location[self.online].T @ self.cluster.real_tags[self.online]
+
+    def map_value(self) -> float:
+        """The component for equal services in one location."""
+        return float(np.maximum(0.0, self.map_counts - 1.0).sum())
+
+    def components(
+        self, changes: Sequence[Changed] = (), map_values: Floats | float | None = None
+    ) -> Floats:
+        """All components (rows) for candidates (columns); without changes: of the base state."""
+        count = changes[0].node.shape[0] if changes else 1
+        out = np.zeros((len(COMPONENTS), count))
+        if not len(self.online):
+            return out
+        step = max(1, 2_000_000 // self.columns.size)
+        for start in range(0, count, step):
+            part = slice(start, min(count, start + step))
+            self._spreads(out[:, part], changes, part)
+        for row, (component, column, of_offline) in enumerate(COUNTS):
+            out[component] = self._count(self.counts[row], column, of_offline, changes)
+        out[18] = self.map_value() if map_values is None else map_values
+        return out
+
+    def _spreads(self, out: Floats, changes: Sequence[Changed], part: slice) -> None:
+        count = out.shape[1]
+        shape = (self.columns.shape[0], count, self.columns.shape[1])
+        values = np.empty(shape)
+        values[:] = self.columns[:, None, :]
+        for change in changes:
+            self._patch(values, change, part)
+        sums = np.add.accumulate(values, axis=2)[:, :, -1]
+        size = len(self.online)
+        values -= (sums / size)[:, :, None]
+        values *= values
+        variances = np.add.accumulate(values, axis=2, out=values)[:, :, -1] / size
+        spreads = np.sqrt(variances)
+        for row, (component, _) in enumerate(SPREADS):
+            out[component] = spreads[row]
+        out[19] = sums[RESERVED_ROW]
+
+    def _patch(self, values: Floats, change: Changed, part: slice) -> None:
+        place = self.place[change.node[part]]
+        here = np.flatnonzero(place >= 0)
+        site = self.cluster.site_of(change.node[part])
+        view = _part(change.view, part)
+        for row, (_, column) in enumerate(SPREADS):
+            new = np.broadcast_to(column(site, view), place.shape)
+            values[row, here, place[here]] = new[here]
+
+    def _count(
+        self, base: float, column: Column, of_offline: bool, changes: Sequence[Changed]
+    ) -> Floats | float:
+        total: Floats | float = base
+        for change in changes:
+            matters = self._counted[of_offline][change.node]
+            site = self.cluster.site_of(change.node)
+            new, old = column(site, change.view), column(site, self.cluster.view(change.node))
+            total = total + np.where(matters, new - old, 0.0)
+        return total
+
+    def scores(
+        self, changes: Sequence[Changed] = (), map_values: Floats | float | None = None
+    ) -> Floats:
+        """The score of every candidate."""
+        return weigh(self.components(changes, map_values))
+
+    def base(self) -> float:
+        """The score of the base state."""
+        return float(self.scores()[0])
+
+
+def weigh(components: Floats) -> Floats:
+    """Scores from components, added up in their order."""
+    total = np.zeros(components.shape[1:])
+    for (_, weight), values in zip(COMPONENTS, components, strict=True):
+        total = total + weight * values
+    return total
+
+
+def _part(view: View, part: slice) -> View:
+    def cut(values: Floats) -> Floats:
+        array = np.asarray(values)
+        return array[part] if array.ndim and array.shape[0] > 1 else array
+
+    return View(*(cut(getattr(view, name)) for name in View.__slots__))
+
+
+def optimal_score(cluster: Cluster) -> float:
+    """The part of the score that no balancing can remove: the reserved memory itself."""
+    total = cluster.site.total_mem
+    whole = float(np.add.accumulate(total)[-1]) if len(total) else 0.0
+    rest = whole - float(total.max(initial=0.0))
+    if len(total) < 2 or rest <= 0:
+        return 0.0
+    reserved = float(cluster.peers.sum())
+    return 0.25 * (reserved / rest - reserved / whole)

@@ -1,0 +1,1 @@
+"""Searches over the model: balancing, allocation, evacuation, capacity, maintenance."""

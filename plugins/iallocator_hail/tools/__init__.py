@@ -1,0 +1,1 @@
+"""Programs, one module each with a `main(argv)`, and what they share."""
