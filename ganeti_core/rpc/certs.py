@@ -1,0 +1,238 @@
+"""The cluster's certificate authority, each node's certificate, and who is whom on a connection.
+
+A certificate's common name is the node's uuid, its alternative name the node's name. A node is
+recognised by the SHA-256 of its certificate. Keys lie in files of mode 0600.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from ganeti_core.errors import ConfigurationError
+from ganeti_core.rpc.atomic import write_atomically, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from ganeti_core.paths import Paths
+
+AUTHORITY_DAYS = 3650
+NODE_DAYS = 1825
+_SLACK = datetime.timedelta(days=1)
+"""Certificates are valid from a day ago: clocks differ."""
+
+
+@dataclass(frozen=True)
+class TlsIdentity:
+    """The files that make one side of a connection."""
+
+    certificate: Path
+    key: Path
+    ca: Path
+
+    @classmethod
+    def of(cls, paths: Paths) -> TlsIdentity:
+        """The identity of the node whose files are `paths`."""
+        return cls(paths.node_certificate, paths.node_key, paths.ca_certificate)
+
+    def server_context(self) -> ssl.SSLContext:
+        """Make the accepting side: a caller may show a certificate, and it must be the cluster's.
+
+        :raises ConfigurationError: a file is missing or damaged
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        # Tickets arrive after the handshake and make an idle connection look as if it had data.
+        context.num_tickets = 0
+        return self._loaded(context)
+
+    def client_context(self) -> ssl.SSLContext:
+        """Make the calling side; who the server is, the caller checks by its fingerprint.
+
+        :raises ConfigurationError: a file is missing or damaged
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_REQUIRED
+        return self._loaded(context)
+
+    def _loaded(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        try:
+            context.load_cert_chain(self.certificate, self.key)
+            context.load_verify_locations(self.ca)
+        except OSError as exc:
+            raise ConfigurationError(
+                f"cannot use the certificate {self.certificate}, its key and {self.ca}: {exc}"
+            ) from exc
+        return context
+
+    def stamp(self) -> tuple[int, ...]:
+        """A value that changes when a file was replaced: contexts are then made anew."""
+        try:
+            states = [file.stat() for file in (self.certificate, self.key, self.ca)]
+        except FileNotFoundError:
+            return ()
+        return tuple(number for state in states for number in (state.st_mtime_ns, state.st_ino))
+
+
+def fingerprint(der: bytes) -> str:
+    """Name a certificate by its bytes: SHA-256, hex."""
+    return hashlib.sha256(der).hexdigest()
+
+
+def fingerprint_of(file: Path) -> str:
+    """Name the certificate in a PEM file.
+
+    :raises ConfigurationError: there is none
+    """
+    try:
+        return fingerprint(ssl.PEM_cert_to_DER_cert(file.read_text()))
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f"no certificate in {file}: {exc}") from exc
+
+
+def common_name(certificate: dict[str, Any]) -> str:
+    """Read the common name from what `ssl.SSLSocket.getpeercert` tells."""
+    for group in certificate.get("subject", ()):
+        for key, value in group:
+            if key == "commonName":
+                return str(value)
+    return ""
+
+
+def create_authority(paths: Paths, cluster_name: str) -> str:
+    """Make the cluster's authority, replacing one that is there; answers its fingerprint."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name(cluster_name[:64])
+    certificate = (
+        _builder(name, name, key.public_key(), AUTHORITY_DAYS)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(sign_certificates=True), critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    write_private(paths.ca_key, _key_pem(key))
+    write_atomically(paths.ca_certificate, _pem(certificate), 0o644)
+    return fingerprint_of(paths.ca_certificate)
+
+
+def issue_local(paths: Paths, node_uuid: str, node_name: str) -> str:
+    """Make key and certificate of this very host; needs the authority's key.
+
+    Answers the certificate's fingerprint.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = _issue(paths, key.public_key(), node_uuid, node_name)
+    write_private(paths.node_key, _key_pem(key))
+    write_atomically(paths.node_certificate, certificate, 0o644)
+    return fingerprint_of(paths.node_certificate)
+
+
+def make_request(paths: Paths, node_name: str) -> str:
+    """Make this host's own key and a request for a certificate, PEM; the key stays here."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    write_private(paths.node_key, _key_pem(key))
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(_name(node_name[:64])).sign(key, hashes.SHA256())
+    )
+    return request.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def sign_request(paths: Paths, request: str, node_uuid: str, node_name: str) -> str:
+    """Sign a request with the authority's key; names are those given here, not the request's.
+
+    :raises ConfigurationError: the request is damaged or not signed by its own key, or this host
+        has no authority
+    """
+    try:
+        parsed = x509.load_pem_x509_csr(request.encode())
+        public_key = parsed.public_key()
+    except ValueError as exc:
+        raise ConfigurationError(f"the certificate request cannot be read: {exc}") from exc
+    if not parsed.is_signature_valid:
+        raise ConfigurationError("the certificate request is not signed by its own key")
+    if not isinstance(public_key, ec.EllipticCurvePublicKey):
+        raise ConfigurationError("the certificate request has a key of another type than EC")
+    return _issue(paths, public_key, node_uuid, node_name).decode()
+
+
+def _issue(
+    paths: Paths, public_key: ec.EllipticCurvePublicKey, node_uuid: str, node_name: str
+) -> bytes:
+    try:
+        authority = x509.load_pem_x509_certificate(paths.ca_certificate.read_bytes())
+        key = serialization.load_pem_private_key(paths.ca_key.read_bytes(), None)
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f"this host cannot sign certificates: {exc}") from exc
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ConfigurationError(f"{paths.ca_key} holds a key of another type than EC")
+    certificate = (
+        _builder(_name(node_uuid), authority.subject, public_key, NODE_DAYS)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(node_name)]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(
+            [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(_usage(sign_certificates=False), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()),
+                       critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return _pem(certificate)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, days: int
+) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject).issuer_name(issuer).public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _SLACK)
+        .not_valid_after(now + datetime.timedelta(days=days))
+    )
+
+
+def _usage(*, sign_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not sign_certificates, key_cert_sign=sign_certificates,
+        crl_sign=sign_certificates, content_commitment=False, key_encipherment=False,
+        data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False)
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption())
+
+
+def write_candidates(paths: Paths, fingerprints: Iterable[str]) -> None:
+    """Tell this node whose certificates may change it."""
+    content = json.dumps(sorted(set(fingerprints)), indent=1).encode()
+    write_private(candidates_file(paths), content)
+
+
+def candidates_file(paths: Paths) -> Path:
+    return paths.data / "candidates"

@@ -1,0 +1,226 @@
+"""One kept connection from a master to a node, and the pool that hands it from thread to thread."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from ganeti_core.errors import JobCanceled, NodeUnreachable, OutcomeUnknown, RpcError
+from ganeti_core.rpc.certs import common_name, fingerprint
+from ganeti_core.rpc.pyro import (
+    METHOD,
+    OBJECT,
+    StrictConnection,
+    connect_message,
+    shake_hands,
+    shut,
+)
+
+# Pyro5 is imported through ganeti_core.rpc.pyro first: see there.
+from Pyro5 import client as pyro_client  # isort: skip
+from Pyro5 import errors as pyro_errors  # isort: skip
+from Pyro5 import protocol, serializers  # isort: skip
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from ganeti_core.model import Node
+
+CONNECT_SECONDS = 5.0
+GRACE_SECONDS = 5.0
+"""The node ends a call at its limit and says so: its word is awaited a little longer."""
+IDLE_KEPT = 8
+IDLE_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A node as a caller sees it; with a `fingerprint` nobody else's certificate is accepted."""
+
+    uuid: str
+    name: str
+    address: str
+    port: int
+    fingerprint: str = ""
+
+    @classmethod
+    def of(cls, node: Node) -> Self:
+        return cls(node.uuid, node.name, node.primary_ip, node.port, node.fingerprint)
+
+
+class _Proxy(pyro_client.Proxy):
+    """Pyro5's proxy on a connection that was made and greeted by `Connection.open`."""
+
+    def __init__(self, connection: StrictConnection) -> None:
+        super().__init__(  # type: ignore[no-untyped-call]  # the library is untyped
+            OBJECT, connected_socket=connection.sock)
+        self._pyroConnection = connection
+
+    def _pyroGetMetadata(self, *_: object, **__: object) -> None:
+        # The greeting told that the object is there; asking again would cost a round trip.
+        super()._pyroGetMetadata(  # type: ignore[no-untyped-call]  # as above
+            OBJECT, known_metadata={"methods": [METHOD], "oneway": [], "attrs": []})
+
+
+class Connection:
+    """An open connection; used by one thread at a time."""
+
+    def __init__(self, peer: Peer, wire: StrictConnection) -> None:
+        self.peer = peer
+        self._wire = wire
+        self._proxy: Any = _Proxy(wire)
+        self.idle_since = time.monotonic()
+        self.timed_out = False
+
+    @classmethod
+    def open(cls, peer: Peer, context: ssl.SSLContext) -> Self:
+        """Connect, check who answers, and exchange greetings.
+
+        :raises NodeUnreachable: it did not work; nothing was asked
+        """
+        try:
+            raw = socket.create_connection((peer.address, peer.port), CONNECT_SECONDS)
+        except OSError as exc:
+            raise _unreachable(peer, exc) from exc
+        try:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock = context.wrap_socket(raw, do_handshake_on_connect=False)
+        except OSError as exc:
+            raw.close()
+            raise _unreachable(peer, exc) from exc
+        try:
+            shake_hands(sock, CONNECT_SECONDS)
+            _check_identity(peer, sock)
+            wire = StrictConnection(sock, idle=CONNECT_SECONDS, limit=CONNECT_SECONDS)
+            _greet(peer, wire)
+            return cls(peer, wire)
+        except (OSError, pyro_errors.PyroError) as exc:
+            sock.close()
+            raise _unreachable(peer, exc) from exc
+        except NodeUnreachable:
+            sock.close()
+            raise
+
+    @property
+    def stale(self) -> bool:
+        """Whether the other side has ended it: an idle connection has nothing to read."""
+        poll = select.poll()
+        poll.register(self._wire.sock, select.POLLIN)
+        return bool(poll.poll(0)) or time.monotonic() - self.idle_since > IDLE_SECONDS
+
+    @property
+    def server_fingerprint(self) -> str:
+        return fingerprint(self._wire.tls.getpeercert(binary_form=True) or b"")
+
+    def invoke(
+        self, arguments: tuple[Any, ...], timeout: float, cancelled: Callable[[], bool] | None
+    ) -> Any:
+        """Make one call and answer its envelope; after an error the connection is of no use.
+
+        :raises NodeUnreachable: it was not delivered
+        :raises OutcomeUnknown: it was, but no answer came
+        :raises JobCanceled: `cancelled` said so while the answer was awaited
+        """
+        self._proxy._pyroClaimOwnership()
+        self._wire.idle = timeout + GRACE_SECONDS
+        self._wire.limit = timeout + GRACE_SECONDS
+        self._wire.cancelled = cancelled
+        self._wire.sent = False
+        try:
+            return self._proxy._pyroInvoke(METHOD, arguments, {})
+        except InterruptedError as exc:
+            raise JobCanceled("the job was canceled while a node was asked") from exc
+        except pyro_errors.TimeoutError as exc:
+            self.timed_out = True
+            raise self._lost(f"no answer within {timeout:g} s", exc) from exc
+        except (pyro_errors.CommunicationError, OSError) as exc:
+            raise self._lost(str(exc), exc) from exc
+        except (pyro_errors.PyroError, ValueError) as exc:
+            raise RpcError(f"node {self.peer.name} answered nonsense: {exc}") from exc
+
+    def _lost(self, why: str, exc: Exception) -> RpcError:
+        if not self._wire.sent:
+            return _unreachable(self.peer, exc)
+        return OutcomeUnknown(f"node {self.peer.name} was asked, but its answer is lost: {why}")
+
+    def shut(self) -> None:
+        """Wake the thread that waits for an answer; harmless at any time."""
+        shut(self._wire.sock)
+
+    def close(self) -> None:
+        self._wire.sock.close()
+
+
+def _unreachable(peer: Peer, exc: Exception) -> NodeUnreachable:
+    return NodeUnreachable(
+        f"node {peer.name} cannot be asked at {peer.address}:{peer.port}: {exc}")
+
+
+def _check_identity(peer: Peer, sock: ssl.SSLSocket) -> None:
+    der = sock.getpeercert(binary_form=True) or b""
+    if peer.fingerprint:
+        if fingerprint(der) != peer.fingerprint:
+            raise NodeUnreachable(
+                f"at {peer.address}:{peer.port} answers someone else than node {peer.name}: its "
+                f"certificate is {fingerprint(der)}, not {peer.fingerprint}")
+        return
+    name = common_name(sock.getpeercert() or {})
+    if peer.uuid and name != peer.uuid:
+        raise NodeUnreachable(
+            f"at {peer.address}:{peer.port} answers node {name}, not {peer.name} ({peer.uuid})")
+
+
+def _greet(peer: Peer, wire: StrictConnection) -> None:
+    """Open the conversation: only an answer proves that the node accepts our certificate."""
+    wire.send(connect_message())
+    answer = protocol.recv_stub(wire, [protocol.MSG_CONNECTOK, protocol.MSG_CONNECTFAIL])
+    if answer.type == protocol.MSG_CONNECTFAIL:
+        reason = serializers.serializers["json"].loads(answer.data)
+        raise NodeUnreachable(f"node {peer.name} refuses us: {reason}")
+
+
+@dataclass
+class Pool:
+    """Idle connections by node."""
+
+    _idle: dict[str, list[Connection]] = field(default_factory=dict)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, peer: Peer) -> Connection | None:
+        """Hand out an idle connection to exactly this peer that is not stale."""
+        while True:
+            with self._guard:
+                idle = self._idle.get(peer.uuid)
+                connection = idle.pop() if idle else None
+            if connection is None:
+                return None
+            if connection.peer == peer and not connection.stale:
+                return connection
+            connection.close()
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next call."""
+        connection.idle_since = time.monotonic()
+        with self._guard:
+            idle = self._idle.setdefault(connection.peer.uuid, [])
+            if keep := len(idle) < IDLE_KEPT:
+                idle.append(connection)
+        if not keep:
+            connection.close()
+
+    def drop(self, peer_uuid: str) -> None:
+        """Close the idle connections of one node."""
+        with self._guard:
+            idle = self._idle.pop(peer_uuid, [])
+        for connection in idle:
+            connection.close()
+
+    def close(self) -> None:
+        for peer_uuid in list(self._idle):
+            self.drop(peer_uuid)

@@ -1,0 +1,316 @@
+"""A node's door: accept, shake hands (TLS), check who calls, then let Pyro5 read messages.
+
+Each connection has a thread of its own from its first byte on, so a silent one delays nobody.
+Connections that have not finished their handshake are few (`HANDSHAKES`): when one too many comes
+the oldest is closed, so that silence cannot lock out a caller who speaks. Those that are served
+are bounded too (`CONNECTIONS`): the one too many is told so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import AccessDenied, GanetiError
+from ganeti_core.rpc.access import Caller, Candidates, Role, role_of
+from ganeti_core.rpc.certs import TlsIdentity, common_name, fingerprint
+from ganeti_core.rpc.pyro import (
+    OBJECT,
+    StrictConnection,
+    configure,
+    refusal_message,
+    shake_hands,
+    shut,
+)
+from ganeti_core.rpc.wire import Envelope, failure
+
+# Pyro5 is imported through ganeti_core.rpc.pyro first: see there.
+from Pyro5 import errors as pyro_errors  # isort: skip
+from Pyro5 import server as pyro_server  # isort: skip
+from Pyro5.callcontext import current_context  # isort: skip
+
+if TYPE_CHECKING:
+    import ssl
+
+log = logging.getLogger(__name__)
+
+HANDSHAKE_SECONDS = 5.0
+MESSAGE_SECONDS = 60.0
+"""A message, once begun, must be complete after this time."""
+IDLE_SECONDS = 3600.0
+LONGEST_CALL = 1e6
+ANONYMOUS_SECONDS = 10.0
+ANONYMOUS_BYTES = 65536
+HANDSHAKES = 32
+CONNECTIONS = 128
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call as it arrived; `args` is plain JSON."""
+
+    service: str
+    args: dict[str, Any]
+    call_id: str = ""
+    epoch: int = 0
+    subject: str = ""
+    timeout: float = 30.0
+
+
+Handler = Callable[[Caller, Request], Envelope]
+"""Answers a request; it must not raise."""
+
+
+class _NodeObject:
+    """The one object that Pyro5 shows, with its one method."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    @pyro_server.expose
+    def call(
+        self, service: str, args: dict[str, Any], call_id: str, epoch: int, subject: str,
+        timeout: float,
+    ) -> Envelope:
+        connection = current_context.client
+        assert isinstance(connection, _Served)  # noqa: S101  # every connection here is one
+        try:
+            request = checked_request((service, args, call_id, epoch, subject, timeout))
+        except GanetiError as exc:
+            return failure(exc)
+        return self._handler(connection.caller, request)
+
+
+def checked_request(parameters: tuple[Any, ...]) -> Request:
+    """Build the request from what a caller sent.
+
+    :raises AccessDenied: it has other types than a request has
+    """
+    match parameters:
+        case (str(service), dict(args), str(call_id), int(epoch), str(subject),
+              int(timeout) | float(timeout)) if 0 < timeout < LONGEST_CALL:
+            return Request(service, args, call_id, epoch, subject, float(timeout))
+    raise AccessDenied("the call has parameters of a wrong type")
+
+
+class _Metadata:
+    """Tells Pyro5's client what it asks for in its handshake, and nothing else."""
+
+    def __init__(self, daemon: object) -> None:
+        pass
+
+    def get_metadata(self, object_id: str) -> dict[str, list[str]]:
+        if object_id != OBJECT:
+            raise AccessDenied("unknown object")
+        return {"methods": ["call"], "oneway": [], "attrs": []}
+
+
+class _Served(StrictConnection):
+    """A connection whose caller is known."""
+
+    def __init__(self, sock: ssl.SSLSocket, caller: Caller, role: Role) -> None:
+        anonymous = role is Role.ANONYMOUS
+        super().__init__(
+            sock, idle=ANONYMOUS_SECONDS if anonymous else IDLE_SECONDS,
+            limit=ANONYMOUS_SECONDS if anonymous else MESSAGE_SECONDS)
+        if anonymous:
+            self.max_message = ANONYMOUS_BYTES
+        self.caller = caller
+
+
+@dataclass
+class RpcServer:
+    """Serves `handler` on a TCP port; `start` returns when the port is open.
+
+    :param open_to_strangers: whether connections without certificate are served at all; the
+        handler then decides what they may ask
+    """
+
+    identity: TlsIdentity
+    candidates: Candidates
+    handler: Handler
+    open_to_strangers: Callable[[], bool] = lambda: False
+    address: tuple[str, int] = ("127.0.0.1", 0)
+    _listener: socket.socket | None = None
+    _context: tuple[tuple[int, ...], ssl.SSLContext] | None = None
+    _shaking: dict[socket.socket, None] = field(default_factory=dict)
+    _serving: set[socket.socket] = field(default_factory=set)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _threads: set[threading.Thread] = field(default_factory=set)
+
+    def start(self) -> None:
+        """Open the port and accept in a thread.
+
+        :raises OSError: the address cannot be used
+        :raises ConfigurationError: the certificates cannot be used
+        """
+        configure()
+        self._tls()
+        # Pyro5's daemon wants a transport; ours are handed to it one by one.
+        ours, self._unused = socket.socketpair()
+        self._pyro = pyro_server.Daemon(connected_socket=ours, interface=_Metadata)
+        self._ours = ours
+        self._pyro.register(_NodeObject(self.handler), OBJECT)
+        family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
+        self._listener = socket.create_server(self.address, family=family, backlog=128)
+        self._spawn(self._accept_loop, "rpc-accept")
+
+    @property
+    def port(self) -> int:
+        """The port that is open; chosen by the system where 0 was asked."""
+        if self._listener is None:
+            raise RuntimeError("the server was not started")
+        return int(self._listener.getsockname()[1])
+
+    def stop(self, grace: float = 5.0) -> None:
+        """Close the port and every connection; wait at most `grace` seconds for their threads."""
+        self._stopping.set()
+        if self._listener is None:
+            return
+        # Closing alone does not wake a thread that waits in accept().
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._guard:
+            sockets = [*self._shaking, *self._serving]
+            threads = list(self._threads)
+        for sock in sockets:
+            shut(sock)
+        until = time.monotonic() + grace
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
+        self._pyro.close()
+        self._ours.close()
+        self._unused.close()
+
+    def _spawn(self, target: Callable[..., None], name: str, *args: Any) -> None:
+        def run() -> None:
+            try:
+                target(*args)
+            except Exception:  # wall: a connection's end is not the server's
+                log.exception("%s failed", name)
+            finally:
+                with self._guard:
+                    self._threads.discard(threading.current_thread())
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        with self._guard:
+            self._threads.add(thread)
+        thread.start()
+
+    def _accept_loop(self) -> None:
+        assert self._listener is not None  # noqa: S101  # start() has set it
+        while not self._stopping.is_set():
+            try:
+                sock, address = self._listener.accept()
+            except OSError as exc:
+                if self._stopping.is_set():
+                    return
+                # Out of descriptors, most likely: those who are here go on, newcomers wait.
+                log.error("cannot accept a connection: %s", exc)
+                self._stopping.wait(0.2)
+                continue
+            self._make_room()
+            with self._guard:
+                self._shaking[sock] = None
+            self._spawn(self._serve, f"rpc-{address[0]}:{address[1]}", sock, address[0])
+
+    def _make_room(self) -> None:
+        with self._guard:
+            oldest = next(iter(self._shaking)) if len(self._shaking) >= HANDSHAKES else None
+            if oldest is not None:
+                del self._shaking[oldest]
+        if oldest is not None:
+            log.warning("too many callers that say nothing: the oldest is dropped")
+            shut(oldest)
+
+    def _tls(self) -> ssl.SSLContext:
+        """The context; made anew when the node's certificate was replaced."""
+        stamp = self.identity.stamp()
+        if self._context is None or self._context[0] != stamp:
+            self._context = (stamp, self.identity.server_context())
+        return self._context[1]
+
+    def _serve(self, raw: socket.socket, address: str) -> None:
+        try:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock = self._tls().wrap_socket(
+                raw, server_side=True, do_handshake_on_connect=False)
+        except (OSError, GanetiError) as exc:
+            log.warning("connection from %s: %s", address, exc)
+            self._forget(raw)
+            raw.close()
+            return
+        # wrap_socket moved the descriptor: `raw` can no longer be shut.
+        with self._guard:
+            known = raw in self._shaking
+            self._shaking.pop(raw, None)
+            if known:
+                self._shaking[sock] = None
+        try:
+            if known:
+                self._converse(sock, address)
+        finally:
+            self._forget(sock)
+            sock.close()
+
+    def _forget(self, sock: socket.socket) -> None:
+        with self._guard:
+            self._shaking.pop(sock, None)
+            self._serving.discard(sock)
+
+    def _converse(self, sock: ssl.SSLSocket, address: str) -> None:
+        caller = self._shake_hands(sock, address)
+        if caller is None:
+            return
+        role = role_of(caller, self.candidates)
+        with self._guard:
+            self._shaking.pop(sock, None)
+            full = len(self._serving) >= CONNECTIONS
+            if not full and not self._stopping.is_set():
+                self._serving.add(sock)
+        if role is Role.ANONYMOUS and not self.open_to_strangers():
+            self._refuse(sock, address, "no certificate was shown")
+        elif full:
+            self._refuse(sock, address, f"this node serves {CONNECTIONS} connections already")
+        elif not self._stopping.is_set():
+            self._messages(_Served(sock, caller, role))
+
+    def _shake_hands(self, sock: ssl.SSLSocket, address: str) -> Caller | None:
+        try:
+            shake_hands(sock, HANDSHAKE_SECONDS)
+        except OSError as exc:
+            log.warning("no handshake with %s: %s", address, exc)
+            return None
+        der = sock.getpeercert(binary_form=True)
+        if not der:
+            return Caller("", address)
+        return Caller(fingerprint(der), address, common_name(sock.getpeercert() or {}))
+
+    def _refuse(self, sock: ssl.SSLSocket, address: str, reason: str) -> None:
+        log.warning("connection from %s refused: %s", address, reason)
+        with contextlib.suppress(OSError):
+            sock.settimeout(1.0)
+            # Read the caller's first words: closing over unread data would eat our answer.
+            sock.recv(4096)
+            sock.sendall(refusal_message(reason))
+
+    def _messages(self, connection: _Served) -> None:
+        try:
+            if not self._pyro._handshake(connection):
+                return
+            while not self._stopping.is_set():
+                self._pyro.handleRequest(connection)
+        except pyro_errors.ConnectionClosedError:
+            return
+        except (pyro_errors.PyroError, OSError) as exc:
+            log.warning("connection of %s ended: %s", connection.caller.address, exc)
