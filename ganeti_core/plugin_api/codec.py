@@ -116,6 +116,7 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(float, _float)
     converter.register_structure_hook(bool, _boolean)
+    converter.register_structure_hook(type(None), _nothing)
     converter.register_structure_hook(Path, lambda data, _: Path(_string(data, str)))
     converter.register_structure_hook_factory(_is_array, _array_hook)
     converter.register_structure_hook_factory(is_dataclass, _object_hook)
@@ -154,6 +155,11 @@ def _boolean(data: object, _: object) -> bool:
     if not isinstance(data, bool):
         raise _expected("true or false", data)
     return data
+
+
+def _nothing(data: object, _: object) -> None:
+    if data is not None:
+        raise _expected("nothing", data)
 
 
 def _is_array(annotation: Any) -> bool:

@@ -90,6 +90,7 @@ def test_results_are_decoded_by_the_contract() -> None:
     target = data.MigrationTarget("192.0.2.1", 4444, {"a": 1})
     assert decode_result(MigrationSpec.migration_prepare, encode(target)) == target
     assert decode_result(HypervisorSpec.info, None) is None
+    assert decode_result(HypervisorSpec.start, None) is None
     with pytest.raises(TypeError, match="migration_prepare answered"):
         decode_result(MigrationSpec.migration_prepare, ["192.0.2.1", 4444])
     with pytest.raises(TypeError, match="start answered"):

@@ -1,0 +1,200 @@
+"""The conformance of live migration, between two nodes; part of `HypervisorContract`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganeti_core.errors import HypervisorError
+from ganeti_core.plugin_api.context import HookContext
+from ganeti_core.plugin_api.data import (
+    Description,
+    InstanceSpec,
+    MigrationStatus,
+    MigrationTarget,
+    NodeRef,
+)
+from ganeti_core.plugin_api.hypervisor import LIVE_MIGRATION, HypervisorSpec, MigrationSpec
+
+from .calls import Calls
+from .contexts import make_context
+from .footprint import Footprint
+
+TARGET = NodeRef("6fd1c8c4-7e8c-4b4e-9c0e-0d3a0a9a1f02", "node2.example.com", "127.0.0.1")
+LONGEST = 60.0
+
+
+@dataclass(frozen=True)
+class Move:
+    """One instance on its way from `source` to `target`, each step as the master takes it."""
+
+    hypervisor: HypervisorSpec
+    migration: MigrationSpec
+    source: HookContext
+    target: HookContext
+    instance: InstanceSpec
+
+    @property
+    def name(self) -> str:
+        return self.instance.name
+
+    def prepare(self) -> MigrationTarget:
+        return self.migration.migration_prepare(
+            ctx=self.target, instance=self.instance, node=TARGET)
+
+    def send(self, target: MigrationTarget) -> None:
+        self.migration.migrate_out(
+            ctx=self.source, instance=self.instance, target=target, live=True)
+
+    def abort(self) -> None:
+        self.migration.migration_abort(ctx=self.source, name=self.name)
+
+    def status(self) -> MigrationStatus:
+        return self.migration.migration_status(ctx=self.source, name=self.name)
+
+    def wait(self) -> MigrationStatus:
+        """Wait until the transfer has ended, one way or the other."""
+        deadline = time.monotonic() + LONGEST
+        while (status := self.status()).state == "active" and time.monotonic() < deadline:
+            assert status.transferred_ram >= 0
+            time.sleep(0.02)
+        return status
+
+    def finish(self, *, source: bool, success: bool) -> None:
+        self.migration.migration_finish(
+            ctx=self.source if source else self.target, instance=self.instance, source=source,
+            success=success)
+
+    def runs_on(self) -> list[str]:
+        """Name the nodes where the guest runs, as the master would see it."""
+        return [ctx.node for ctx in (self.source, self.target) if any(
+            guest.name == self.name and guest.state == "running"
+            for guest in self.hypervisor.running(ctx=ctx))]
+
+
+class MigrationTests:
+    """Asked of drivers that promise ``live_migration``."""
+
+    @pytest.fixture
+    def target_ctx(self, tmp_path: Path) -> HookContext:
+        """A second node."""
+        return make_context(tmp_path / "node2", TARGET.name)
+
+    @pytest.fixture
+    def move(
+        self, calls: Calls[Any], description: Description, ctx: HookContext,
+        target_ctx: HookContext, instance: InstanceSpec,
+    ) -> Any:
+        if LIVE_MIGRATION not in description.capabilities:
+            pytest.skip("the driver does not promise live_migration")
+        hypervisor = calls.of(HypervisorSpec)
+        hypervisor.start(ctx=ctx, instance=instance, paused=False)
+        yield Move(hypervisor, calls.of(MigrationSpec), ctx, target_ctx, instance)
+        for node in (ctx, target_ctx):
+            hypervisor.stop(ctx=node, name=instance.name, force=True, timeout=0.0)
+
+    def test_migration_moves_the_guest(self, move: Move) -> None:
+        target = move.prepare()
+        assert target.address
+        assert 0 < target.port < 65536
+        assert move.runs_on() == [move.source.node]
+        move.send(target)
+        assert len(move.runs_on()) <= 1
+        status = move.wait()
+        assert status.state == "completed", status
+        move.finish(source=False, success=True)
+        assert move.runs_on() == [move.target.node]
+        move.finish(source=True, success=True)
+        assert move.runs_on() == [move.target.node]
+        assert move.hypervisor.info(ctx=move.source, name=move.name) is None
+
+    def test_the_source_keeps_nothing_of_a_guest_that_moved(self, move: Move) -> None:
+        move.hypervisor.stop(ctx=move.source, name=move.name, force=True, timeout=0.0)
+        before = Footprint((move.source,))
+        move.hypervisor.start(ctx=move.source, instance=move.instance, paused=False)
+        move.send(move.prepare())
+        assert move.wait().state == "completed"
+        move.finish(source=False, success=True)
+        move.finish(source=True, success=True)
+        before.assert_unchanged()
+
+    def test_the_moved_guest_can_move_back(self, move: Move) -> None:
+        self.test_migration_moves_the_guest(move)
+        self.test_migration_moves_the_guest(
+            replace(move, source=move.target, target=move.source))
+
+    def test_finishing_twice_is_harmless(self, move: Move) -> None:
+        move.send(move.prepare())
+        assert move.wait().state == "completed"
+        for source in (False, False, True, True):
+            move.finish(source=source, success=True)
+        assert move.runs_on() == [move.target.node]
+
+    def test_a_second_receiver_replaces_the_first(self, move: Move) -> None:
+        move.prepare()
+        move.send(move.prepare())
+        assert move.wait().state == "completed"
+        move.finish(source=False, success=True)
+        move.finish(source=True, success=True)
+        assert move.runs_on() == [move.target.node]
+
+    def test_giving_up_before_sending_leaves_the_target_empty(self, move: Move) -> None:
+        before = Footprint((move.target,))
+        move.prepare()
+        assert move.hypervisor.running(ctx=move.target) == [] or (
+            move.hypervisor.running(ctx=move.target)[0].state == "paused")
+        for _ in range(2):
+            move.finish(source=False, success=False)
+        before.assert_unchanged()
+        assert move.runs_on() == [move.source.node]
+
+    def test_an_aborted_transfer_leaves_one_running_guest(self, move: Move) -> None:
+        move.send(move.prepare())
+        move.abort()
+        if move.wait().state == "completed":  # the abort came too late
+            move.finish(source=False, success=True)
+            move.finish(source=True, success=True)
+            assert move.runs_on() == [move.target.node]
+            return
+        move.finish(source=False, success=False)
+        move.finish(source=True, success=False)
+        assert move.runs_on() == [move.source.node]
+        assert move.hypervisor.info(ctx=move.target, name=move.name) is None
+
+    def test_a_guest_survives_a_target_that_is_lost(self, move: Move) -> None:
+        target = move.prepare()
+        move.finish(source=False, success=False)  # the receiver is gone before the transfer
+        try:
+            move.send(target)
+        except HypervisorError:
+            assert move.runs_on() == [move.source.node]
+            return
+        move.wait()
+        move.abort()
+        move.finish(source=True, success=False)
+        assert move.runs_on() == [move.source.node]
+
+    def test_after_an_aborted_transfer_a_second_one_succeeds(self, move: Move) -> None:
+        move.send(move.prepare())
+        move.abort()
+        if move.wait().state == "completed":
+            pytest.skip("the transfer was quicker than the abort")
+        move.finish(source=False, success=False)
+        move.finish(source=True, success=False)
+        self.test_migration_moves_the_guest(move)
+
+    def test_no_migration_was_begun(self, move: Move) -> None:
+        assert move.status().state == "none"
+        move.abort()
+        assert move.runs_on() == [move.source.node]
+
+    def test_a_guest_that_does_not_run_cannot_be_sent(self, move: Move) -> None:
+        move.hypervisor.stop(ctx=move.source, name=move.name, force=True, timeout=0.0)
+        target = move.prepare()
+        with pytest.raises(HypervisorError):
+            move.send(target)
+        move.finish(source=False, success=False)
