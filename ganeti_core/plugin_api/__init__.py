@@ -7,6 +7,11 @@ has passed the same conformance kit; see ``CHANGES.md``.
 """
 
 from ganeti_core.errors import (
+    ECODE_ENVIRON,
+    ECODE_EXISTS,
+    ECODE_INVAL,
+    ECODE_NOENT,
+    ECODE_STATE,
     BlockDeviceError,
     GanetiError,
     HypervisorError,
@@ -29,6 +34,11 @@ from .kinds import Kind, hookimpl, hookspec, where
 from .run import CommandFailed, run_command
 
 __all__ = [
+    "ECODE_ENVIRON",
+    "ECODE_EXISTS",
+    "ECODE_INVAL",
+    "ECODE_NOENT",
+    "ECODE_STATE",
     "BlockDeviceError",
     "CommandFailed",
     "Console",

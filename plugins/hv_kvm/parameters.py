@@ -40,7 +40,7 @@ P = Parameter
 
 PARAMETERS: dict[str, Parameter] = {
     # The machine
-    "kvm_path": P("/usr/bin/kvm", "QEMU's program; where it is missing, qemu-system-x86_64 of PATH"),
+    "kvm_path": P("/usr/bin/kvm", "QEMU's program; if missing, qemu-system-x86_64 of PATH"),
     "kvm_flag": P("", "enabled: use KVM untested; disabled: emulate; empty: find out",
                   ("", "enabled", "disabled")),
     "kvm_extra": P("", "further arguments for QEMU, quoted as for a shell"),

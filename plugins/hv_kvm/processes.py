@@ -59,8 +59,7 @@ def wait_gone(pid: int, timeout: float) -> bool:
     except OSError:
         return not is_alive(pid)
     try:
-        # Readable from the moment the process has ended, even while nobody reaps it.
-        return bool(select.select([handle], [], [], max(timeout, 0.0))[0])
+        return _ended(handle, timeout)
     finally:
         os.close(handle)
 
@@ -70,12 +69,25 @@ def end(pid: int, patience: float) -> bool:
 
     False when it survives even that: it hangs in the kernel.
     """
-    for which, wait in ((signal.SIGTERM, patience), (signal.SIGKILL, 10.0)):
-        with suppress(ProcessLookupError):
-            os.kill(pid, which)
-        if wait_gone(pid, wait):
-            return True
-    return False
+    try:
+        # A handle means this process for ever, while its number may soon be another's.
+        handle = os.pidfd_open(pid)
+    except OSError:
+        return not is_alive(pid)
+    try:
+        for which, wait in ((signal.SIGTERM, patience), (signal.SIGKILL, 10.0)):
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, which)
+            if _ended(handle, wait):
+                return True
+        return False
+    finally:
+        os.close(handle)
+
+
+def _ended(handle: int, timeout: float) -> bool:
+    # Readable from the moment the process has ended, even while nobody reaps it.
+    return bool(select.select([handle], [], [], max(timeout, 0.0))[0])
 
 
 def _all_pids() -> Iterator[int]:

@@ -1,0 +1,103 @@
+"""Stop, reset, list and recover guests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from ganeti_core.plugin_api import HookContext, HypervisorError
+from ganeti_core.plugin_api.data import RunningInstance
+
+from . import migration, processes
+from .guests import Guest, all_guests
+from .qmp import QmpRefused, QmpUnreachable
+
+ASK_AGAIN = 5.0
+"""Seconds between requests to power down: a guest that is still booting does not hear the first."""
+
+RUNNING = frozenset({"running", "debug", "watchdog"})
+
+
+def stop(guest: Guest, force: bool, timeout: float) -> None:
+    """End the guest: by ACPI, by force after `timeout` seconds; returns when nothing is left.
+
+    :raises HypervisorError: its process hangs in the kernel
+    """
+    if not force:
+        _ask_to_stop(guest, time.monotonic() + timeout)
+    guest.kill()
+
+
+def _ask_to_stop(guest: Guest, deadline: float) -> None:
+    while (pid := guest.pid()) is not None and (left := deadline - time.monotonic()) > 0:
+        try:
+            with guest.control() as qmp:
+                if qmp.execute("query-status")["status"] in {"shutdown", *migration.SENT}:
+                    return  # it has powered off, or gone; only its QEMU is left
+                qmp.execute("system_powerdown")
+        except (QmpUnreachable, QmpRefused):
+            if guest.pid() is not None:
+                return
+        if processes.wait_gone(pid, min(left, ASK_AGAIN)):
+            return
+
+
+def reboot(guest: Guest, hvparams: Mapping[str, Any]) -> None:
+    """Reset the guest inside its running QEMU.
+
+    :raises HypervisorError: it does not run
+    """
+    if guest.pid() is None:
+        raise HypervisorError(f"instance {guest.name} does not run on this node")
+    with guest.control() as qmp:
+        exits = hvparams["reboot_behavior"] == "exit"
+        if exits:
+            qmp.execute("set-action", {"reboot": "reset"})
+        qmp.execute("system_reset")
+        if exits:
+            qmp.wait_event("RESET", timeout=10.0)
+            qmp.execute("set-action", {"reboot": "shutdown"})
+        if qmp.execute("query-status")["status"] not in RUNNING:
+            qmp.execute("cont")
+
+
+def info(guest: Guest) -> RunningInstance | None:
+    """Tell of one guest; None when no process of it lives."""
+    runtime, pid = guest.load(), guest.pid()
+    if pid is None or runtime is None:
+        return None
+    state = migration.run_state(guest)
+    # A QEMU that hangs counts as running: it holds the disks.
+    shown = "user-down" if state == "shutdown" else (
+        "running" if state in RUNNING or not state else "paused")
+    return RunningInstance(
+        name=guest.name, uuid=runtime.spec.uuid,
+        state=shown,  # type: ignore[arg-type]  # one of the three literals above
+        memory=runtime.spec.memory, vcpus=runtime.spec.vcpus,
+        cpu_time=processes.cpu_seconds(pid))
+
+
+def resident_memory(ctx: HookContext) -> float:
+    """What all guests hold together, MiB."""
+    pids = [pid for guest in all_guests(ctx) if (pid := guest.pid())]
+    return sum(map(processes.resident_mib, pids))
+
+
+def recover(ctx: HookContext) -> list[str]:
+    """Find guests again and clear away what dead ones left; a line for each."""
+    done = []
+    for guest in all_guests(ctx):
+        if guest.runtime_file.exists() and guest.load() is None:
+            done.append(f"left {guest.name} alone: its state is of a newer version or damaged")
+        elif (pid := guest.pid()) is not None:
+            done.append(f"found {guest.name} again, pid {pid}")
+        elif strays := guest.strays():
+            with suppress(OSError):
+                guest.pid_file.write_text(f"{strays[0]}\n")
+            done.append(f"found {guest.name} again without its pid file, pid {strays[0]}")
+        else:
+            guest.remove()
+            done.append(f"cleared away what {guest.name} left")
+    return done
