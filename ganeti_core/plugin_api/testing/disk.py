@@ -1,0 +1,366 @@
+"""The conformance of disk templates: `DiskTemplateContract`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from ganeti_core.errors import BlockDeviceError, OpPrereqError
+from ganeti_core.plugin_api.context import HookContext
+from ganeti_core.plugin_api.data import Description, DiskPlan, DiskRequest, DiskSpec, NodeRef
+from ganeti_core.plugin_api.disk import (
+    DISK_TEMPLATES,
+    GROWABLE,
+    LOCAL_SPACE,
+    MIRRORED,
+    NO_DISKS,
+    SNAPSHOTS,
+    DiskTemplateSpec,
+    SnapshotSpec,
+)
+from ganeti_core.plugin_api.kinds import Kind
+
+from .base import PluginContract, at_once
+from .calls import Calls
+from .contexts import DEFAULT_CONFIG
+from .footprint import Footprint
+from .killing import killed_at_each_step
+
+NODES = (
+    NodeRef("6fd1c8c4-7e8c-4b4e-9c0e-0d3a0a9a1f01", "node1.example.com", "192.0.2.1"),
+    NodeRef("6fd1c8c4-7e8c-4b4e-9c0e-0d3a0a9a1f02", "node2.example.com", "192.0.2.2"),
+)
+HERE = NODES[0]
+MARK = b"what the guest wrote"
+
+
+class DiskTemplateContract(PluginContract):
+    """Provide `driver`; and a `ctx` whose node has the template's storage, made for the test."""
+
+    kind: ClassVar[Kind[Any]] = DISK_TEMPLATES
+    size: ClassVar[int] = 8
+    """MiB of a disk of these tests."""
+    too_large: ClassVar[int] = 2**34
+    """MiB that no storage of these tests has."""
+
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        """The cluster's storage settings that `layout` gets."""
+        return dict(DEFAULT_CONFIG)
+
+    @pytest.fixture
+    def granted(self) -> dict[str, Any]:
+        """What the core would allocate from the pools that the template declares."""
+        return {}
+
+    @pytest.fixture
+    def disk_request(self) -> DiskRequest:
+        """What an instance asks for."""
+        return DiskRequest(
+            uuid="d15c0000-0000-4000-8000-000000000000", index=0, size=self.size,
+            instance_name="inst1.example.com", name="root")
+
+    @pytest.fixture
+    def template(self, calls: Calls[DiskTemplateSpec]) -> DiskTemplateSpec:
+        return calls.of(DiskTemplateSpec)
+
+    @pytest.fixture
+    def lay_out(
+        self, template: DiskTemplateSpec, description: Description, granted: dict[str, Any],
+        settings: dict[str, Any], disk_request: DiskRequest,
+    ) -> Callable[[int], DiskPlan]:
+        """Plans the disk number N of one instance."""
+        if NO_DISKS in description.capabilities:
+            pytest.skip("instances of this template have no disks")
+        nodes = NODES if MIRRORED in description.capabilities else NODES[:1]
+
+        def plan(index: int) -> DiskPlan:
+            request = replace(disk_request, index=index, uuid=f"{disk_request.uuid[:-1]}{index}")
+            return template.layout(
+                request=request, nodes=nodes, granted=granted, settings=settings)
+
+        return plan
+
+    @pytest.fixture
+    def disk(self, lay_out: Callable[[int], DiskPlan]) -> DiskSpec:
+        """One device, not yet created, as its primary node gets it."""
+        return device_on(HERE, lay_out(0))
+
+    @pytest.fixture
+    def other_disk(self, lay_out: Callable[[int], DiskPlan]) -> DiskSpec:
+        """A second disk of the same instance."""
+        return device_on(HERE, lay_out(1))
+
+    # Planning
+
+    def test_layout_keeps_what_was_asked(
+        self, lay_out: Callable[[int], DiskPlan], disk_request: DiskRequest
+    ) -> None:
+        disk = lay_out(0).disk
+        for field in ("uuid", "index", "size", "mode", "name"):
+            assert getattr(disk, field) == getattr(disk_request, field), field
+
+    def test_layout_is_pure(self, lay_out: Callable[[int], DiskPlan], footprint: Footprint) -> None:
+        assert lay_out(0) == lay_out(0)
+        footprint.assert_unchanged()
+
+    def test_layout_puts_a_device_on_each_node_that_needs_one(
+        self, lay_out: Callable[[int], DiskPlan], description: Description
+    ) -> None:
+        nodes = [step.node for step in lay_out(0).devices]
+        wanted = NODES if MIRRORED in description.capabilities else NODES[:1]
+        assert {node.name for node in wanted} == set(nodes)
+
+    def test_identities_tell_disks_apart(
+        self, template: DiskTemplateSpec, disk: DiskSpec, other_disk: DiskSpec
+    ) -> None:
+        assert template.identity(disk=disk) != template.identity(disk=other_disk)
+
+    def test_a_template_without_disks_refuses_them(
+        self, template: DiskTemplateSpec, description: Description, disk_request: DiskRequest
+    ) -> None:
+        if NO_DISKS not in description.capabilities:
+            pytest.skip("this template has disks")
+        with pytest.raises(OpPrereqError):
+            template.layout(request=disk_request, nodes=NODES[:1], granted={}, settings={})
+
+    # The node
+
+    def test_a_fit_node_has_no_problems(self, template: DiskTemplateSpec, ctx: HookContext) -> None:
+        assert template.verify(ctx=ctx) == []
+
+    def test_space_is_plausible(
+        self, template: DiskTemplateSpec, ctx: HookContext, description: Description
+    ) -> None:
+        spaces = template.space(ctx=ctx)
+        assert spaces or LOCAL_SPACE not in description.capabilities
+        for space in spaces:
+            assert space.name
+            assert 0 <= space.free <= space.total
+
+    # One device
+
+    def test_a_created_device_is_there(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec
+    ) -> None:
+        assert not template.status(ctx=ctx, disk=disk).exists
+        assert template.identity(disk=disk) not in template.devices(ctx=ctx)
+        template.create(ctx=ctx, disk=disk)
+        status = template.status(ctx=ctx, disk=disk)
+        assert status.exists
+        assert status.size >= disk.size
+        assert not status.degraded
+        assert template.identity(disk=disk) in template.devices(ctx=ctx)
+
+    def test_a_removed_device_is_gone(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec, other_disk: DiskSpec
+    ) -> None:
+        template.create(ctx=ctx, disk=disk)
+        template.create(ctx=ctx, disk=other_disk)
+        template.remove(ctx=ctx, disk=disk)
+        assert not template.status(ctx=ctx, disk=disk).exists
+        assert template.devices(ctx=ctx) == [template.identity(disk=other_disk)]
+        assert template.status(ctx=ctx, disk=other_disk).exists
+
+    def test_an_open_device_can_be_written(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec
+    ) -> None:
+        path = create_and_open(template, ctx, disk)
+        write_mark(path, offset=disk.size * 1024**2 - len(MARK))
+        assert read_mark(path, offset=disk.size * 1024**2 - len(MARK)) == MARK
+
+    def test_opening_twice_is_harmless(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec
+    ) -> None:
+        path = create_and_open(template, ctx, disk)
+        for exclusive in (True, False):
+            assert template.open(ctx=ctx, disk=disk, exclusive=exclusive) == path
+
+    def test_data_outlive_close_and_a_second_create(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec
+    ) -> None:
+        write_mark(create_and_open(template, ctx, disk))
+        for _ in range(2):
+            template.close(ctx=ctx, disk=disk)
+        template.create(ctx=ctx, disk=disk)
+        assert read_mark(template.open(ctx=ctx, disk=disk, exclusive=True)) == MARK
+
+    def test_a_new_disk_holds_nothing_of_an_old_one(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec
+    ) -> None:
+        write_mark(create_and_open(template, ctx, disk))
+        template.close(ctx=ctx, disk=disk)
+        template.remove(ctx=ctx, disk=disk)
+        with pytest.raises(BlockDeviceError):
+            template.open(ctx=ctx, disk=disk, exclusive=True)
+        assert not template.status(ctx=ctx, disk=disk).exists
+
+    def test_a_missing_device_cannot_be_opened(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec
+    ) -> None:
+        with pytest.raises(BlockDeviceError):
+            template.open(ctx=ctx, disk=disk, exclusive=True)
+
+    def test_closing_and_removing_a_missing_device_is_harmless(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec
+    ) -> None:
+        template.close(ctx=ctx, disk=disk)
+        for _ in range(2):
+            template.remove(ctx=ctx, disk=disk)
+
+    # Growing
+
+    def test_growing_is_offered_as_promised(
+        self, calls: Calls[Any], description: Description
+    ) -> None:
+        assert ("grow" in calls.hooks) == (GROWABLE in description.capabilities)
+
+    def test_a_grown_disk_is_larger_and_keeps_its_data(
+        self, template: DiskTemplateSpec, ctx: HookContext, growable_disk: DiskSpec
+    ) -> None:
+        path = create_and_open(template, ctx, growable_disk)
+        write_mark(path)
+        larger = growable_disk.size * 2
+        for _ in range(2):
+            template.grow(ctx=ctx, disk=growable_disk, size=larger)
+        assert template.status(ctx=ctx, disk=growable_disk).size >= larger
+        assert read_mark(template.open(ctx=ctx, disk=growable_disk, exclusive=True)) == MARK
+
+    def test_a_disk_never_shrinks(
+        self, template: DiskTemplateSpec, ctx: HookContext, growable_disk: DiskSpec
+    ) -> None:
+        template.create(ctx=ctx, disk=growable_disk)
+        before = template.status(ctx=ctx, disk=growable_disk).size
+        template.grow(ctx=ctx, disk=growable_disk, size=growable_disk.size // 2)
+        assert template.status(ctx=ctx, disk=growable_disk).size == before
+
+    def test_a_disk_that_cannot_grow_keeps_its_size(
+        self, template: DiskTemplateSpec, ctx: HookContext, growable_disk: DiskSpec
+    ) -> None:
+        with pytest.raises(BlockDeviceError):
+            template.grow(ctx=ctx, disk=growable_disk, size=growable_disk.size)
+        template.create(ctx=ctx, disk=growable_disk)
+        before = template.status(ctx=ctx, disk=growable_disk)
+        with pytest.raises(BlockDeviceError):
+            template.grow(ctx=ctx, disk=growable_disk, size=self.too_large)
+        assert template.status(ctx=ctx, disk=growable_disk) == before
+
+    @pytest.fixture
+    def growable_disk(self, description: Description, disk: DiskSpec) -> DiskSpec:
+        if GROWABLE not in description.capabilities:
+            pytest.skip("the template does not promise growable")
+        return disk
+
+    # Leftovers and callers
+
+    def test_create_and_remove_leave_nothing(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec, footprint: Footprint
+    ) -> None:
+        create_and_open(template, ctx, disk)
+        template.close(ctx=ctx, disk=disk)
+        template.remove(ctx=ctx, disk=disk)
+        footprint.assert_unchanged()
+
+    def test_a_failed_create_leaves_nothing(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec, footprint: Footprint
+    ) -> None:
+        with pytest.raises(BlockDeviceError):
+            template.create(ctx=ctx, disk=replace(disk, size=self.too_large))
+        footprint.assert_unchanged()
+        assert template.devices(ctx=ctx) == []
+
+    def test_a_killed_create_can_be_removed_or_repeated(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec, footprint: Footprint
+    ) -> None:
+        create = functools.partial(template.create, ctx=ctx, disk=disk)
+        for _ in killed_at_each_step(create, self.kill_points):
+            create()
+            assert template.status(ctx=ctx, disk=disk).size >= disk.size
+            template.remove(ctx=ctx, disk=disk)
+            footprint.assert_unchanged()
+        for _ in killed_at_each_step(create, self.kill_points):
+            template.remove(ctx=ctx, disk=disk)
+            footprint.assert_unchanged()
+
+    def test_a_killed_remove_can_be_finished(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec, footprint: Footprint
+    ) -> None:
+        template.create(ctx=ctx, disk=disk)
+        remove = functools.partial(template.remove, ctx=ctx, disk=disk)
+        for _ in killed_at_each_step(remove, self.kill_points):
+            remove()
+            footprint.assert_unchanged()
+            template.create(ctx=ctx, disk=disk)
+
+    def test_two_disks_can_be_made_and_removed_at_once(
+        self, template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec, other_disk: DiskSpec,
+        footprint: Footprint,
+    ) -> None:
+        both = (disk, other_disk)
+        for _ in range(5):
+            at_once(*(functools.partial(template.create, ctx=ctx, disk=one) for one in both))
+            assert len(template.devices(ctx=ctx)) == 2
+            at_once(*(functools.partial(template.remove, ctx=ctx, disk=one) for one in both))
+        footprint.assert_unchanged()
+
+    # Snapshots
+
+    def test_a_snapshot_keeps_the_data_of_its_moment(
+        self, calls: Calls[Any], template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec,
+        description: Description, footprint: Footprint,
+    ) -> None:
+        if SNAPSHOTS not in description.capabilities:
+            pytest.skip("the template does not promise snapshots")
+        snapshots: SnapshotSpec = calls.of(SnapshotSpec)
+        path = create_and_open(template, ctx, disk)
+        write_mark(path)
+        copy = snapshots.snapshot(ctx=ctx, disk=disk, name="before")
+        write_mark(path, bytes(len(MARK)))
+        assert read_mark(copy) == MARK
+        for _ in range(2):
+            snapshots.remove_snapshot(ctx=ctx, disk=disk, name="before")
+        template.close(ctx=ctx, disk=disk)
+        template.remove(ctx=ctx, disk=disk)
+        footprint.assert_unchanged()
+
+    @pytest.fixture(autouse=True)
+    def _removed(self, request: pytest.FixtureRequest, driver: object, ctx: HookContext,
+                 ) -> Iterable[None]:
+        """Take away the devices that a failed test left, so that no loop or volume stays."""
+        yield
+        direct = Calls.to(self.kind, driver, "direct").of(DiskTemplateSpec)
+        for name in ("disk", "other_disk"):
+            disk = request.node.funcargs.get(name)
+            if disk is not None:
+                direct.close(ctx=ctx, disk=disk)
+                direct.remove(ctx=ctx, disk=disk)
+
+
+def device_on(node: NodeRef, plan: DiskPlan) -> DiskSpec:
+    """Tell the device that `plan` has on `node`."""
+    return next(step.disk for step in plan.devices if step.node == node.name)
+
+
+def create_and_open(template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec) -> str:
+    """Make a device usable and answer its path."""
+    template.create(ctx=ctx, disk=disk)
+    return template.open(ctx=ctx, disk=disk, exclusive=True)
+
+
+def write_mark(path: str, mark: bytes = MARK, offset: int = 0) -> None:
+    """Write where a guest would."""
+    with Path(path).open("r+b") as device:
+        device.seek(offset)
+        device.write(mark)
+
+
+def read_mark(path: str, offset: int = 0) -> bytes:
+    """Read what `write_mark` wrote."""
+    with Path(path).open("rb") as device:
+        device.seek(offset)
+        return device.read(len(MARK))

@@ -1,0 +1,179 @@
+"""Disk files: the form the config has, and that nothing outside the storage is ever touched."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ganeti_core.errors import BlockDeviceError, OpPrereqError
+from ganeti_core.plugin_api import DiskSpec, HookContext, NodeRef
+from ganeti_core.plugin_api.data import DiskRequest
+from ganeti_core.plugin_api.testing.contexts import DEFAULT_CONFIG, make_context
+from ganeti_plugins.disk_file import FileTemplate, SharedFileTemplate
+
+NODE = NodeRef("n1", "node1.example.com", "192.0.2.1")
+REQUEST = DiskRequest(uuid="b705a0c8", index=1, size=64, instance_name="inst2.example.com")
+SETTINGS = dict(DEFAULT_CONFIG)
+FILE, SHARED = FileTemplate(), SharedFileTemplate()
+
+
+@pytest.fixture
+def ctx(tmp_path: Path) -> HookContext:
+    return make_context(tmp_path)
+
+
+@pytest.fixture
+def storage(ctx: HookContext) -> Path:
+    folder = ctx.root / "srv/ganeti/file-storage"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def disk() -> DiskSpec:
+    return FILE.layout(REQUEST, (NODE,), SETTINGS).disk
+
+
+def at(path: str) -> DiskSpec:
+    return DiskSpec(uuid="x", index=0, template="file", size=1, logical_id=("loop", path))
+
+
+def test_the_logical_id_has_the_form_of_the_config(disk: DiskSpec) -> None:
+    assert disk.logical_id == (
+        "loop", "/srv/ganeti/file-storage/inst2.example.com/b705a0c8.file.disk1")
+    shared = SHARED.layout(REQUEST, (NODE,), SETTINGS).disk
+    assert shared.logical_id == (
+        "loop", "/srv/ganeti/shared-file-storage/inst2.example.com/b705a0c8.sharedfile.disk1")
+
+
+def test_files_are_sparse_private_and_lie_below_the_nodes_root(
+    ctx: HookContext, storage: Path, disk: DiskSpec
+) -> None:
+    FILE.create(ctx, disk)
+    file = storage / "inst2.example.com/b705a0c8.file.disk1"
+    facts = file.stat()
+    assert facts.st_size == 64 * 1024**2
+    assert facts.st_blocks * 512 < 1024**2
+    assert facts.st_mode & 0o777 == 0o600
+    assert FILE.open(ctx, disk, True) == str(file)
+
+
+def test_the_instances_folder_goes_with_its_last_disk(
+    ctx: HookContext, storage: Path, disk: DiskSpec
+) -> None:
+    second = FILE.layout(replace(REQUEST, uuid="c0", index=2), (NODE,), SETTINGS).disk
+    FILE.create(ctx, disk)
+    FILE.create(ctx, second)
+    FILE.remove(ctx, disk)
+    assert (storage / "inst2.example.com").is_dir()
+    FILE.remove(ctx, second)
+    assert list(storage.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", [
+    "/etc/passwd", "/srv/ganeti/file-storage/x", "/srv/ganeti/file-storage/../../etc/x/y",
+    "/srv/ganeti/file-storage/inst/../../../../etc/passwd", "/srv/ganeti/file-storage-2/inst/x",
+    "srv/ganeti/file-storage/inst/x", "/srv/ganeti/file-storage/a/b/c", "",
+])
+@pytest.mark.parametrize("hook", ["create", "remove", "close", "status"])
+def test_a_path_outside_the_storage_is_refused(
+    ctx: HookContext, storage: Path, path: str, hook: str
+) -> None:
+    with pytest.raises(BlockDeviceError, match="file_storage_dir"):
+        getattr(FILE, hook)(ctx, at(path))
+
+
+def test_a_link_that_leads_outside_is_refused(
+    ctx: HookContext, storage: Path, disk: DiskSpec, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    victim = outside / "b705a0c8.file.disk1"
+    victim.write_text("precious")
+    (storage / "inst2.example.com").symlink_to(outside)
+    for act in (FILE.create, FILE.remove, FILE.status):
+        with pytest.raises(BlockDeviceError, match="symbolic link"):
+            act(ctx, disk)
+    (storage / "inst2.example.com").unlink()
+    (storage / "inst2.example.com").mkdir()
+    (storage / "inst2.example.com/b705a0c8.file.disk1").symlink_to(victim)
+    with pytest.raises(BlockDeviceError, match="symbolic link"):
+        FILE.open(ctx, disk, True)
+    assert victim.read_text() == "precious"
+    assert FILE.devices(ctx) == []
+
+
+def test_the_storage_folder_itself_may_be_a_link(
+    ctx: HookContext, tmp_path: Path, disk: DiskSpec
+) -> None:
+    real = tmp_path / "elsewhere"
+    real.mkdir()
+    link = ctx.root / "srv/ganeti/file-storage"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(real)
+    FILE.create(ctx, disk)
+    assert FILE.devices(ctx) == [FILE.identity(disk)]
+    assert list(real.iterdir())
+
+
+def test_a_missing_storage_is_a_problem_with_advice(ctx: HookContext, disk: DiskSpec) -> None:
+    problems = FILE.verify(ctx)
+    assert len(problems) == 1
+    assert "create it" in problems[0]
+    with pytest.raises(BlockDeviceError, match="create it"):
+        FILE.create(ctx, disk)
+    with pytest.raises(BlockDeviceError, match="mounted"):
+        FILE.remove(ctx, disk)
+    assert FILE.devices(ctx) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_storage_that_cannot_be_written_is_a_problem(ctx: HookContext, storage: Path) -> None:
+    storage.chmod(0o500)
+    assert "cannot be written" in FILE.verify(ctx)[0]
+
+
+@pytest.mark.parametrize("folder", ["", "relative/path", "/srv/../etc"])
+def test_a_setting_without_an_absolute_path_is_named(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(OpPrereqError, match="file_storage_dir"):
+        FILE.layout(REQUEST, (NODE,), SETTINGS | {"file_storage_dir": folder})
+    ctx = make_context(tmp_path, config={"file_storage_dir": folder})
+    assert "file_storage_dir" in FILE.verify(ctx)[0]
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden"])
+def test_an_instance_name_is_never_a_path(name: str) -> None:
+    with pytest.raises(OpPrereqError):
+        FILE.layout(replace(REQUEST, instance_name=name), (NODE,), SETTINGS)
+
+
+def test_a_disk_that_has_no_room_is_refused_with_numbers(
+    ctx: HookContext, storage: Path, disk: DiskSpec
+) -> None:
+    free = FILE.space(ctx)[0].free
+    with pytest.raises(BlockDeviceError, match="MiB free"):
+        FILE.create(ctx, replace(disk, size=free * 10))
+    assert list(storage.iterdir()) == []
+
+
+def test_only_own_files_are_listed(ctx: HookContext, storage: Path, disk: DiskSpec) -> None:
+    FILE.create(ctx, disk)
+    folder = storage / "inst2.example.com"
+    for name in ("notes.txt", "x.sharedfile.disk0", ".y.file.disk0.draft"):
+        (folder / name).touch()
+    assert FILE.devices(ctx) == [disk.logical_id[1]]
+
+
+def test_a_shared_disk_is_the_same_on_every_node(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    nodes = [make_context(tmp_path / name, name) for name in ("node1", "node2")]
+    for ctx in nodes:
+        (ctx.root / "srv/ganeti").mkdir(parents=True)
+        (ctx.root / "srv/ganeti/shared-file-storage").symlink_to(shared)
+    disk = SHARED.layout(REQUEST, (NODE,), SETTINGS).disk
+    SHARED.create(nodes[0], disk)
+    Path(SHARED.open(nodes[0], disk, False)).write_bytes(b"data")
+    assert Path(SHARED.open(nodes[1], disk, False)).read_bytes() == b"data"
+    assert SHARED.devices(nodes[0]) == SHARED.devices(nodes[1])
