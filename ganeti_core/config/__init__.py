@@ -1,1 +1,1 @@
-"""TODO."""
+"""The config store: snapshots, transactions, the durable journal, reservations."""

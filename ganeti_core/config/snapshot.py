@@ -31,6 +31,7 @@ class Snapshot:
 
     :param objects: kind → uuid → object; treat as read-only
     :param names: kind → name → uuid, for kinds whose objects have unique names
+    :param claims: space (``mac``, ``port``, ``ip:NETWORK`` ...) → value → uuid of its only user
     :param epoch: of the master that committed it
     """
 
@@ -38,6 +39,7 @@ class Snapshot:
     epoch: int = 0
     objects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    claims: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> Mapping[str, Any]:
         return self.objects.get(kind, {})

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The job engine: durable queue, scheduling, execution, undo and recovery."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""One declarative class per opcode: parameters, checks, summary. No behaviour."""

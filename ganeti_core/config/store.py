@@ -1,0 +1,206 @@
+"""The config store: readers take a snapshot, writers commit a list of changes.
+
+A commit is validated on top of everything committed before it, durable or not, then journaled, then
+published: no reader sees what a crash could lose.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.config.codec import decode_object, encode_object
+from ganeti_core.config.journal import Journal, Write
+from ganeti_core.config.snapshot import Snapshot
+from ganeti_core.config.table import Table
+from ganeti_core.config.validate import check_claims, check_references, check_unused, claims_of
+from ganeti_core.errors import ConfigurationError, StaleEpoch
+from ganeti_core.model import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ganeti_core.model import ConfigObject
+
+_KIND_OF: dict[type, str] = {cls: kind for kind, cls in KINDS.items()}
+
+
+@dataclass(frozen=True)
+class Put:
+    """Add an object or replace the one of its uuid; serial and times are set by the commit."""
+
+    value: ConfigObject
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Remove an object; nothing may refer to it."""
+
+    value: ConfigObject
+
+
+Change = Put | Delete
+
+
+class Store:
+    """The configuration of a running master.
+
+    :param journal: open; its rows become the first snapshot
+    """
+
+    def __init__(self, journal: Journal, clock: Callable[[], float] = time.time) -> None:
+        self.journal = journal
+        self._clock = clock
+        self._published = _load(journal)
+        self._staged = self._published
+        self._fenced: str | None = None
+        self.on_change: Callable[[Snapshot, Sequence[Change]], None] = lambda _snapshot, _: None
+        journal.on_failure = self._roll_back
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest durable configuration."""
+        return self._published
+
+    def fence(self, reason: str) -> None:
+        """Refuse every further commit: this master was replaced."""
+        self._fenced = reason
+
+    def _roll_back(self) -> None:
+        self._staged = self._published
+
+    def commit(self, changes: Sequence[Change], extra: Sequence[Write] = ()) -> Snapshot:
+        """Validate and make `changes` durable, with rows of other tables in the same commit.
+
+        Blocks until it is durable and published; call it from a worker thread.
+
+        :raises OpPrereqError: a name, address or port is taken (`ECODE_NOTUNIQUE`)
+        :raises ConfigurationError: a reference leads nowhere
+        :raises StoreBroken: it could not be written; nothing changed
+        :raises StaleEpoch: this master was replaced
+        """
+        outcome: Future[Snapshot] = Future()
+        self.commit_soon(changes, extra, outcome)
+        return outcome.result()
+
+    def commit_soon(
+        self, changes: Sequence[Change], extra: Sequence[Write], outcome: Future[Snapshot]
+    ) -> None:
+        """As `commit`, but tells `outcome`; validation errors are raised at once."""
+        if self._fenced is not None:
+            raise StaleEpoch(self._fenced)
+        with self.journal.lock:
+            staged, writes = _apply(self._staged, changes, self._clock())
+            self._staged = staged
+
+            def done(error: BaseException | None) -> None:
+                if error is not None:
+                    outcome.set_exception(error)
+                    return
+                self._published = staged
+                if changes:
+                    self.on_change(staged, changes)
+                outcome.set_result(staged)
+
+            self.journal.submit([*writes, *extra], done)
+
+
+def _load(journal: Journal) -> Snapshot:
+    objects: dict[str, dict[str, Any]] = {str(kind): {} for kind in KINDS}
+    for name, uuid, doc in journal.rows("object"):
+        objects.setdefault(name, {})[uuid] = decode_object(name, doc)
+    meta = journal.meta()
+    snapshot = Snapshot(
+        serial=int(meta.get("config_serial", 0)), epoch=int(meta.get("epoch", 0)),
+        objects={name: Table(found) for name, found in objects.items()})
+    claims: dict[str, dict[str, str]] = {}
+    for found in objects.values():
+        for value in found.values():
+            for space, key in claims_of(value):
+                claims.setdefault(space, {})[key] = value.uuid
+    return _with_claims(snapshot, {space: Table(found) for space, found in claims.items()})
+
+
+def _with_claims(snapshot: Snapshot, claims: dict[str, Table[str, str]]) -> Snapshot:
+    names = {space.removeprefix("name:"): table
+             for space, table in claims.items() if space.startswith("name:")}
+    return replace(snapshot, claims=claims, names=names)
+
+
+def _apply(
+    base: Snapshot, changes: Sequence[Change], now: float
+) -> tuple[Snapshot, list[Write]]:
+    if not changes:
+        return base, []
+    stamped = [_stamp(base, change, now) for change in changes]
+    leaving = frozenset(c.value.uuid for c in stamped if isinstance(c, Delete))
+    new = _with_objects(base, stamped)
+    for change in stamped:
+        if isinstance(change, Put):
+            check_claims(base, change.value, leaving)
+            check_references(new, change.value)
+        elif _KIND_OF[type(change.value)] in ("node", "nodegroup", "network"):
+            check_unused(new, _KIND_OF[type(change.value)], change.value.uuid)
+    claims = _changed_claims(base, stamped)
+    return _with_claims(replace(new, serial=base.serial + 1), claims), [
+        *(_row(change) for change in stamped),
+        Write("meta", ("config_serial",), str(base.serial + 1)),
+    ]
+
+
+def _stamp(base: Snapshot, change: Change, now: float) -> Change:
+    kind = _KIND_OF[type(change.value)]
+    old = base.of_kind(kind).get(change.value.uuid)
+    if isinstance(change, Delete):
+        if old is None:
+            raise ConfigurationError(f"the {kind} {change.value.uuid} does not exist")
+        return Delete(old)
+    serial = old.serial_no + 1 if old else 1
+    ctime = old.ctime if old else change.value.ctime or now
+    return Put(replace(change.value, serial_no=serial, ctime=ctime, mtime=now))
+
+
+def _with_objects(base: Snapshot, changes: Sequence[Change]) -> Snapshot:
+    puts: dict[str, dict[str, Any]] = {}
+    deletes: dict[str, list[str]] = {}
+    for change in changes:
+        kind = _KIND_OF[type(change.value)]
+        if isinstance(change, Put):
+            puts.setdefault(kind, {})[change.value.uuid] = change.value
+        else:
+            deletes.setdefault(kind, []).append(change.value.uuid)
+    objects = dict(base.objects)
+    for kind in puts.keys() | deletes.keys():
+        table = objects.get(kind)
+        table = table if isinstance(table, Table) else Table(table or {})
+        objects[kind] = table.changed(puts.get(kind, {}), deletes.get(kind, ()))
+    return replace(base, objects=objects)
+
+
+def _changed_claims(base: Snapshot, changes: Sequence[Change]) -> dict[str, Table[str, str]]:
+    gone: dict[str, set[str]] = {}
+    new: dict[str, dict[str, str]] = {}
+    for change in changes:
+        old = base.of_kind(_KIND_OF[type(change.value)]).get(change.value.uuid)
+        for space, key in claims_of(old) if old is not None else ():
+            gone.setdefault(space, set()).add(key)
+    for change in changes:
+        for space, key in claims_of(change.value) if isinstance(change, Put) else ():
+            owner = new.setdefault(space, {}).setdefault(key, change.value.uuid)
+            if owner != change.value.uuid:
+                raise ConfigurationError(f"two objects of one commit claim {space} '{key}'")
+    claims = {space: table for space, table in base.claims.items() if isinstance(table, Table)}
+    for space in gone.keys() | new.keys():
+        added = new.get(space, {})
+        leaving = gone.get(space, set()) - added.keys()
+        table = claims.get(space) or Table()
+        claims[space] = table.changed(added, tuple(leaving))
+    return claims
+
+
+def _row(change: Change) -> Write:
+    kind = _KIND_OF[type(change.value)]
+    doc = encode_object(change.value) if isinstance(change, Put) else None
+    return Write("object", (kind, change.value.uuid), doc)

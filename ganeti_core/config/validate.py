@@ -1,0 +1,103 @@
+"""What a change must keep true: references point to objects, and claims have one owner.
+
+Only what a change touches is looked at, so a commit costs what it changes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganeti_core.errors import ECODE_NOTUNIQUE, ConfigurationError, OpPrereqError
+from ganeti_core.model import Disk, Instance, Network, Node, NodeGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.model import ConfigObject
+
+Claim = tuple[str, str]
+"""A value that only one object may use: (space, value)."""
+
+_NAMED = {Node: "node", Instance: "instance", NodeGroup: "nodegroup", Network: "network"}
+
+
+def claims_of(value: ConfigObject) -> Iterator[Claim]:
+    """List what `value` claims for itself alone."""
+    for cls, kind in _NAMED.items():
+        if isinstance(value, cls):
+            yield f"name:{kind}", value.name  # type: ignore[attr-defined]  # all four are named
+    if isinstance(value, Instance):
+        yield from _instance_claims(value)
+    elif isinstance(value, Node):
+        yield "address", f"{value.primary_ip}:{value.port}"
+        if value.fingerprint:
+            yield "certificate", value.fingerprint
+    elif isinstance(value, Disk):
+        yield from _disk_claims(value)
+
+
+def _instance_claims(instance: Instance) -> Iterator[Claim]:
+    for nic in instance.nics:
+        yield "mac", nic.mac.lower()
+        if nic.ip and nic.network:
+            yield f"ip:{nic.network}", nic.ip
+    if instance.network_port is not None:
+        yield "port", str(instance.network_port)
+
+
+def _disk_claims(disk: Disk) -> Iterator[Claim]:
+    """A template that drew a port or minors from the cluster's pools keeps them in `params`."""
+    for key, node in (disk.params.get("minors") or {}).items():
+        yield f"minor:{key}", str(node)
+    if (port := disk.params.get("port")) is not None:
+        yield "port", str(port)
+
+
+def check_claims(
+    snapshot: Snapshot, value: ConfigObject, leaving: frozenset[str] = frozenset()
+) -> None:
+    """:raises OpPrereqError: another object claims the same (`ECODE_NOTUNIQUE`)
+
+    :param leaving: uuids of objects that the same transaction deletes
+    """
+    for space, key in claims_of(value):
+        owner = snapshot.claims.get(space, {}).get(key)
+        if owner is not None and owner != value.uuid and owner not in leaving:
+            what = space.partition(":")[0]
+            raise OpPrereqError(
+                f"the {what} '{key}' is in use already (by {owner})", ECODE_NOTUNIQUE)
+
+
+def check_references(snapshot: Snapshot, value: ConfigObject) -> None:
+    """:raises ConfigurationError: `value` points to an object that does not exist"""
+    for kind, uuid in _references(value):
+        if uuid not in snapshot.of_kind(kind):
+            raise ConfigurationError(
+                f"{type(value).__name__} {value.uuid} refers to the {kind} {uuid}, "
+                "which does not exist")
+
+
+def _references(value: ConfigObject) -> Iterable[tuple[str, str]]:
+    if isinstance(value, Node):
+        yield "nodegroup", value.group
+    elif isinstance(value, Instance):
+        for node in (value.primary_node, *value.secondary_nodes):
+            yield "node", node
+        for disk in value.disks:
+            yield "disk", disk
+        for nic in value.nics:
+            if nic.network:
+                yield "network", nic.network
+    elif isinstance(value, Disk):
+        for node in value.nodes:
+            yield "node", node
+
+
+def check_unused(snapshot: Snapshot, kind: str, uuid: str) -> None:
+    """:raises ConfigurationError: something still refers to the object that is to go"""
+    for user_kind in ("node", "instance", "disk"):
+        for user in snapshot.of_kind(user_kind).values():
+            if (kind, uuid) in set(_references(user)):
+                raise ConfigurationError(
+                    f"the {kind} {uuid} is still used by the {user_kind} {user.uuid}")

@@ -1,0 +1,146 @@
+"""The master daemon: builds every part once, connects them, serves until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.bootstrap.enrol import enrol_info
+from ganeti_core.config.journal import Journal
+from ganeti_core.config.reservations import Reservations
+from ganeti_core.config.store import Store
+from ganeti_core.daemons.process import Daemon, set_up_logging
+from ganeti_core.errors import GanetiError
+from ganeti_core.jobs.engine import JobEngine
+from ganeti_core.locking import LockManager
+from ganeti_core.luxi.methods import Master
+from ganeti_core.luxi.server import LuxiServer
+from ganeti_core.operations.context import Services
+from ganeti_core.operations.settings import settings_of
+from ganeti_core.paths import Paths
+from ganeti_core.plugins import Events, PluginHost
+from ganeti_core.query.engine import QueryEngine
+from ganeti_core.query.live_rpc import LiveNodes
+from ganeti_core.query.sources import LockStatus
+from ganeti_core.rpc.certs import TlsIdentity
+from ganeti_core.rpc.client import NodeClients
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+log = logging.getLogger(__name__)
+
+NAME = "ganeti-masterd"
+DEBT_INTERVAL = 5.0
+"""Seconds between two looks at nodes that are owed something."""
+
+
+@dataclass(frozen=True)
+class _Locks:
+    """The lock manager as queries see it."""
+
+    manager: LockManager
+
+    def locks(self) -> Iterable[LockStatus]:
+        return [LockStatus(lock.name, lock.mode, lock.owners, lock.pending)
+                for lock in self.manager.describe()]
+
+
+class MasterDaemon:
+    """All parts of a running master. `paths` are those of its node."""
+
+    def __init__(self, paths: Paths, loop: asyncio.AbstractEventLoop) -> None:
+        self.journal = Journal(paths.database)
+        self.store = Store(self.journal)
+        self.host = PluginHost()
+        self.host.load()
+        self.host.refresh_sources(paths.root, settings_of(self.store.snapshot))
+        self.events = Events()
+        self.events.load()
+        self.nodes = NodeClients(TlsIdentity.of(paths), lambda: self.store.snapshot.epoch)
+        self.locks = LockManager()
+        self.live = LiveNodes(self.nodes, lambda: settings_of(self.store.snapshot))
+        self.engine = JobEngine(loop, self.store, self.locks)
+        self.engine.connect(self._services())
+        queries = QueryEngine(self.host, self.live, self.engine, _Locks(self.locks))
+        self.luxi = LuxiServer(paths.master_socket, Master(
+            self.store, self.engine, queries, self.host,
+            lambda: enrol_info(paths, self.store.snapshot.master)).handle)
+        self._stopping = threading.Event()
+        self._payer = threading.Thread(target=self._pay_debts, name="debts", daemon=True)
+
+    def _services(self) -> Services:
+        debts = self.engine.debts
+        return Services(
+            store=self.store, nodes=self.nodes, host=self.host, events=self.events,
+            reservations=Reservations(lambda: self.store.snapshot),
+            submit_jobs=self.engine.submit_from_thread, debts_of=debts.of,
+            pay_debts=lambda node: debts.pay(node, self.nodes), all_debts=debts.all,
+            remember_debts=debts.remember, touched=self.live.touched, locks=self.locks.describe,
+            settings=settings_of)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set."""
+        await self.luxi.start()
+        await self.engine.recover()
+        self.engine.open()
+        self._payer.start()
+        log.info("the master daemon is ready")
+        await stop.wait()
+        log.info("the master daemon stops")
+        await self.luxi.close()
+        await self.engine.close()
+        self._stopping.set()
+        await asyncio.to_thread(self._payer.join)
+        self.nodes.close()
+        await asyncio.to_thread(self.journal.close)
+
+    def _pay_debts(self) -> None:
+        while not self._stopping.wait(DEBT_INTERVAL):
+            try:
+                self.engine.debts.pay_all(self.nodes)
+            except Exception:  # wall: the loop outlives whatever one look met
+                log.exception("paying debts")
+
+
+async def _serve(paths: Paths) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    daemon = MasterDaemon(paths, loop)
+    await daemon.run(stop)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of ``ganeti-masterd``."""
+    parser = argparse.ArgumentParser(prog=NAME, description="The master daemon of the cluster.")
+    parser.add_argument("-f", "--foreground", action="store_true", help="stay in the foreground")
+    parser.add_argument("-d", "--debug", action="count", default=0, help="log more")
+    options = parser.parse_args(argv)
+    paths = Paths.from_environment()
+    return run_daemon(paths, options)
+
+
+def run_daemon(paths: Paths, options: Any) -> int:
+    """Run in the fore- or background; answers the exit status."""
+    if not paths.database.exists():
+        print(f"{NAME}: this node has no cluster (gnt-cluster init makes one)", file=sys.stderr)
+        return 1
+    with Daemon(paths, NAME, foreground=options.foreground) as process:
+        set_up_logging(process.log_file, debug=bool(options.debug))
+        try:
+            asyncio.run(_serve(paths))
+        except GanetiError as exc:
+            log.critical("%s", exc)
+            with contextlib.suppress(OSError):
+                print(f"{NAME}: {exc}", file=sys.stderr)
+            return 1
+    return 0

@@ -1,0 +1,365 @@
+"""The job engine: accepts, schedules, cancels and archives jobs. Lives in the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from bisect import insort
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import GanetiError, JobLost, JobQueueDrained, OpPrereqError
+from ganeti_core.jobs.debts import Debts
+from ganeti_core.jobs.job import (
+    CANCELED,
+    ERROR,
+    FINAL,
+    QUEUED,
+    RUNNING,
+    Job,
+    document,
+    now,
+)
+from ganeti_core.jobs.queue import JobQueue
+from ganeti_core.jobs.runner import Env, JobRunner, resolve
+from ganeti_core.jobs.scheduler import Limits, choose, dependencies, dependency_obstacle
+from ganeti_core.jobs.waiters import Waiters
+from ganeti_core.operations.saga import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ganeti_core.config.journal import Write
+    from ganeti_core.config.store import Store
+    from ganeti_core.jobs.waiters import Change
+    from ganeti_core.locking import LockManager
+    from ganeti_core.opcodes.base import OpCode
+    from ganeti_core.operations.context import Services
+
+log = logging.getLogger(__name__)
+
+MOST_THREADS = 256
+
+
+class JobEngine:
+    """Build it in the event loop's thread, then `recover` and `open`.
+
+    Methods are for the loop unless they say otherwise.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, store: Store, locks: LockManager,
+    ) -> None:
+        self._loop = loop
+        self._store = store
+        self._locks = locks
+        self.queue = JobQueue(store.journal)
+        self.waiters = Waiters()
+        self.debts = Debts(store)
+        self._queued: list[tuple[int, int]] = []
+        self._blocked: dict[int, list[Job]] = {}
+        self._blocked_by: dict[int, int] = {}
+        self._runners: dict[int, JobRunner] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="operation")
+        self._env: Env | None = None
+        self._open = False
+
+    def connect(self, services: Services) -> None:
+        """Give the engine what its operations use."""
+        self._services = services
+        self._env = Env(
+            self._loop, self.queue, self._locks, self._store, services, self._pool,
+            self.waiters.wake)
+
+    async def recover(self) -> None:
+        """Finish or undo what a dead master left running; queue what had not begun."""
+        sagas: dict[int, dict[int, list[Entry]]] = {}
+        for row in self.queue.journal.rows("saga"):
+            entry = Entry.from_row(row)
+            sagas.setdefault(entry.job, {}).setdefault(entry.op, []).append(entry)
+        interrupted: list[Job] = []
+        for job in list(self.queue.jobs.values()):
+            entries = sagas.get(job.id, {})
+            if job.final:
+                self.debts.remember([e for group in entries.values() for e in group])
+            elif any(op.status == RUNNING for op in job.ops):
+                interrupted.append(job)
+            else:
+                self._enqueue(job)
+        known = self.queue.jobs
+        self.debts.remember([e for job_id, groups in sagas.items() if job_id not in known
+                             for group in groups.values() for e in group])
+        await asyncio.gather(*(
+            self._run(JobRunner(self._environment, job, sagas.get(job.id))) for job in interrupted))
+
+    @property
+    def _environment(self) -> Env:
+        if self._env is None:
+            raise RuntimeError("the engine is not connected to its services")
+        return self._env
+
+    def open(self) -> None:
+        """Begin to schedule."""
+        self._open = True
+        self._kick()
+
+    async def close(self) -> None:
+        """Start nothing more, wait for what runs, free the threads."""
+        self._open = False
+        for runner in list(self._runners.values()):
+            runner.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=30)
+        self._pool.shutdown(wait=False)
+
+    # Submission
+
+    async def submit(
+        self, jobs: Sequence[Sequence[OpCode]], *, even_if_drained: bool = False
+    ) -> list[int]:
+        """Accept jobs; their ids are answered once all are durable.
+
+        :raises JobQueueDrained: the administrator closed the queue
+        :raises StoreBroken: they could not be written; none was accepted
+        """
+        if self._store.snapshot.cluster.queue_drained and not even_if_drained:
+            raise JobQueueDrained
+        if not jobs:
+            return []
+        prepared, writes = self.queue.prepare(jobs)
+        await self._commit(writes)
+        for job in prepared:
+            self.queue.jobs[job.id] = job
+            self._enqueue(job)
+        self._kick()
+        return [job.id for job in prepared]
+
+    def submit_from_thread(self, jobs: Sequence[Sequence[OpCode]]) -> list[int]:
+        """As `submit`, for operations that expand into jobs; from a worker thread."""
+        future = asyncio.run_coroutine_threadsafe(
+            self.submit(jobs, even_if_drained=True), self._loop)
+        return future.result()
+
+    async def _commit(self, writes: Sequence[Write]) -> None:
+        outcome: asyncio.Future[None] = self._loop.create_future()
+
+        def done(error: BaseException | None) -> None:
+            self._loop.call_soon_threadsafe(resolve, outcome, error)
+
+        self.queue.journal.submit(writes, done)
+        await outcome
+
+    def _enqueue(self, job: Job) -> None:
+        insort(self._queued, (job.priority, job.id))
+
+    # Scheduling
+
+    def _kick(self) -> None:
+        if not self._open or not self._queued:
+            return
+        limits = Limits(running=self._store.snapshot.cluster.max_running_jobs)
+        decision = choose(
+            (self.queue.jobs[job_id] for _, job_id in self._queued),
+            len(self._runners), limits, self._obstacle)
+        leaving = {job.id for job in decision.start}
+        leaving |= {job.id for job, _ in decision.blocked} | {job.id for job, _ in decision.failed}
+        if not leaving:
+            return
+        self._queued = [entry for entry in self._queued if entry[1] not in leaving]
+        for job, by in decision.blocked:
+            self._blocked.setdefault(by, []).append(job)
+            self._blocked_by[job.id] = by
+        for job, reason in decision.failed:
+            self._spawn(self._fail(job, ERROR, OpPrereqError(reason, "wrong_state").to_wire()))
+        for job in decision.start:
+            runner = JobRunner(self._environment, job)
+            self._runners[job.id] = runner
+            self._spawn(self._run(runner))
+
+    def _obstacle(self, job: Job) -> str | int | None:
+        depends = dependencies(job)
+        return dependency_obstacle(depends, self._status_of) if depends else None
+
+    def _status_of(self, job_id: int) -> str | None:
+        job = self.queue.jobs.get(job_id) or self.queue.archived(job_id)
+        return job.status if job is not None else None
+
+    def _spawn(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, runner: JobRunner) -> None:
+        job = runner.job
+        self._runners[job.id] = runner
+        try:
+            await runner.run()
+        except GanetiError as exc:
+            # The journal refused: the job is as the database says, and nothing more is accepted.
+            log.error("job %d stopped: %s", job.id, exc)  # expected, said in full
+        finally:
+            self._runners.pop(job.id, None)
+            self._ended(job)
+
+    def _ended(self, job: Job) -> None:
+        self.waiters.wake(job)
+        for dependent in self._blocked.pop(job.id, ()):
+            self._blocked_by.pop(dependent.id, None)
+            self._enqueue(dependent)
+        if job.final:
+            self._loop.run_in_executor(self._pool, self._tell_finished, job)
+        self._kick()
+
+    def _tell_finished(self, job: Job) -> None:
+        self._services.events.tell("job_finished", job_id=job.id, status=job.status,
+                                   summary=tuple(job.summary()))
+
+    async def _fail(self, job: Job, status: str, result: Any) -> None:
+        """End a job that never began."""
+        rows: list[Write] = []
+        for index, state in enumerate(job.ops):
+            state.status, state.result, state.end = status, result, now()
+            rows.append(self.queue.change_row(job, {
+                "op": index, "status": status, "result": result, "end": state.end}))
+        job.end = now()
+        rows.append(self.queue.change_row(job, {"end": job.end}))
+        await self._commit(rows)
+        self._ended(job)
+
+    # Control
+
+    async def cancel(self, job_id: int, *, kill: bool = False) -> tuple[bool, str]:
+        """Cancel a job; answers whether it stops for sure, and a sentence in the peer's words.
+
+        `kill` also cuts its calls to nodes, so that its undo begins at once.
+        """
+        job = self.queue.jobs.get(job_id)
+        if job is None or job.final:
+            return False, f"Job {job_id} not found in queue"
+        runner = self._runners.get(job_id)
+        if runner is None:
+            self._dequeue(job)
+            await self._fail(job, CANCELED, None)
+            return True, f"Dequeued job {job_id}"
+        if runner.cancel():
+            return True, "Job successfully cancelled"
+        if kill:
+            self._services.nodes.abandon(str(job_id))
+            return True, f"Job {job_id} was told to stop and undo what it had begun"
+        return False, "Job no longer waiting, can't cancel (informed it anyway)"
+
+    def _dequeue(self, job: Job) -> None:
+        self._queued = [entry for entry in self._queued if entry[1] != job.id]
+        by = self._blocked_by.pop(job.id, None)
+        if by is not None:
+            self._blocked[by].remove(job)
+
+    async def change_priority(self, job_id: int, priority: int) -> tuple[bool, str]:
+        """Change the priority of a job's opcodes that have not begun."""
+        job = self.queue.jobs.get(job_id)
+        if job is None or job.final:
+            return False, f"Job {job_id} not found in queue"
+        queued = any(entry[1] == job_id for entry in self._queued)
+        if queued:
+            self._dequeue(job)
+        rows: list[Write] = []
+        for index, state in enumerate(job.ops):
+            if state.status == QUEUED:
+                state.priority = priority
+                rows.append(self.queue.change_row(job, {"op": index, "priority": priority}))
+        if queued:
+            self._enqueue(job)
+        await self._commit(rows)
+        self.waiters.wake(job)
+        return True, (f"Priorities of pending opcodes for job {job_id} have been changed to "
+                      f"{priority}")
+
+    async def archive(self, job_id: int) -> bool:
+        """Move a finished job to the archive; False when there is no such finished job."""
+        job = self.queue.jobs.get(job_id)
+        if job is None or not job.final:
+            return False
+        del self.queue.jobs[job_id]
+        await self._commit(self.queue.archive_rows(job))
+        return True
+
+    async def auto_archive(self, age: float, timeout: float) -> tuple[int, int]:
+        """Archive jobs that ended more than `age` seconds ago; ``age`` -1: all finished ones.
+
+        Answers how many were archived, and how many are left after `timeout` seconds.
+        """
+        limit = time.time() - age
+        old = [job for job in self.queue.jobs.values()
+               if job.end is not None and (age < 0 or job.end[0] < limit)]
+        deadline = time.monotonic() + timeout
+        archived = 0
+        for first in range(0, len(old), 500):
+            if time.monotonic() > deadline:
+                break
+            batch = old[first:first + 500]
+            for job in batch:
+                self.queue.jobs.pop(job.id, None)
+            await self._commit([row for job in batch for row in self.queue.archive_rows(job)])
+            archived += len(batch)
+        return archived, len(self.queue.jobs)
+
+    # Observation
+
+    def job(self, job_id: int) -> Job:
+        """:raises JobLost: there is no such job"""
+        job = self.queue.jobs.get(job_id) or self.queue.archived(job_id)
+        if job is None:
+            raise JobLost("Can't load job file")
+        return job
+
+    async def wait_for_change(
+        self, job_id: int, observe: Callable[[dict[str, Any]], list[Any]],
+        previous: list[Any] | None, log_serial: int, timeout: float,
+    ) -> Change | None:
+        """Wait as `Waiters.wait`.
+
+        :raises JobLost: there is no such job
+        """
+        job = self.job(job_id)
+        return await self.waiters.wait(
+            job, lambda: observe(document(job)), previous, log_serial, timeout)
+
+    def jobs(self, ids: Iterable[int] | None, archived: bool = False) -> list[dict[str, Any]]:
+        """Jobs as plain data; with `ids` None all, those of the archive too if `archived`.
+
+        From any thread.
+        """
+        if ids is None:
+            live = [document(job) for _, job in sorted(self.queue.jobs.copy().items())]
+            return [*live, *(self.jobs(self.queue.archived_ids()) if archived else ())]
+        found: list[dict[str, Any]] = []
+        for job_id in ids:
+            job = self.queue.jobs.get(job_id)
+            if job is not None:
+                found.append(document(job))
+            elif (old := self.queue.archived(job_id)) is not None:
+                found.append(document(old, archived=True))
+        return found
+
+    def explain(self, job_id: int) -> list[str]:
+        """Say in sentences what a job waits for.
+
+        :raises JobLost: there is no such job
+        """
+        job = self.job(job_id)
+        if job.status in FINAL:
+            return [f"Job {job_id} is finished ({job.status})."]
+        if (by := self._blocked_by.get(job_id)) is not None:
+            return [f"Job {job_id} waits for job {by} to end.", *self.explain(by)]
+        runner = self._runners.get(job_id)
+        if runner is None:
+            running = ", ".join(map(str, sorted(self._runners))) or "none"
+            limit = self._store.snapshot.cluster.max_running_jobs
+            return [f"Job {job_id} is queued: {len(self._runners)} of at most {limit} jobs run "
+                    f"({running})."]
+        if runner.ticket is None or runner.ticket.state == "granted":
+            return [f"Job {job_id} runs and waits for nothing."]
+        return [f"Job {job_id} waits for the lock {name}, held or asked for earlier by job {owner}."
+                for name, owner in self._locks.blockers(runner.ticket)]

@@ -1,0 +1,332 @@
+"""Run one job: its opcodes one after the other, each under its locks, in a worker thread.
+
+The event loop waits for locks and commits, so neither occupies a thread; a thread is used only
+while an operation plans and acts.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import (
+    GanetiError,
+    JobCanceled,
+    OpExecError,
+    OpPrereqError,
+    RequestError,
+)
+from ganeti_core.jobs.job import (
+    CANCELED,
+    ERROR,
+    FINAL,
+    RUNNING,
+    SUCCESS,
+    WAITING,
+    Job,
+    OpState,
+    now,
+)
+from ganeti_core.opcodes.registry import REDACTED, parse
+from ganeti_core.operations.context import Journaling, OpContext, Services
+from ganeti_core.operations.registry import operation_of
+from ganeti_core.operations.saga import Saga
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import ThreadPoolExecutor
+
+    from ganeti_core.config.journal import Write
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.config.store import Store
+    from ganeti_core.jobs.queue import JobQueue
+    from ganeti_core.locking import LockManager, Ticket
+    from ganeti_core.opcodes.base import OpCode
+    from ganeti_core.operations.base import Operation
+    from ganeti_core.operations.saga import Entry
+
+log = logging.getLogger(__name__)
+
+INTERRUPTED = "the master stopped while this opcode ran; what it had begun was undone"
+
+
+@dataclass(frozen=True)
+class Env:
+    """What all runners share."""
+
+    loop: asyncio.AbstractEventLoop
+    queue: JobQueue
+    locks: LockManager
+    store: Store
+    services: Services
+    pool: ThreadPoolExecutor
+    changed: Callable[[Job], None]
+    """Wakes who waits for a change of the job; called in the loop."""
+
+
+class JobRunner:
+    """Runs one job to its end."""
+
+    def __init__(self, env: Env, job: Job, sagas: dict[int, list[Entry]] | None = None) -> None:
+        self._env = env
+        self.job = job
+        self._sagas = sagas or {}
+        self.ticket: Ticket | None = None
+        self._granted: asyncio.Future[None] | None = None
+
+    def cancel(self) -> bool:
+        """Ask the job to stop; True when it has not begun to act and so stops for sure."""
+        self.job.cancel_wanted = True
+        if self.ticket is not None and self._env.locks.cancel(self.ticket):
+            if self._granted is not None and not self._granted.done():
+                self._granted.set_exception(JobCanceled("Job canceled by request"))
+            return True
+        return False
+
+    async def run(self) -> None:
+        """Run every opcode that is not finished, then end the job."""
+        job = self.job
+        job.start = job.start or now()
+        for index, state in enumerate(job.ops):
+            if state.status in FINAL:
+                continue
+            last = index == len(job.ops) - 1
+            if not await self._run_op(index, state, last=last):
+                await self._give_up(index + 1, state.status)
+                break
+        if job.end is None:
+            await self._finish({})
+
+    async def _run_op(self, index: int, state: OpState, *, last: bool) -> bool:
+        """Run one opcode; answers whether the next may follow."""
+        state.start = state.start or now()
+        interrupted = state.status == RUNNING
+        if not interrupted:
+            state.move(WAITING)
+            self._env.changed(self.job)
+        try:
+            result = await self._attempt(index, state, interrupted=interrupted)
+        except JobCanceled as exc:
+            status, result = CANCELED, str(exc) or "Job canceled by request"
+        except GanetiError as exc:
+            status, result = ERROR, exc.to_wire()
+        except Exception as exc:  # wall: a bug in an operation must not stop the engine
+            log.exception("job %d opcode %d", self.job.id, index)
+            status, result = ERROR, OpExecError(f"internal error: {exc!r}").to_wire()
+        else:
+            status = SUCCESS
+        state.status, state.result, state.end = status, result, now()
+        self._env.services.reservations.release(str(self.job.id))
+        await self._write_end(index, state, ends_job=last and status == SUCCESS)
+        return status == SUCCESS
+
+    async def _attempt(self, index: int, state: OpState, *, interrupted: bool) -> Any:
+        op = _opcode(state)
+        operation = operation_of(op)
+        if interrupted:
+            return await self._recover(index, state, op, operation)
+        snapshot = await self._acquire(operation, op)
+        try:
+            if self.job.cancel_wanted:
+                raise JobCanceled("Job canceled by request")
+            state.move(RUNNING)
+            state.exec = now()
+            # Durable before it acts: after a crash this opcode is undone, never run twice.
+            await self._commit([self._change(index, {
+                "status": RUNNING, "start": state.start, "exec": state.exec})])
+            self._env.changed(self.job)
+            return await self._env.loop.run_in_executor(
+                self._env.pool, self._execute, index, op, operation, snapshot)
+        finally:
+            self._release()
+
+    async def _acquire(self, operation: Operation[Any, Any], op: OpCode) -> Snapshot:
+        """Take the operation's locks; again, if the configuration moved and they differ."""
+        while True:
+            snapshot = self._env.store.snapshot
+            request = operation.locks(op, snapshot)
+            self._granted = self._env.loop.create_future()
+            self.ticket = self._env.locks.request(
+                str(self.job.id), request, self._on_granted, self.job.priority)
+            if self.ticket.state != "granted":
+                self._env.changed(self.job)
+                await self._granted
+            newest = self._env.store.snapshot
+            if newest.serial == snapshot.serial or operation.locks(op, newest) == request:
+                return newest
+            self._release()
+
+    def _on_granted(self, ticket: Ticket) -> None:
+        self._env.loop.call_soon_threadsafe(self._wake, ticket)
+
+    def _wake(self, ticket: Ticket) -> None:
+        if ticket is self.ticket and self._granted is not None and not self._granted.done():
+            self._granted.set_result(None)
+
+    def _release(self) -> None:
+        if self.ticket is not None:
+            self._env.locks.release(self.ticket)
+            self.ticket = None
+
+    # In a worker thread
+
+    def _execute(
+        self, index: int, op: OpCode, operation: Operation[Any, Any], snapshot: Snapshot
+    ) -> Any:
+        ctx = self._context(index, op, snapshot, self._saga(index, ()))
+        try:
+            plan = operation.plan(op, ctx)
+            if op.dry_run:
+                ctx.info("dry-run mode requested, not actually executing the operation")
+                return operation.dry_run_result(op, plan)
+            result = operation.run(op, ctx, plan)
+            if not self.job.ops[index].committed and ctx.saga.entries:
+                ctx.commit((), result)
+            return result
+        except BaseException:
+            if self.job.ops[index].committed:
+                log.exception("job %d: an error after the commit", self.job.id)
+                return self.job.ops[index].result
+            if self._undone(operation, op, ctx):
+                raise
+            return self.job.ops[index].result
+
+    def _undone(self, operation: Operation[Any, Any], op: OpCode, ctx: OpContext) -> bool:
+        """Undo what was recorded; False when the operation turned out to be complete."""
+        if not ctx.saga.entries:
+            return True
+        if operation.recover(op, ctx):
+            return False
+        for debt in ctx.settle():
+            ctx.warn(f"could not undo ({debt.note}): {debt.debt}; it is remembered and done as "
+                     "soon as possible")
+        return True
+
+    async def _recover(
+        self, index: int, state: OpState, op: OpCode, operation: Operation[Any, Any]
+    ) -> Any:
+        """Finish or undo an opcode that a dead master left running."""
+        return await self._env.loop.run_in_executor(
+            self._env.pool, self._recover_now, index, state, op, operation)
+
+    def _recover_now(
+        self, index: int, state: OpState, op: OpCode, operation: Operation[Any, Any]
+    ) -> Any:
+        saga = self._saga(index, self._sagas.get(index, ()))
+        ctx = self._context(index, op, self._env.store.snapshot, saga)
+        if state.committed:
+            ctx.settle()
+            return state.result
+        if self._undone(operation, op, ctx):
+            raise OpExecError(INTERRUPTED)
+        return state.result
+
+    def _saga(self, index: int, entries: Sequence[Entry]) -> Saga:
+        return Saga(self._env.queue.journal, self.job.id, index, entries)
+
+    def _context(self, index: int, op: OpCode, snapshot: Snapshot, saga: Saga) -> OpContext:
+        state = self.job.ops[index]
+
+        def log_entry(kind: str, content: Any) -> None:
+            self._env.loop.call_soon_threadsafe(self._add_log, index, kind, content)
+
+        def rows_of_result(result: Any) -> list[Write]:
+            return [self._change(index, {"committed": True, "result": result})]
+
+        def committed(result: Any) -> None:
+            state.committed = True
+            state.result = result
+
+        return OpContext(
+            self._env.services, snapshot, self.job.id, index, saga,
+            Journaling(rows_of_result, committed), log_entry,
+            cancelled=lambda: self.job.cancel_wanted, reason=tuple(op.reason))
+
+    # Journal
+
+    def _add_log(self, index: int, kind: str, content: Any) -> None:
+        self.job.log_serial += 1
+        entry = (self.job.log_serial, now(), kind, content)
+        self.job.ops[index].log.append(entry)
+        row = self._change(index, {"log": [entry]})
+        self._env.queue.journal.submit([row], lambda _error: None)
+        self._env.changed(self.job)
+
+    def _change(self, index: int, doc: dict[str, Any]) -> Write:
+        return self._env.queue.change_row(self.job, {"op": index, **doc})
+
+    async def _write_end(self, index: int, state: OpState, *, ends_job: bool) -> None:
+        doc: dict[str, Any] = {"status": state.status, "result": state.result, "end": state.end,
+                               "start": state.start, "exec": state.exec}
+        row = self._change(index, doc)
+        if ends_job:
+            await self._finish({}, row)
+        else:
+            await self._commit([row])
+            self._env.changed(self.job)
+
+    async def _give_up(self, first: int, status: str) -> None:
+        """Later opcodes of a failed or canceled job do not run."""
+        rows: list[Write] = []
+        for index in range(first, len(self.job.ops)):
+            state = self.job.ops[index]
+            state.status, state.end = status, now()
+            state.result = (OpExecError("Preceding opcode failed").to_wire()
+                            if status == ERROR else "Job canceled by request")
+            rows.append(self._change(index, {
+                "status": status, "result": state.result, "end": state.end}))
+        await self._finish({}, *rows)
+
+    async def _finish(self, doc: dict[str, Any], *rows: Write) -> None:
+        end = now()
+        self.job.end = end
+        last = self._env.queue.change_row(
+            self.job, {**doc, "start": self.job.start, "end": self.job.end})
+        try:
+            await self._commit([*rows, last])
+        finally:
+            for state in self.job.ops:
+                _forget_secrets(state)
+            self._env.changed(self.job)
+
+    async def _commit(self, writes: Sequence[Write]) -> None:
+        outcome: asyncio.Future[None] = self._env.loop.create_future()
+
+        def done(error: BaseException | None) -> None:
+            self._env.loop.call_soon_threadsafe(resolve, outcome, error)
+
+        self._env.queue.journal.submit(writes, done)
+        await outcome
+
+
+def resolve(outcome: asyncio.Future[None], error: BaseException | None) -> None:
+    if outcome.done():
+        return
+    if error is None:
+        outcome.set_result(None)
+    else:
+        outcome.set_exception(error)
+
+
+def _opcode(state: OpState) -> OpCode:
+    """:raises GanetiError: the opcode cannot be run after it came back from disk"""
+    if state.op is not None:
+        return state.op
+    try:
+        op = parse(state.input)
+    except RequestError as exc:
+        raise OpPrereqError(f"this job cannot be read any more: {exc}", "internal_error") from exc
+    for name in op.secret_fields:
+        if REDACTED in str(getattr(op, name)):
+            raise OpPrereqError(
+                f"the secret parameter '{name}' was not kept when the master restarted: "
+                "submit the job again", "wrong_input")
+    state.op, state.input = op, None
+    return op
+
+
+def _forget_secrets(state: OpState) -> None:
+    if state.op is not None and state.op.secret_fields:
+        state.input, state.op = state.plain_input(), None

@@ -1,0 +1,249 @@
+"""What each LUXI method does: a table from names to handlers of the running master."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.config.store import Put
+from ganeti_core.errors import ECODE_INVAL, GanetiError, OpPrereqError, RequestError
+from ganeti_core.opcodes.registry import parse
+from ganeti_core.plugins import PluginHost, PluginStatus
+from ganeti_core.query.cluster import cluster_info, config_values
+from ganeti_core.query.tags import tags_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from ganeti_core.config.store import Change, Store
+    from ganeti_core.jobs.engine import JobEngine
+    from ganeti_core.opcodes.base import OpCode
+    from ganeti_core.query.engine import QueryEngine
+
+LONGEST_WAIT = 600.0
+
+_METHODS: dict[str, tuple[str, int, int]] = {
+    # LUXI name: (handler, fewest arguments, most arguments)
+    "SubmitJob": ("submit_job", 1, 1),
+    "SubmitJobToDrainedQueue": ("submit_job_to_drained_queue", 1, 1),
+    "SubmitManyJobs": ("submit_many_jobs", 1, 1),
+    "CancelJob": ("cancel_job", 1, 2),
+    "ChangeJobPriority": ("change_job_priority", 2, 2),
+    "ArchiveJob": ("archive_job", 1, 1),
+    "AutoArchiveJobs": ("auto_archive_jobs", 1, 2),
+    "WaitForJobChange": ("wait_for_job_change", 4, 5),
+    "Query": ("query", 3, 3),
+    "QueryFields": ("query_fields", 1, 2),
+    "QueryJobs": ("query_jobs", 2, 2),
+    "QueryInstances": ("query_instances", 2, 3),
+    "QueryNodes": ("query_nodes", 2, 3),
+    "QueryGroups": ("query_groups", 2, 3),
+    "QueryNetworks": ("query_networks", 2, 3),
+    "QueryExports": ("query_exports", 1, 2),
+    "QueryFilters": ("query_filters", 2, 2),
+    "QueryClusterInfo": ("query_cluster_info", 0, 9),
+    "QueryConfigValues": ("query_config_values", 1, 1),
+    "QueryTags": ("query_tags", 2, 2),
+    "SetDrainFlag": ("set_drain_flag", 1, 1),
+    "SetWatcherPause": ("set_watcher_pause", 1, 1),
+    "PickupJob": ("pickup_job", 1, 1),
+    "PluginStatus": ("plugin_status", 0, 0),
+    "Debts": ("debts", 0, 0),
+    "ExplainJob": ("explain_job", 1, 1),
+    "NodeEnrolToken": ("node_enrol_token", 0, 0),
+}
+
+
+@dataclass(frozen=True)
+class Master:
+    """The parts of the running master that clients reach.
+
+    :param enrol_token: makes a one-time token for a host that is to become a node
+    """
+
+    store: Store
+    engine: JobEngine
+    queries: QueryEngine
+    host: PluginHost
+    enrol_token: Callable[[], dict[str, Any]]
+
+    async def handle(self, method: str, args: list[Any]) -> Any:
+        """Answer one request.
+
+        :raises GanetiError: as the method says
+        """
+        try:
+            name, fewest, most = _METHODS[method]
+        except KeyError:
+            raise RequestError(
+                "Failed to parse request: Unable to parse LUXI request method: Invalid string "
+                f"value for type LuxiReq: {json.dumps(method)}") from None
+        if not fewest <= len(args) <= most:
+            raise RequestError(f"Failed to parse request: {method}: expected {fewest} arguments, "
+                               f"got {len(args)}: {json.dumps(args)[:200]}")
+        handler: Callable[..., Awaitable[Any]] = getattr(self, f"_{name}")
+        return await handler(*args)
+
+    # Jobs
+
+    async def _submit_job(self, ops: Any) -> int:
+        return (await self.engine.submit([_parse_job("SubmitJob", ops)]))[0]
+
+    async def _submit_job_to_drained_queue(self, ops: Any) -> int:
+        job = _parse_job("SubmitJobToDrainedQueue", ops)
+        return (await self.engine.submit([job], even_if_drained=True))[0]
+
+    async def _submit_many_jobs(self, jobs: Any) -> list[list[Any]]:
+        if not isinstance(jobs, list):
+            raise RequestError(_unreadable([jobs], "list"))
+        parsed = [_parse_job("SubmitManyJobs", ops) for ops in jobs]
+        return [[True, job_id] for job_id in await self.engine.submit(parsed)]
+
+    async def _cancel_job(self, job_id: Any, kill: Any = False) -> tuple[bool, str]:
+        return await self.engine.cancel(_job_id(job_id), kill=bool(kill))
+
+    async def _change_job_priority(self, job_id: Any, priority: Any) -> tuple[bool, str]:
+        if not isinstance(priority, int) or isinstance(priority, bool):
+            raise RequestError(_unreadable([job_id, priority], "Integer"))
+        return await self.engine.change_priority(_job_id(job_id), max(-20, min(19, priority)))
+
+    async def _archive_job(self, job_id: Any) -> bool:
+        return await self.engine.archive(_job_id(job_id))
+
+    async def _auto_archive_jobs(self, age: Any, timeout: Any = 60) -> tuple[int, int]:
+        return await self.engine.auto_archive(_number(age), _number(timeout))
+
+    async def _wait_for_job_change(
+        self, job_id: Any, fields: Any, previous: Any, log_serial: Any, timeout: Any = LONGEST_WAIT,
+    ) -> Any:
+        observe = self.queries.job_observer(_names(fields))
+        return await self.engine.wait_for_change(
+            _job_id(job_id), observe, previous, int(log_serial or 0),
+            min(_number(timeout), LONGEST_WAIT))
+
+    async def _pickup_job(self, _job: Any) -> None:
+        raise GanetiError("Luxi call 'PickupJob' is for internal use only")
+
+    async def _explain_job(self, job_id: Any) -> list[str]:
+        return self.engine.explain(_job_id(job_id))
+
+    # Queries
+
+    async def _query(self, what: Any, fields: Any, qfilter: Any) -> Any:
+        names = _names(fields)
+        if self.queries.needs_thread(what, names, qfilter):
+            return await asyncio.to_thread(
+                self.queries.query, self.store.snapshot, what, names, qfilter)
+        return self.queries.query(self.store.snapshot, what, names, qfilter)
+
+    async def _query_fields(self, what: Any, fields: Any = None) -> Any:
+        return self.queries.fields(what, _names(fields) if fields else None)
+
+    async def _query_jobs(self, ids: Any, fields: Any) -> Any:
+        wanted = [_job_id(job_id) for job_id in ids] if ids else None
+        return await asyncio.to_thread(self.queries.old_jobs, wanted, _names(fields))
+
+    async def _query_instances(self, names: Any, fields: Any, locking: Any = False) -> Any:
+        return await self._old("instance", names, fields, locking)
+
+    async def _query_nodes(self, names: Any, fields: Any, locking: Any = False) -> Any:
+        return await self._old("node", names, fields, locking)
+
+    async def _query_groups(self, names: Any, fields: Any, locking: Any = False) -> Any:
+        return await self._old("group", names, fields, locking)
+
+    async def _query_networks(self, names: Any, fields: Any, locking: Any = False) -> Any:
+        return await self._old("network", names, fields, locking)
+
+    async def _query_filters(self, names: Any, fields: Any) -> Any:
+        return await self._old("filter", names or [], fields, False)
+
+    async def _old(self, what: str, names: Any, fields: Any, locking: Any) -> Any:
+        if locking:
+            raise OpPrereqError("Sync queries are not allowed", ECODE_INVAL)
+        return await asyncio.to_thread(
+            self.queries.old_style, self.store.snapshot, what, _names(names), _names(fields))
+
+    async def _query_exports(self, nodes: Any, locking: Any = False) -> Any:
+        if locking:
+            raise OpPrereqError("Sync queries are not allowed", ECODE_INVAL)
+        return await asyncio.to_thread(
+            self.queries.exports, self.store.snapshot, _names(nodes))
+
+    async def _query_cluster_info(self, *_ignored: Any) -> Any:
+        return cluster_info(self.store.snapshot, self.host)
+
+    async def _query_config_values(self, names: Any) -> Any:
+        return config_values(self.store.snapshot, _names(names))
+
+    async def _query_tags(self, kind: Any, name: Any) -> Any:
+        return tags_of(self.store.snapshot, kind, name)
+
+    async def _plugin_status(self) -> list[list[Any]]:
+        return [_plugin_row(status) for status in self.host.status()]
+
+    async def _debts(self) -> list[dict[str, Any]]:
+        return [{"job": e.job, "node": e.node, "note": e.note, "reason": e.debt}
+                for e in self.engine.debts.all()]
+
+    # Small changes
+
+    async def _set_drain_flag(self, drained: Any) -> bool:
+        if not isinstance(drained, bool):
+            raise RequestError(_unreadable([drained], "Bool"))
+        cluster = self.store.snapshot.cluster
+        await self._commit([Put(replace(cluster, queue_drained=drained))])
+        return True
+
+    async def _set_watcher_pause(self, until: Any) -> Any:
+        cluster = self.store.snapshot.cluster
+        pause = None if until is None else _number(until)
+        await self._commit([Put(replace(cluster, watcher_pause=pause))])
+        return pause
+
+    async def _commit(self, changes: Sequence[Change]) -> None:
+        await asyncio.to_thread(self.store.commit, changes)
+
+    async def _node_enrol_token(self) -> dict[str, Any]:
+        return await asyncio.to_thread(self.enrol_token)
+
+
+def _parse_job(method: str, ops: Any) -> list[OpCode]:
+    if not isinstance(ops, list):
+        raise RequestError(_unreadable([ops], "list"))
+    try:
+        return [parse(op) for op in ops]
+    except RequestError as exc:
+        raise RequestError(f"Failed to parse request: {method}: {exc}") from exc
+
+
+def _unreadable(args: list[Any], wanted: str) -> str:
+    shown = json.dumps(args)[:300]
+    return f"Failed to parse request: Cannot convert value '{shown}', error: Unable to read {wanted}"
+
+
+def _job_id(value: Any) -> int:
+    if isinstance(value, str) and value.isdigit():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise RequestError(_unreadable([value], "JobId"))
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise RequestError(_unreadable([value], "Double"))
+
+
+def _names(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise RequestError(_unreadable([value], "list"))
+    return value
+
+
+def _plugin_row(status: PluginStatus) -> list[Any]:
+    return [status.kind, status.name, status.api, status.version, status.distribution,
+            status.problem, status.title]

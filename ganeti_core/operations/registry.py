@@ -1,0 +1,36 @@
+"""Which operation does which opcode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.operations import test
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from ganeti_core.opcodes.base import OpCode
+    from ganeti_core.operations.base import Operation
+
+
+def _collect(*modules: ModuleType) -> dict[str, Operation[Any, Any]]:
+    return {operation.opcode.op_id: operation
+            for module in modules for operation in module.OPERATIONS}
+
+
+_OPERATIONS = _collect(test)
+
+
+def operation_of(op: OpCode) -> Operation[Any, Any]:
+    """:raises OpPrereqError: this opcode is known, but not built yet"""
+    operation = _OPERATIONS.get(op.op_id)
+    if operation is None:
+        raise OpPrereqError(f"The operation {op.op_id} is not available in this version",
+                            ECODE_INVAL)
+    return operation
+
+
+def available() -> frozenset[str]:
+    """The ids of all opcodes that can be run."""
+    return frozenset(_OPERATIONS)

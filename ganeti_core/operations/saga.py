@@ -1,0 +1,127 @@
+"""The undo log of one opcode: what to take back if it fails, what to finish after its pivot.
+
+Each entry is data: a node and the RPC call to make there. Undo entries are durable before the step
+that they undo begins. The commit of the pivot replaces them, in one transaction with the config
+change, by the calls that remain to be made (*forward* entries). Both survive the master. An entry
+whose node is silent stays behind as a *debt* after its job has ended.
+
+All changing calls are idempotent by contract and a node makes calls for one object one after the
+other, so replaying an entry whose outcome is unknown is safe: the node first ends the call it had.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from ganeti_core.config.journal import Write
+from ganeti_core.rpc.calls import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ganeti_core.config.journal import Journal
+
+Direction = Literal["undo", "forward"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One call that is owed to a node.
+
+    :param note: what it does, for people: ``remove disk 0 of inst1``
+    :param debt: why it could not be made; empty while its job runs
+    """
+
+    job: int
+    op: int
+    seq: int
+    direction: Direction
+    node: str
+    call: Call
+    note: str
+    debt: str = ""
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        return self.job, self.op, self.seq
+
+    def to_write(self) -> Write:
+        doc = {"direction": self.direction, "node": self.node, "call": self.call.to_dict(),
+               "note": self.note, "debt": self.debt}
+        return Write("saga", self.key, json.dumps(doc, separators=(",", ":")))
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Entry:
+        job, op, seq, text = row
+        doc = json.loads(text)
+        return cls(job, op, seq, doc["direction"], doc["node"], Call.from_dict(doc["call"]),
+                   doc["note"], doc.get("debt", ""))
+
+
+class Saga:
+    """The entries of one opcode, in memory and in the journal."""
+
+    def __init__(
+        self, journal: Journal, job: int, op: int, entries: Sequence[Entry] = ()
+    ) -> None:
+        self._journal = journal
+        self._job = job
+        self._op = op
+        self._entries = list(entries)
+        self._next = max((entry.seq for entry in entries), default=-1) + 1
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(self._entries)
+
+    def record(self, node: str, call: Call, note: str) -> None:
+        """Make an undo entry durable; the step that it undoes may begin when this returns."""
+        entry = self._new("undo", node, call, note)
+        self._journal.write([entry.to_write()])
+        self._entries.append(entry)
+
+    def record_all(self, steps: Sequence[tuple[str, Call, str]]) -> None:
+        """As `record`, for steps that run in parallel: one commit for all."""
+        entries = [self._new("undo", node, call, note) for node, call, note in steps]
+        self._journal.write([entry.to_write() for entry in entries])
+        self._entries.extend(entries)
+
+    def pivot(self, forward: Sequence[tuple[str, Call, str]]) -> tuple[list[Write], list[Entry]]:
+        """The rows of a commit that forgets all undo and records what remains to be done.
+
+        Call `adopt` with the entries once that commit is durable.
+        """
+        entries = [self._new("forward", node, call, note) for node, call, note in forward]
+        writes = [Write("saga", entry.key, None) for entry in self._entries]
+        return [*writes, *(entry.to_write() for entry in entries)], entries
+
+    def adopt(self, entries: Sequence[Entry]) -> None:
+        self._entries = list(entries)
+
+    def _new(self, direction: Direction, node: str, call: Call, note: str) -> Entry:
+        entry = Entry(self._job, self._op, self._next, direction, node, call, note)
+        self._next += 1
+        return entry
+
+    def settle(self, perform: Callable[[Entry], str]) -> list[Entry]:
+        """Make every call that is owed: undo entries backwards, forward entries in order.
+
+        :param perform: makes one call; answers an empty string, or why it could not be made
+        :returns: the entries that became debts
+        """
+        undo = [entry for entry in reversed(self._entries) if entry.direction == "undo"]
+        forward = [entry for entry in self._entries if entry.direction == "forward"]
+        debts: list[Entry] = []
+        done: list[Write] = []
+        for entry in [*undo, *forward]:
+            problem = perform(entry)
+            if problem:
+                debts.append(replace(entry, debt=problem))
+            else:
+                done.append(Write("saga", entry.key, None))
+        if done or debts:
+            self._journal.write([*done, *(debt.to_write() for debt in debts)])
+        self._entries = debts
+        return debts
