@@ -1,0 +1,46 @@
+"""``gnt-cluster verify``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganeti_core.cli import options as opt
+from ganeti_core.cli.failure import EXIT_FAILURE
+from ganeti_core.cli.session import Command
+from ganeti_core.cli.waiting import JobSet, submit
+
+if TYPE_CHECKING:
+    from ganeti_core.cli.session import Session
+
+
+def _verify(session: Session, _arguments: list[str]) -> int:
+    options = session.options
+    result = submit(session, session.opcode(
+        "OP_CLUSTER_VERIFY", verbose=options.verbose, error_codes=options.error_codes,
+        debug_simulate_errors=options.simulate_errors or None,
+        skip_checks=["nplusone_mem"] if options.skip_nplusone_mem else [],
+        ignore_errors=options.ignore_errors, group_name=options.nodegroup,
+        verify_clutter=options.verify_clutter or None))
+    jobs = JobSet(session)
+    jobs.add_started(result["jobs"])
+    outcomes = jobs.finish()
+    # A check that found errors is a job that succeeded with False.
+    fine = all(outcome.success and all(outcome.result) for outcome in outcomes)
+    return 0 if fine else EXIT_FAILURE
+
+
+COMMANDS = {
+    "verify": Command(_verify, options=(
+        opt.VERBOSE, opt.NODE_GROUP, opt.DRY_RUN, opt.PRIORITY,
+        opt.flag("--debug-simulate-errors", dest="simulate_errors",
+                 help="Debugging option that makes the operation treat most runtime checks as"
+                      " failed"),
+        opt.flag("--error-codes", dest="error_codes",
+                 help="Enable parseable error messages"),
+        opt.flag("--no-nplus1-mem", dest="skip_nplusone_mem",
+                 help="Skip N+1 memory redundancy tests"),
+        opt.flag("--verify-ssh-clutter", dest="verify_clutter",
+                 help="Verify that Ganeti did not clutter up the 'authorized_keys' file"),
+        opt.repeated("-I", "--ignore-errors", dest="ignore_errors", type="string",
+                     help="Error code that is told as a warning"))),
+}

@@ -1,0 +1,105 @@
+"""Disks and network cards as they are given on a command line, made into opcode fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.cli.failure import wrong_input
+from ganeti_core.cli.values import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Given = tuple[str, Any]
+"""What `values.parse_identified` makes: index or action word, and the settings."""
+
+_NONE = ("none", "None")
+
+
+def _by_index(kind: str, given: Sequence[Given]) -> list[dict[str, Any]]:
+    """Order settings by their index; an index that is left out has no settings."""
+    found: dict[int, dict[str, Any]] = {}
+    for index, settings in given:
+        if not index.isdigit():
+            raise wrong_input(f"Invalid {kind} index passed: '{index}' is not a number")
+        if not isinstance(settings, dict):
+            raise wrong_input(f"Invalid {kind}/{index} value: expected settings")
+        found[int(index)] = settings
+    return [found.get(index, {}) for index in range(max(found) + 1)]
+
+
+def _nothing_for_none(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if value in _NONE else value for key, value in settings.items()}
+
+
+def _settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Read one device's settings: ``none`` means no value, sizes have units."""
+    read = _nothing_for_none(settings)
+    if isinstance(read.get("size"), str):
+        try:
+            read["size"] = parse_size(read["size"])
+        except ValueError as exc:
+            raise wrong_input(f"Invalid disk size: {exc}: '{read['size']}'") from exc
+    if isinstance(read.get("spindles"), str):
+        if not read["spindles"].isdigit():
+            raise wrong_input(f"Invalid value '{read['spindles']}' for spindles")
+        read["spindles"] = int(read["spindles"])
+    return read
+
+
+def new_disks(template: str | None, given: Sequence[Given],
+              size: int | None) -> list[dict[str, Any]]:
+    """Describe the disks of a new instance, from ``--disk`` or ``--os-size``.
+
+    :raises errors.OpPrereqError: no disk where there must be one, or a size is missing
+    """
+    if template == "diskless":
+        if given or size is not None:
+            raise wrong_input("Diskless instance but disk information passed")
+        return []
+    if given and size is not None:
+        raise wrong_input("Please use either the '--disk' or '-s' option")
+    if size is not None:
+        return [{"size": size}]
+    if not given:
+        raise wrong_input("No disk information specified")
+    disks = [_settings(one) for one in _by_index("disk", given)]
+    for index, disk in enumerate(disks):
+        if "size" not in disk and "adopt" not in disk:
+            raise wrong_input(f"Missing size or adoption source for disk {index}")
+    return disks
+
+
+def new_nics(given: Sequence[Given], none_at_all: bool) -> list[dict[str, Any]]:
+    """Describe the network cards of a new instance: by default one with the cluster's settings."""
+    if none_at_all:
+        if given:
+            raise wrong_input("--no-nics and --net exclude each other")
+        return []
+    if not given:
+        return [{}]
+    return [_nothing_for_none(one) for one in _by_index("NIC", given)]
+
+
+def changes(kind: str, given: Sequence[Given]) -> list[list[Any]]:
+    """Make ``modify`` actions of ``add``, ``N:add``, ``N:remove``, ``N:detach``, ``N:key=value``.
+
+    Each is [action, index or name, settings]; index -1 is the last device.
+    """
+    return [_change(kind, index, settings) for index, settings in given]
+
+
+def _change(kind: str, index: str, settings: Any) -> list[Any]:
+    if not isinstance(settings, dict):
+        raise wrong_input(f"Invalid {kind} change '{index}'")
+    actions = {"add", "remove", "attach", "detach", "modify"}
+    if index in actions:
+        return [index, -1, _settings(settings)]
+    asked = [name for name in ("add", "remove", "detach", "modify") if settings.get(name) is True]
+    if len(asked) > 1:
+        raise wrong_input(f"Only one of add, remove and detach per {kind}")
+    rest = {key: value for key, value in settings.items() if key not in asked}
+    if asked and asked[0] in ("remove", "detach") and rest:
+        raise wrong_input(f"Not accepting parameters on {asked[0]}")
+    place: Any = int(index) if index.lstrip("-").isdigit() else index
+    return [asked[0] if asked else "modify", place, _settings(rest)]

@@ -1,0 +1,93 @@
+"""Commands for several instances at once: which ones, the question, the jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.cli.confirm import ask
+from ganeti_core.cli.failure import EXIT_FAILURE, wrong_input
+from ganeti_core.cli.options import OptionSpec, flag
+from ganeti_core.cli.waiting import JobSet, all_succeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ganeti_core.cli.session import Session
+
+_MODES = {
+    "--instance": ("instances", "Filter by instance name [default]"),
+    "--all": ("all", "Filter by any instance in the cluster"),
+    "--node": ("node", "Filter by node name (primary and secondary nodes)"),
+    "--primary": ("primary", "Filter by node name (primary)"),
+    "--secondary": ("secondary", "Filter by node name (secondary)"),
+    "--tags": ("tags", "Filter by instance tag"),
+    "--node-tags": ("node-tags", "Filter by node tag (primary and secondary)"),
+    "--pri-node-tags": ("pri-node-tags", "Filter by primary node tag"),
+    "--sec-node-tags": ("sec-node-tags", "Filter by secondary node tag"),
+}
+
+SELECTION: tuple[OptionSpec, ...] = (
+    *(OptionSpec(name, dest="multi_mode", action="store_const", const=mode, help=help)
+      for name, (mode, help) in _MODES.items()),
+    flag("--force-multiple", dest="force_multi",
+         help="Do not ask for confirmation when more than one instance is affected"),
+)
+
+
+def select(session: Session, mode: str | None, arguments: list[str]) -> list[str]:
+    """Give the names of the instances that `arguments` mean in `mode`.
+
+    :raises errors.OpPrereqError: none is selected
+    """
+    mode = mode or "instances"
+    if mode == "all":
+        if arguments:
+            raise wrong_input("Cluster filter mode takes no arguments")
+        names = _query(session, "instance", ["name"], None)
+    elif not arguments:
+        what = {"instances": "instance", "tags": "instance tag"}.get(
+            mode, "node tag" if mode.endswith("node-tags") else "node")
+        raise wrong_input(f"No {what} names passed")
+    elif mode in ("instances", "tags"):
+        names = _query(session, "instance", ["name"], _condition(mode, arguments))
+    else:
+        fields = ([] if mode.startswith("sec") else ["pinst_list"]) \
+            + ([] if mode.startswith("pri") else ["sinst_list"])
+        lists = _query(session, "node", fields, _condition(mode, arguments))
+        names = sorted({name for one in lists for name in one or []})
+    if not names:
+        raise wrong_input("Selection filter does not match any instances")
+    return names
+
+
+def _condition(mode: str, arguments: list[str]) -> list[Any]:
+    if mode.endswith("tags"):
+        return ["|", *(["=[]", "tags", tag] for tag in arguments)]
+    return ["|", *(["=", "name", name] for name in arguments)]
+
+
+def _query(session: Session, what: str, fields: list[str], qfilter: list[Any] | None) -> list[Any]:
+    answer = session.client.query(what, fields, qfilter)
+    return [value for row in answer["data"] for status, value in row if status == 0]
+
+
+def confirmed(names: list[str], action: str) -> bool:
+    """Show what is affected and ask."""
+    print(f"The {action} will operate on the following instances:")
+    for name in names:
+        print(f"  {name}")
+    return ask("Continue?", "--force-multiple")
+
+
+def for_each(session: Session, arguments: list[str], action: str,
+             opcode_for: Callable[[str], dict[str, Any]]) -> int:
+    """Run one job for every selected instance; several only after a question."""
+    mode = session.option("multi_mode")
+    names = select(session, mode, arguments)
+    several = len(names) > 1 or mode not in (None, "instances")
+    if several and not session.option("force_multi") and not confirmed(names, action):
+        return EXIT_FAILURE
+    jobs = JobSet(session, announce=several)
+    for name in names:
+        jobs.add(name, opcode_for(name))
+    return all_succeeded(jobs.finish())

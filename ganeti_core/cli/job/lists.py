@@ -1,0 +1,56 @@
+"""``gnt-job list`` and ``list-fields``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.cli.lists import Listing, listing_commands
+from ganeti_core.cli.options import OptionSpec, flag
+from ganeti_core.cli.table import format_timestamp, joined
+
+if TYPE_CHECKING:
+    from ganeti_core.cli.session import Session
+
+PENDING = ("queued", "waiting", "canceling")
+FINISHED = ("success", "error", "canceled")
+
+
+def status_option(name: str, statuses: tuple[str, ...], help: str) -> OptionSpec:
+    """An option that selects jobs by their status."""
+    return OptionSpec(name, dest="status_filter", action="store_const", const=statuses, help=help)
+
+
+def _timestamps(stamps: list[Any]) -> str:
+    return ",".join(map(format_timestamp, stamps))
+
+
+def _by_status(session: Session) -> list[Any] | None:
+    conditions = []
+    if session.options.status_filter:
+        conditions.append(
+            ["|", *(["=", "status", one] for one in session.options.status_filter)])
+    if session.options.archived:
+        conditions.append(["?", "archived"])
+    return ["&", *conditions] if len(conditions) > 1 else next(iter(conditions), None)
+
+
+COMMANDS = listing_commands(Listing(
+    what="job",
+    default_fields=("id", "status", "summary"),
+    writers={
+        **dict.fromkeys(("summary", "opstatus", "oppriority"), joined),
+        **dict.fromkeys(("received_ts", "start_ts", "end_ts"), format_timestamp),
+        **dict.fromkeys(("opstart", "opexec", "opend"), _timestamps),
+    },
+    name_field="id",
+    numeric_names=True,
+    argument="job-id",
+    more_options=(
+        status_option("--pending", PENDING, "Show only jobs pending execution"),
+        status_option("--running", ("running",), "Show jobs currently running only"),
+        status_option("--error", ("error",), "Show failed jobs only"),
+        status_option("--finished", FINISHED, "Show finished jobs only"),
+        flag("--archived", dest="archived", help="Include archived jobs in list"),
+    ),
+    condition=_by_status,
+))

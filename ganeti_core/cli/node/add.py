@@ -1,0 +1,62 @@
+"""``gnt-node add``: a host joins the cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganeti_core.cli import options as opt
+from ganeti_core.cli.failure import CommandError
+from ganeti_core.cli.node.modify import CAPABLE, SECONDARY_IP
+from ganeti_core.cli.session import Command
+from ganeti_core.cli.typed import node_parameters
+from ganeti_core.cli.waiting import submit
+
+if TYPE_CHECKING:
+    from ganeti_core.cli.session import Session
+
+
+def _known_as(session: Session, name: str) -> str | None:
+    """Give the full name of the node `name`, None where the cluster has no such node."""
+    answer = session.client.query("node", ["name"], None)
+    names = [row[0][1] for row in answer["data"]]
+    matching = [one for one in names if one == name] or [
+        one for one in names if one.startswith(f"{name}.")]
+    return matching[0] if len(matching) == 1 else None
+
+
+def _add(session: Session, arguments: list[str]) -> int:
+    name, options = arguments[0], session.options
+    known = _known_as(session, name)
+    if known and not options.readd:
+        raise CommandError(f"Node {name} already in the cluster (as {known}) - please retry with"
+                           " '--readd'")
+    if options.readd and not known:
+        raise CommandError(f"Node {name} not in the cluster - please retry without '--readd'")
+    from ganeti_core.bootstrap.join import prepare_node
+
+    prepare_node(session.paths, known or name, session.client.node_enrol_token(), vars(options))
+    submit(session, session.opcode(
+        "OP_NODE_ADD", node_name=known or name, readd=options.readd, group=options.nodegroup,
+        secondary_ip=options.secondary_ip, master_capable=options.master_capable,
+        vm_capable=options.vm_capable, node_setup=options.node_setup,
+        ndparams=node_parameters(session, options.ndparams),
+        hv_state=dict(options.hv_state) or None, disk_state=dict(options.disk_state) or None))
+    return 0
+
+
+COMMANDS = {
+    "add": Command(
+        _add, "[-s ip] [--readd] [--no-ssh-key-check] [--force-join] [--no-node-setup]"
+              " [--verbose] [--network] <node-name>", 1, 1, (
+            SECONDARY_IP, opt.NODE_GROUP, opt.VERBOSE, opt.PRIORITY, *CAPABLE, opt.NDPARAMS,
+            opt.HV_STATE, opt.DISK_STATE,
+            opt.flag("--readd", dest="readd",
+                     help="Readd old node after replacing it"),
+            opt.flag("--no-ssh-key-check", dest="ssh_key_check", off=True,
+                     help="Disable SSH key fingerprint checking"),
+            opt.flag("--force-join", dest="force_join",
+                     help="Force the joining of a node"),
+            opt.flag("--no-node-setup", dest="node_setup", off=True,
+                     help="Do not make initial SSH setup on remote node (needs to be done"
+                          " manually)"))),
+}

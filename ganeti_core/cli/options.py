@@ -1,0 +1,136 @@
+"""The options of commands, and how their values are read.
+
+`optparse` and not `argparse`: scripts of administrators rely on what it does. A value may begin
+with a dash (``--net -1:remove``), options end at the first argument, a wrong one is told as
+``option -s: Unknown unit: x``, and a later use of an option is one entry of a list.
+"""
+
+from __future__ import annotations
+
+import optparse
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.cli import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PRIORITIES = {"low": 10, "normal": 0, "high": -10}
+
+
+def _checked(read: Callable[[str], Any]) -> Callable[[optparse.Option, str, str], Any]:
+    def check(_option: optparse.Option, name: str, text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as exc:
+            raise optparse.OptionValueError(f"option {name}: {exc}") from exc
+    return check
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "keyval": values.parse_key_values,
+    "identkeyval": values.parse_identified,
+    "unit": values.parse_size,
+    "bool": values.parse_bool,
+    "list": values.parse_list,
+    "maybefloat": values.parse_ratio,
+    "json": values.parse_json,
+    "filteraction": values.parse_filter_action,
+    "bounds": values.parse_bounds,
+}
+
+
+class CliOption(optparse.Option):
+    """An option whose value may have one of the types of `values.py`."""
+
+    TYPES = (*optparse.Option.TYPES, *_READERS)
+    TYPE_CHECKER = {
+        **optparse.Option.TYPE_CHECKER,
+        **{name: _checked(reader) for name, reader in _READERS.items()},
+    }
+
+
+class OptionSpec:
+    """An option as written down in a command: made into a `CliOption` when it is parsed.
+
+    An `optparse.Option` is changed by the parser that takes it, so it cannot be a constant.
+    """
+
+    def __init__(self, *names: str, **attributes: Any) -> None:
+        self.names = names
+        self.attributes = attributes
+
+    def make(self) -> CliOption:
+        return CliOption(*self.names, **self.attributes)
+
+
+def flag(*names: str, dest: str, help: str, off: bool = False) -> OptionSpec:
+    """An option without a value; with `off` it is true until it is given."""
+    return OptionSpec(*names, dest=dest, default=off, help=help,
+                      action="store_false" if off else "store_true")
+
+
+def value(*names: str, dest: str, help: str, type: str = "string", **more: Any) -> OptionSpec:
+    """An option with a value of `type`, None until it is given."""
+    return OptionSpec(*names, dest=dest, type=type, help=help, **more)
+
+
+def choice(*names: str, dest: str, help: str, choices: list[str], **more: Any) -> OptionSpec:
+    return OptionSpec(*names, dest=dest, type="choice", choices=choices, help=help, **more)
+
+
+def repeated(*names: str, dest: str, help: str, type: str = "identkeyval",
+             **more: Any) -> OptionSpec:
+    """An option that may be given several times."""
+    return OptionSpec(*names, dest=dest, action="append", default=[], type=type, help=help, **more)
+
+
+DEBUG = OptionSpec("-d", "--debug", dest="debug", action="count", default=0,
+                   help="Increase debugging level")
+REASON = value("--reason", dest="reason", help="The reason for executing the command")
+COMMON = (DEBUG, REASON)
+
+PRIORITY = choice("--priority", dest="priority", metavar="low|normal|high",
+                  choices=list(PRIORITIES), help="Priority for opcode processing")
+DRY_RUN = flag("--dry-run", dest="dry_run",
+               help="Do not execute the operation, just run the check steps and verify if it"
+                    " could be executed")
+SUBMIT = flag("--submit", dest="submit_only",
+              help="Submit the job and return the job ID, but don't wait for the job to finish")
+PRINT_JOBID = flag("--print-jobid", dest="print_jobid",
+                   help="Additionally print the job as first line on stdout (for scripting)")
+SUBMITTING = (SUBMIT, PRINT_JOBID)
+
+FORCE = flag("-f", "--force", dest="force", help="Force the operation")
+CONFIRM = flag("--yes-do-it", dest="yes_do_it", help="Do not require confirmation")
+VERBOSE = flag("-v", "--verbose", dest="verbose", help="Increase the verbosity of the operation")
+
+NO_HEADERS = flag("--no-headers", dest="no_headers", help="Don't display column headers")
+SEPARATOR = value("--separator", dest="separator",
+                  help="Separator between output fields (defaults to one space)")
+UNITS = choice("--units", dest="units", choices=["h", "m", "g", "t"],
+               help="Specify units for output (one of h/m/g/t)")
+OUTPUT = value("-o", "--output", dest="output", metavar="FIELDS",
+               help="Comma separated list of output fields")
+FILTER = flag("-F", "--filter", dest="force_filter",
+              help="Force interpretation of the arguments as a filter")
+
+IALLOCATOR = value("-I", "--iallocator", dest="iallocator", metavar="<NAME>",
+                   help="Select nodes for the instance automatically using the <NAME> iallocator"
+                        " plugin")
+NODE_GROUP = value("-g", "--node-group", dest="nodegroup", metavar="<nodegroup>",
+                   help="Node group (name or uuid)")
+SHUTDOWN_TIMEOUT = value("--shutdown-timeout", dest="shutdown_timeout", type="int", default=120,
+                         help="Maximum time to wait for instance shutdown")
+IGNORE_IPOLICY = flag("--ignore-ipolicy", dest="ignore_ipolicy",
+                      help="Ignore instance policy violations")
+BEPARAMS = value("-B", "--backend-parameters", dest="beparams", type="keyval", default={},
+                 help="Backend parameters")
+NDPARAMS = value("--node-parameters", dest="ndparams", type="keyval", help="Node parameters")
+HV_STATE = repeated("--hypervisor-state", dest="hv_state",
+                    help="Hypervisor state dictionary, in the format hypervisor:option=value,...")
+DISK_STATE = repeated("--disk-state", dest="disk_state",
+                      help="Disk state dictionary, in the format"
+                           " storage-type/identifier:option=value,...")
+DISK_PARAMS = repeated("-D", "--disk-parameters", dest="diskparams",
+                       help="Disk template parameters, in the format template:option=value,...")

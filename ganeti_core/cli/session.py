@@ -1,0 +1,66 @@
+"""What a running command has at hand: its options, the master, and the form of opcodes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.cli.options import PRIORITIES
+
+if TYPE_CHECKING:
+    import optparse
+    from collections.abc import Callable
+
+    from ganeti_core.cli.options import OptionSpec
+    from ganeti_core.luxi.client import LuxiClient
+    from ganeti_core.paths import Paths
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of one command: `program` is ``gnt-instance``, `command` the sub-command."""
+
+    paths: Paths
+    program: str
+    command: str
+    options: optparse.Values
+    client: LuxiClient
+
+    def option(self, name: str) -> Any:
+        """Give an option's value, None where this command has no such option."""
+        return getattr(self.options, name, None)
+
+    def reason_trail(self) -> list[list[Any]]:
+        """Tell who asked: the user's reason, then the command; times in nanoseconds."""
+        now = time.time_ns()
+        trail: list[list[Any]] = []
+        if self.option("reason"):
+            trail.append(["gnt:user", self.option("reason"), now])
+        return [*trail, [f"gnt:client:{self.program}", self.command, now]]
+
+    def opcode(self, op_id: str, **fields: Any) -> dict[str, Any]:
+        """Build an opcode with the settings that every opcode has; None leaves a field out."""
+        opcode = {"OP_ID": op_id, "debug_level": self.option("debug") or 0,
+                  "reason": self.reason_trail()}
+        if self.option("dry_run"):
+            opcode["dry_run"] = True
+        if self.option("priority"):
+            opcode["priority"] = PRIORITIES[self.option("priority")]
+        opcode.update((name, value) for name, value in fields.items() if value is not None)
+        return opcode
+
+
+@dataclass(frozen=True)
+class Command:
+    """A sub-command: what it takes, and the function that carries it out.
+
+    `run` gets the session and the arguments and answers the exit status.  `most` None means any
+    number of arguments.
+    """
+
+    run: Callable[[Session, list[str]], int]
+    usage: str = ""
+    least: int = 0
+    most: int | None = 0
+    options: tuple[OptionSpec, ...] = field(default=())

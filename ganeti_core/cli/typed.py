@@ -1,0 +1,93 @@
+"""Types for parameters that were given as text.
+
+What parameters exist and which type they have is the master's knowledge (most belong to
+plugins), so a value takes the type of the cluster's default for the same parameter.  A parameter
+without a default stays text; the master checks it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.cli.failure import ValueRejected
+from ganeti_core.cli.values import parse_bool, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ganeti_core.cli.session import Session
+
+_MEMORY = frozenset({"memory", "minmem", "maxmem"})
+_WORDS = {"default": "default", "none": None, "None": None}
+_SAME_AS = {"memory": "maxmem"}
+
+
+def convert(given: Mapping[str, Any], defaults: Mapping[str, Any],
+            sizes: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Give every text in `given` the type that its default has; `sizes` are in MiB.
+
+    ``default`` passes: it takes an own value back.
+
+    :raises ValueRejected: a value does not fit, or `defaults` does not know the parameter
+    """
+    converted = {}
+    for key, value in given.items():
+        if _SAME_AS.get(key, key) not in defaults:
+            raise ValueRejected(f"Unknown parameter '{key}'")
+        converted[key] = _convert_one(key, value, defaults[_SAME_AS.get(key, key)], key in sizes)
+    return converted
+
+
+def _convert_one(key: str, value: Any, default: Any, is_size: bool) -> Any:
+    if value is None:
+        return "default"
+    if not isinstance(value, str) or value in ("default",):
+        return value
+    try:
+        if is_size:
+            return parse_size(value)
+        if isinstance(default, bool):
+            return parse_bool(value)
+        if isinstance(default, int):
+            return int(value)
+        if isinstance(default, float):
+            return float(value)
+    except ValueError as exc:
+        what = ("a valid size" if is_size else "a boolean" if isinstance(default, bool)
+                else "a number")
+        raise ValueRejected(f"'{key}' (value {value}) is not {what}. error: {exc}") from exc
+    return value
+
+
+def backend_parameters(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Type the parameters of ``-B``."""
+    if not given:
+        return {}
+    info = session.client.query_cluster_info()
+    return convert(given, info.get("beparams", {}).get("default", {}), _MEMORY)
+
+
+def hypervisor_parameters(session: Session, given: Mapping[str, Any],
+                          hypervisor: str | None = None) -> dict[str, Any]:
+    """Type the parameters of ``-H``; without a hypervisor those of all are looked through."""
+    if not given:
+        return {}
+    info = session.client.query_cluster_info()
+    defaults = info.get("hvparams", {})
+    if hypervisor is None:
+        known: dict[str, Any] = {}
+        for name in reversed(info.get("enabled_hypervisors", [])):
+            known.update(defaults.get(name, {}))
+    elif hypervisor not in info.get("enabled_hypervisors", []):
+        # The master tells that this hypervisor is not enabled; its parameters do not matter.
+        return dict(given)
+    else:
+        known = defaults.get(hypervisor, {})
+    return convert(given, known)
+
+
+def node_parameters(session: Session, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Type the parameters of ``--node-parameters``."""
+    if not given:
+        return None
+    return convert(given, session.client.query_cluster_info().get("ndparams", {}))

@@ -1,0 +1,187 @@
+"""Sending jobs and following them to their end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core import errors
+from ganeti_core.cli.failure import EXIT_FAILURE, JobSubmitted, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ganeti_core.cli.session import Session
+    from ganeti_core.luxi.client import LuxiClient
+
+FINAL = frozenset({"success", "error", "canceled"})
+LONG_WAIT = 30.0
+"""Seconds of one call to wait; the master answers earlier when something happens."""
+QUIET_WAIT = 3.0
+"""Seconds after which a job that does not run yet is told to the user."""
+
+_WAITING_FOR = {
+    "queued": "Job {} is waiting in queue",
+    "waiting": "Job {} is trying to acquire all necessary locks",
+}
+_FIELDS = ["status", "opstatus", "opresult"]
+
+
+def print_feedback(timestamp: Any, message: Any) -> None:
+    """Print one entry of a job's log as it arrives; `timestamp` is [seconds, microseconds]."""
+    print(f"{time.ctime(timestamp[0])} {message}", flush=True)
+
+
+def follow(client: LuxiClient, job_id: int, *, feedback: bool = True) -> list[Any]:
+    """Wait until the job ends, printing its log, and give the results of its opcodes.
+
+    :raises errors.GanetiError: the error that the job failed with
+    """
+    state: list[Any] | None = None
+    serial: int | None = None
+    told: set[str] = set()
+    while True:
+        wait = LONG_WAIT if told or (state and state[0] == "running") else QUIET_WAIT
+        answer = client.wait_for_job_change(job_id, _FIELDS, state, serial, wait=wait)
+        if isinstance(answer, list):
+            changed, entries = answer[0] != state, answer[1] or []
+            state = answer[0]
+            for number, timestamp, _, message in entries:
+                serial = max(serial or 0, number)
+                if feedback:
+                    print_feedback(timestamp, message)
+            if state and state[0] in FINAL:
+                return _outcome(*state)
+            if changed or entries:
+                continue
+        _tell_why_it_waits(job_id, state, told)
+
+
+def _tell_why_it_waits(job_id: int, state: list[Any] | None, told: set[str]) -> None:
+    status = state[0] if state else None
+    if status in _WAITING_FOR and status not in told:
+        told.add(status)
+        print(_WAITING_FOR[status].format(job_id), file=sys.stderr, flush=True)
+
+
+def _outcome(status: str, opstatus: list[str], opresult: list[Any]) -> list[Any]:
+    """Give the results of a finished job, or raise what stopped it."""
+    if status == "success":
+        return opresult
+    if status == "canceled":
+        raise errors.JobCanceled("Job was canceled")
+    for index, (one, result) in enumerate(zip(opstatus, opresult, strict=False)):
+        if one != "error":
+            continue
+        if "success" in opstatus[:index]:
+            raise errors.OpExecError(f"partial failure (opcode {index}): {_message(result)}")
+        raise _error(result)
+    raise errors.OpExecError(str(opresult))
+
+
+def _error(result: Any) -> errors.GanetiError:
+    match result:
+        case [str(), [*_]]:
+            return errors.GanetiError.from_wire(result)
+        case _:
+            return errors.OpExecError(str(result))
+
+
+def _message(result: Any) -> str:
+    error = _error(result)
+    return str(error.args[0]) if error.args else str(result)
+
+
+def submit(session: Session, *opcodes: dict[str, Any]) -> Any:
+    """Send one job, wait for it, and give the result of its last opcode.
+
+    :raises JobSubmitted: the user asked not to wait
+    """
+    job_id = session.client.submit_job(list(opcodes))
+    if session.option("submit_only"):
+        raise JobSubmitted(job_id)
+    if session.option("print_jobid"):
+        print(job_id, flush=True)
+    return follow(session.client, job_id)[-1]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one of several jobs ended: its result, or the error's text."""
+
+    success: bool
+    result: Any
+
+
+@dataclass(frozen=True)
+class _Started:
+    job_id: int | None
+    name: str | None
+    problem: str = ""
+
+
+class JobSet:
+    """Several jobs that are sent together and then followed one after the other."""
+
+    def __init__(self, session: Session, *, announce: bool = True) -> None:
+        self._session = session
+        self._announce = announce
+        self._queued: list[tuple[str | None, list[dict[str, Any]]]] = []
+        self._started: list[_Started] = []
+
+    def add(self, name: str | None, *opcodes: dict[str, Any]) -> None:
+        """Note a job to send; `name` tells people what it is about."""
+        self._queued.append((name, list(opcodes)))
+
+    def add_started(self, jobs: Sequence[Any], name: str | None = None) -> None:
+        """Take jobs that the master has begun: pairs of (submitted, id or reason)."""
+        for submitted, value in jobs:
+            self._started.append(_Started(value, name) if submitted
+                                 else _Started(None, name, str(value)))
+
+    def finish(self) -> list[Outcome]:
+        """Send what is to be sent; then wait, or with ``--submit`` only tell the ids."""
+        self._send()
+        if self._session.option("submit_only"):
+            return [self._show(job) for job in self._started]
+        submitted = [job.job_id for job in self._started if job.job_id is not None]
+        if self._announce and submitted:
+            print(f"Submitted jobs {', '.join(map(str, submitted))}", flush=True)
+        return [self._wait(job) for job in self._started]
+
+    def _send(self) -> None:
+        if self._queued:
+            answers = self._session.client.submit_many_jobs([ops for _, ops in self._queued])
+            for (name, _), answer in zip(self._queued, answers, strict=True):
+                self.add_started([answer], name)
+            self._queued = []
+
+    def _show(self, job: _Started) -> Outcome:
+        if job.job_id is None:
+            print(f"Failure for {job.name}: {job.problem}", file=sys.stderr)
+            return Outcome(False, job.problem)
+        print(f"{job.job_id}: {job.name}", flush=True)
+        return Outcome(True, job.job_id)
+
+    def _wait(self, job: _Started) -> Outcome:
+        about = f" for {job.name}" if job.name else ""
+        if job.job_id is None:
+            print(f"Failed to submit job{about}: {job.problem}", file=sys.stderr, flush=True)
+            return Outcome(False, job.problem)
+        print(f"Waiting for job {job.job_id}{about} ...", flush=True)
+        try:
+            return Outcome(True, follow(self._session.client, job.job_id))
+        except errors.JobLost:
+            text = f"Job {job.job_id}{about} has been archived, cannot check its result"
+        except errors.GanetiError as exc:
+            text = f"Job {job.job_id}{about} has failed: {describe(exc)}"
+        sys.stdout.flush()
+        print(text, file=sys.stderr, flush=True)
+        return Outcome(False, text)
+
+
+def all_succeeded(outcomes: Sequence[Outcome]) -> int:
+    """Give the exit status for several jobs."""
+    return 0 if all(outcome.success for outcome in outcomes) else EXIT_FAILURE

@@ -1,0 +1,245 @@
+"""The LUXI client: how commands and daemons on the master node ask the master.
+
+One `LuxiClient` holds one connection, opened with the first call, and belongs to one thread.
+Nothing is repeated on its own: a request whose answer was lost may have been carried out, and
+only the caller knows whether asking again does harm.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Any, Self
+
+from ganeti_core.errors import GanetiError
+from ganeti_core.luxi import protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+CALL_TIMEOUT = 60.0
+"""Seconds in which the master answers everything but a wait."""
+
+
+class NoMasterError(GanetiError):
+    """Nobody listens on the master's socket: no cluster, not the master node, or it is down."""
+
+    wire_name = "NoMasterError"
+
+
+class MasterAccessError(NoMasterError):
+    """The socket is there, and this user may not use it."""
+
+    wire_name = "MasterAccessError"
+
+
+class LuxiTimeout(GanetiError):
+    """The master accepted the connection and did not answer in time."""
+
+    wire_name = "TimeoutError"
+
+
+class ConnectionLost(GanetiError):
+    """The connection ended before the answer: what was asked may or may not have happened."""
+
+    wire_name = "ConnectionClosedError"
+
+
+def connect(socket_path: Path, timeout: float) -> socket.socket:
+    """Connect to the unix socket at `socket_path`, however long that path is.
+
+    :raises NoMasterError: it does not exist or nobody listens
+    :raises MasterAccessError: the permissions forbid it
+    """
+    try:
+        # The kernel takes at most 107 bytes of path: name the folder by its descriptor.
+        folder = os.open(socket_path.parent, os.O_PATH | os.O_DIRECTORY)
+    except PermissionError as exc:
+        raise MasterAccessError(str(socket_path)) from exc
+    except OSError as exc:
+        raise NoMasterError(str(socket_path)) from exc
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(f"/proc/self/fd/{folder}/{socket_path.name}")
+    except PermissionError as exc:
+        sock.close()
+        raise MasterAccessError(str(socket_path)) from exc
+    except TimeoutError as exc:
+        sock.close()
+        raise LuxiTimeout(f"connect to {socket_path}") from exc
+    except OSError as exc:
+        sock.close()
+        raise NoMasterError(str(socket_path)) from exc
+    finally:
+        os.close(folder)
+    return sock
+
+
+class LuxiClient:
+    """A connection to the master; every method is one LUXI call.
+
+    Methods raise the typed error that the master answers, `NoMasterError`, `LuxiTimeout`,
+    `ConnectionLost`, and `errors.RequestError` when the master did not understand the request.
+    """
+
+    def __init__(self, socket_path: Path, timeout: float = CALL_TIMEOUT) -> None:
+        self._path = socket_path
+        self._timeout = timeout
+        self._socket: socket.socket | None = None
+        self._buffer = protocol.MessageBuffer()
+        self._answers: deque[bytes] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection; the next call opens a new one."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        self._buffer = protocol.MessageBuffer()
+        self._answers.clear()
+
+    def call(self, method: str, *args: Any, timeout: float | None = None) -> Any:
+        """Ask for `method` and give the result; `timeout` is in seconds without any progress."""
+        return protocol.parse_answer(
+            self._exchange(method, protocol.encode_request(method, list(args)), timeout))
+
+    def _exchange(self, method: str, request: bytes, timeout: float | None) -> bytes:
+        limit = self._timeout if timeout is None else timeout
+        if self._socket is None:
+            self._socket = connect(self._path, limit)
+        try:
+            self._socket.settimeout(limit)
+            self._socket.sendall(request)
+            return self._receive(self._socket)
+        except BaseException as exc:
+            # Whatever comes later on this connection would answer the wrong question.
+            self.close()
+            if isinstance(exc, TimeoutError):
+                raise LuxiTimeout(f"{method}: no answer in {limit:g} seconds") from exc
+            if isinstance(exc, OSError):
+                raise ConnectionLost(f"{method}: {exc}") from exc
+            raise
+
+    def _receive(self, sock: socket.socket) -> bytes:
+        while not self._answers:
+            data = sock.recv(1 << 18)
+            if not data:
+                raise ConnectionResetError("the master closed the connection")
+            self._answers.extend(self._buffer.feed(data))
+        return self._answers.popleft()
+
+    # Jobs
+
+    def submit_job(self, ops: list[dict[str, Any]]) -> int:
+        return int(self.call("SubmitJob", ops))
+
+    def submit_job_to_drained_queue(self, ops: list[dict[str, Any]]) -> int:
+        return int(self.call("SubmitJobToDrainedQueue", ops))
+
+    def submit_many_jobs(self, jobs: list[list[dict[str, Any]]]) -> list[tuple[bool, Any]]:
+        """Submit several jobs; per job (True, id) or (False, reason)."""
+        return [(ok, value) for ok, value in self.call("SubmitManyJobs", jobs)]
+
+    def wait_for_job_change(self, job_id: int, fields: list[str], previous: list[Any] | None,
+                            log_serial: int | None, *, wait: float) -> Any:
+        """Wait up to `wait` seconds for a change; ``[fields, new log entries]`` or None."""
+        return self.call("WaitForJobChange", job_id, fields, previous, log_serial, wait,
+                         timeout=wait + self._timeout)
+
+    def query_jobs(self, job_ids: list[int] | None, fields: list[str]) -> list[Any]:
+        return list(self.call("QueryJobs", job_ids, fields))
+
+    def cancel_job(self, job_id: int, kill: bool = False) -> tuple[bool, str]:
+        done, message = self.call("CancelJob", job_id, kill)
+        return bool(done), str(message)
+
+    def change_job_priority(self, job_id: int, priority: int) -> tuple[bool, str]:
+        done, message = self.call("ChangeJobPriority", job_id, priority)
+        return bool(done), str(message)
+
+    def archive_job(self, job_id: int) -> bool:
+        return bool(self.call("ArchiveJob", job_id))
+
+    def auto_archive_jobs(self, age: int, wait: float = 60.0) -> tuple[int, int]:
+        """Archive finished jobs older than `age` seconds (-1: all): (archived, not looked at)."""
+        archived, left = self.call("AutoArchiveJobs", age, wait, timeout=wait + self._timeout)
+        return int(archived), int(left)
+
+    def set_drain_flag(self, drained: bool) -> bool:
+        return bool(self.call("SetDrainFlag", drained))
+
+    def set_watcher_pause(self, until: float | None) -> Any:
+        return self.call("SetWatcherPause", until)
+
+    def explain_job(self, job_id: int) -> Any:
+        return self.call("ExplainJob", job_id)
+
+    # Queries
+
+    def query(self, what: str, fields: list[str], qfilter: list[Any] | None) -> dict[str, Any]:
+        """Give ``{"fields": [...], "data": [[[status, value], ...], ...]}``."""
+        return dict(self.call("Query", what, fields, qfilter))
+
+    def query_fields(self, what: str, fields: list[str] | None) -> dict[str, Any]:
+        return dict(self.call("QueryFields", what, fields))
+
+    def query_cluster_info(self) -> dict[str, Any]:
+        return dict(self.call("QueryClusterInfo"))
+
+    def query_config_values(self, names: list[str]) -> list[Any]:
+        return list(self.call("QueryConfigValues", names))
+
+    def query_instances(self, names: list[str], fields: list[str],
+                        use_locking: bool = False) -> list[Any]:
+        return list(self.call("QueryInstances", names, fields, use_locking))
+
+    def query_nodes(self, names: list[str], fields: list[str],
+                    use_locking: bool = False) -> list[Any]:
+        return list(self.call("QueryNodes", names, fields, use_locking))
+
+    def query_groups(self, names: list[str], fields: list[str],
+                     use_locking: bool = False) -> list[Any]:
+        return list(self.call("QueryGroups", names, fields, use_locking))
+
+    def query_networks(self, names: list[str], fields: list[str],
+                       use_locking: bool = False) -> list[Any]:
+        return list(self.call("QueryNetworks", names, fields, use_locking))
+
+    def query_exports(self, nodes: list[str], use_locking: bool = False) -> Any:
+        return self.call("QueryExports", nodes, use_locking)
+
+    def query_tags(self, kind: str, name: str) -> list[str]:
+        return list(self.call("QueryTags", kind, name))
+
+    # Filters
+
+    def query_filters(self, uuids: list[str] | None, fields: list[str]) -> list[Any]:
+        return list(self.call("QueryFilters", uuids, fields))
+
+    def replace_filter(self, uuid: str | None, priority: int, predicates: list[Any],
+                       action: Any, reason: list[Any]) -> str:
+        return str(self.call("ReplaceFilter", uuid, priority, predicates, action, reason))
+
+    def delete_filter(self, uuid: str) -> Any:
+        return self.call("DeleteFilter", uuid)
+
+    # What the peer does not have
+
+    def plugin_status(self) -> list[Any]:
+        return list(self.call("PluginStatus"))
+
+    def debts(self) -> list[Any]:
+        return list(self.call("Debts"))
+
+    def node_enrol_token(self) -> dict[str, Any]:
+        """Give a one-time ``token``, the ``ca_fingerprint`` and the ``master``'s address."""
+        return dict(self.call("NodeEnrolToken"))

@@ -1,0 +1,124 @@
+"""Framing and envelopes of LUXI, the text protocol of the master's unix socket.
+
+A message is one JSON document closed by the byte 0x03; several may be in flight on one
+connection and are answered in order.  A request is ``{"method": NAME, "args": [...]}``, an answer
+``{"success": BOOLEAN, "result": ...}``.  A failure's result is ``[class name, [arguments]]``, or a
+plain string when the request could not be understood at all.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ganeti_core.errors import GanetiError, RequestError
+
+END = b"\x03"
+MAX_MESSAGE = 64 * 1024 * 1024
+"""Bytes of the longest accepted message; a listing of 10,000 instances takes about 10 MiB."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of a client: `method` is a LUXI name, `args` its positional arguments."""
+
+    method: str
+    args: list[Any]
+
+
+class MessageBuffer:
+    """Cuts a stream of bytes into messages.
+
+    :raises RequestError: (in `feed`) a message grew over `limit` bytes; the stream is unusable
+    """
+
+    def __init__(self, limit: int = MAX_MESSAGE) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take what was received; answer the messages that it completes, without their end."""
+        *complete, rest = data.split(END)
+        messages = []
+        for part in complete:
+            self._check(len(part))
+            messages.append(b"".join([*self._parts, part]))
+            self._parts, self._size = [], 0
+        self._check(len(rest))
+        if rest:
+            self._parts.append(rest)
+            self._size += len(rest)
+        return messages
+
+    @property
+    def pending(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return bool(self._parts)
+
+    def _check(self, more: int) -> None:
+        if self._size + more > self._limit:
+            raise RequestError(f"Message is longer than {self._limit} bytes")
+
+
+def encode(document: Any) -> bytes:
+    """Make one message of `document`, with its end."""
+    # JSON as written here never holds a raw 0x03: control characters are escaped in strings.
+    return json.dumps(document, separators=(",", ":")).encode() + END
+
+
+def encode_request(method: str, args: list[Any]) -> bytes:
+    return encode({"method": method, "args": args})
+
+
+def encode_result(result: Any) -> bytes:
+    return encode({"success": True, "result": result})
+
+
+def encode_error(error: GanetiError) -> bytes:
+    return encode({"success": False, "result": error.to_wire()})
+
+
+def parse_request(message: bytes) -> Request:
+    """Read a request; `args` that are no list count as none, as the peer has it.
+
+    :raises RequestError: no JSON, no object, or a key is missing
+    """
+    document = _parse(message)
+    if not isinstance(document, dict):
+        raise RequestError(
+            "Failed to parse request: parsing top-level JSON message: Unable to read JSObject")
+    for key in ("method", "args"):
+        if key not in document:
+            found = json.dumps(sorted(document), separators=(",", ":"))
+            raise RequestError(
+                f"Failed to parse request: key '{key}' not found, object contains only {found}")
+    method, args = document["method"], document["args"]
+    if not isinstance(method, str):
+        raise RequestError("Failed to parse request: Unable to parse LUXI request method: "
+                           f"not a string: {json.dumps(method)}")
+    return Request(method, args if isinstance(args, list) else [])
+
+
+def parse_answer(message: bytes) -> Any:
+    """Read an answer and give its result.
+
+    :raises RequestError: the server did not understand the request, or its answer is malformed
+    :raises GanetiError: the typed error that the server answered
+    """
+    document = _parse(message)
+    if not isinstance(document, dict) or not {"success", "result"} <= document.keys():
+        raise RequestError(f"Invalid response from the master: {message[:200]!r}")
+    if document["success"]:
+        return document["result"]
+    result = document["result"]
+    raise RequestError(result) if isinstance(result, str) else GanetiError.from_wire(result)
+
+
+def _parse(message: bytes) -> Any:
+    try:
+        return json.loads(message)
+    except (ValueError, RecursionError) as exc:
+        raise RequestError("Failed to parse request: parsing top-level JSON message: "
+                           f"Malformed JSON: {exc}") from exc
