@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -220,16 +219,27 @@ class Cluster:
         row = self.peers[node]
         return np.asarray(row.max() if row.size else 0.0)
 
-    def add_instance(self, instance: Instance, demand: Callable[[Instance], Demand]) -> int:
+    def add_instance(self, instance: Instance, demand: Demand) -> int:
         """Append an instance without tags that is nowhere yet; return its position."""
         if len(self.instances) == self.primary.shape[0]:
             self._grow(max(64, len(self.instances)))
         position = len(self.instances)
         self.instances.append(instance)
-        values = demand(instance)
         for name in DEMAND_FIELDS:
-            getattr(self.demand, name)[position] = getattr(values, name)
+            getattr(self.demand, name)[position] = getattr(demand, name)
         return position
+
+    def add_twin(self, instance: int) -> int:
+        """Append a copy of an instance that is nowhere yet; return its position."""
+        twin = self.add_instance(self.instances[instance], self.demand_of(instance))
+        self.labels = self.labels.copy_row(instance, twin)
+        return twin
+
+    def convert(self, instance: int, record: Instance, demand: Demand) -> None:
+        """Make an instance that is nowhere one of another kind."""
+        self.instances[instance] = record
+        for name in DEMAND_FIELDS:
+            getattr(self.demand, name)[instance] = getattr(demand, name)
 
     def _grow(self, count: int) -> None:
         def longer(array: npt.NDArray[np.generic], fill: int = 0) -> npt.NDArray[np.generic]:
@@ -242,5 +252,4 @@ class Cluster:
             setattr(self, name, longer(getattr(self, name)))
         self.primary = np.concatenate([self.primary, np.full(count, -1)])
         self.secondary = np.concatenate([self.secondary, np.full(count, -1)])
-        self.labels = copy.copy(self.labels)
-        self.labels.extend(count)
+        self.labels = self.labels.extended(count)

@@ -7,7 +7,7 @@ nodes by matrix products.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -119,11 +119,23 @@ class Labels:
         """Whether some instance desires a location."""
         return bool(self.desired_count.any())
 
-    def extend(self, count: int) -> None:
-        """Add instances without tags."""
-        self.exclusion = np.pad(self.exclusion, ((0, count), (0, 0)))
-        self.desired = np.pad(self.desired, ((0, count), (0, 0)))
-        self.desired_count = np.pad(self.desired_count, (0, count))
+    def extended(self, count: int) -> Labels:
+        """The same with more instances, which have no tags."""
+        return replace(
+            self,
+            exclusion=np.pad(self.exclusion, ((0, count), (0, 0))),
+            desired=np.pad(self.desired, ((0, count), (0, 0))),
+            desired_count=np.pad(self.desired_count, (0, count)),
+        )
+
+    def copy_row(self, source: int, target: int) -> Labels:
+        """The same with one instance's tags also given to another."""
+        if not (self.exclusion_names or self.desired_count[source]):
+            return self
+        new = self.extended(0)
+        for table in (new.exclusion, new.desired, new.desired_count):
+            table[target] = table[source]
+        return new
 
 
 def _migration(prefixes: Prefixes, nodes: Sequence[Node]) -> Bools | None:

@@ -1,0 +1,235 @@
+"""The allocator: one request document in, one answer out, as the allocator protocol has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .errors import PlacementError, RequestFailed
+from .formats.ialloc import (
+    Allocate,
+    AllocateSecondary,
+    ChangeGroup,
+    Evacuate,
+    NewInstance,
+    Relocate,
+    Request,
+    parse_document,
+)
+from .model.build import BuildOptions, build, demand_of
+from .model.cluster import Cluster
+from .records import Description, Instance
+from .search.allocate import (
+    Allocation,
+    AllocationRules,
+    allocate,
+    find_group_or_fail,
+    nodes_of,
+)
+from .search.evacuate import Evacuated, change_group, evacuate, relocate
+from .search.outcome import choose, describe
+from .search.placement import on_pairs
+from .search.redundancy import AfterPlacing
+from .model.score import Scorer
+from .search.opcodes import job
+
+Answer = dict[str, Any]
+"""The members `success`, `info` and `result`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How to answer."""
+
+    build: BuildOptions = field(default_factory=BuildOptions)
+    rules: AllocationRules = field(default_factory=AllocationRules)
+    restrict_to: tuple[str, ...] | None = None
+    """The only nodes to allocate on, in place of what the request says."""
+    adjust: Callable[[Cluster], Cluster] | None = None
+    """Called with the model before anything is answered."""
+
+
+@dataclass(slots=True)
+class Solved:
+    """An answer, with the states before and after for whoever wants to show or save them."""
+
+    answer: Answer
+    before: Cluster
+    after: Cluster
+
+
+def answer(document: object, options: EngineOptions | None = None) -> Answer:
+    """Answer a parsed request document.
+
+    A request without a solution gives an answer with `success` false.
+
+    :raises LoadError: the document is malformed or names something unknown.
+    """
+    with np.errstate(all="ignore"):
+        description, request = parse_document(document)
+        return solve(description, request, options or EngineOptions()).answer
+
+
+def solve(description: Description, request: Request, options: EngineOptions) -> Solved:
+    """Answer a request against cluster data that may come from elsewhere."""
+    pending: Sequence[Instance] = ()
+    if isinstance(request, Allocate):
+        pending = [item.instance for item in request.items]
+    cluster = build(description, options.build, pending)
+    if options.adjust is not None:
+        cluster = options.adjust(cluster)
+    before = cluster.copy()
+    try:
+        text, result, after = _dispatch(cluster, request, options)
+    except RequestFailed as exc:
+        failed = {"success": False, "info": f"Request failed: {exc}", "result": []}
+        return Solved(failed, before, before)
+    done = {"success": True, "info": f"Request successful: {text}", "result": result}
+    return Solved(done, before, after)
+
+
+Reply = tuple[str, Any, Cluster]
+"""Text, result, and the state afterwards."""
+
+
+def _dispatch(cluster: Cluster, request: Request, options: EngineOptions) -> Reply:
+    rules = options.rules
+    if isinstance(request, Allocate):
+        rules = replace(rules, restrict_to=_restriction(cluster, request, options))
+        rules = replace(rules, dedicated=_is_dedicated(cluster, request))
+        if request.several:
+            return _allocate_several(cluster, request, rules)
+        return _allocate_one(cluster, request, rules)
+    if isinstance(request, AllocateSecondary):
+        return _allocate_secondary(cluster, request, options)
+    if isinstance(request, Relocate):
+        nodes, after = relocate(cluster, request, soft=rules.soft)
+        return "success", [cluster.description.nodes[node].name for node in nodes], after
+    if isinstance(request, Evacuate):
+        return _told(evacuate(cluster, request, soft=rules.soft))
+    return _told(change_group(cluster, request, rules))
+
+
+def _restriction(
+    cluster: Cluster, request: Allocate, options: EngineOptions
+) -> frozenset[int] | None:
+    names = options.restrict_to if options.restrict_to is not None else request.restrict_to
+    if names is None:
+        return None
+    return frozenset(
+        index for index, node in enumerate(cluster.description.nodes) if node.name in names
+    )
+
+
+def _is_dedicated(cluster: Cluster, request: Allocate) -> bool:
+    """Whether all nodes that matter have exclusive storage (also if there are none)."""
+    description = cluster.description
+    if request.group_name is not None:
+        named = request.group_name
+        groups = [i for i, g in enumerate(description.groups) if named in (g.name, g.uuid)]
+    else:
+        groups = [
+            i for i, g in enumerate(description.groups) if g.alloc_policy != "unallocable"
+        ]
+    return all(node.exclusive for node in description.nodes if node.group in groups)
+
+
+def _allocate_one(cluster: Cluster, request: Allocate, rules: AllocationRules) -> Reply:
+    position = len(cluster.description.instances)
+    item = request.items[0]
+    found = allocate(cluster, position, item.required_nodes, request.group_name, rules)
+    if found.place is None:
+        raise RequestFailed(found.text)
+    _put(cluster, position, found)
+    names = [cluster.description.nodes[node].name for node in found.place.nodes]
+    return found.text, names, cluster
+
+
+def _put(cluster: Cluster, instance: int, found: Allocation) -> None:
+    place = found.place
+    assert place is not None
+    score = 0.0
+    if place.secondary >= 0:
+        score = float(cluster.shared_locations(place.primary, place.secondary))
+    cluster.put(instance, place.primary, place.secondary, score)
+
+
+def _allocate_several(cluster: Cluster, request: Allocate, rules: AllocationRules) -> Reply:
+    placed: list[Any] = []
+    failed: list[Any] = []
+    first = len(cluster.description.instances)
+    # The peer forgets, in this one case, what it placed before.
+    forgetful = rules.dedicated and request.group_name is not None
+    start = cluster.copy() if forgetful else cluster
+    for offset, item in enumerate(request.items):
+        found = _one_of_several(start, first + offset, item, request.group_name, rules)
+        if found.place is None:
+            failed.append([item.instance.name, found.text])
+            continue
+        _put(cluster, first + offset, found)
+        nodes = [cluster.description.nodes[node].name for node in found.place.nodes]
+        placed.append([item.instance.name, nodes])
+    text = (
+        f"{len(failed)} instances failed to allocate and {len(placed)} were allocated "
+        "successfully"
+    )
+    return text, [placed, failed], cluster
+
+
+def _one_of_several(
+    cluster: Cluster, position: int, item: NewInstance, group: str | None, rules: AllocationRules
+) -> Allocation:
+    if group is not None:
+        find_group_or_fail(cluster, group)
+    return allocate(cluster, position, item.required_nodes, group, rules)
+
+
+def _allocate_secondary(
+    cluster: Cluster, request: AllocateSecondary, options: EngineOptions
+) -> Reply:
+    rules = options.rules
+    instance = request.instance
+    if cluster.secondary[instance] >= 0:
+        raise RequestFailed("Instance already has a secondary")
+    primary = int(cluster.primary[instance])
+    cluster.take_off(instance)
+    mirrored = replace(cluster.instances[instance], template="drbd")
+    cluster.convert(instance, mirrored, demand_of([mirrored], options.build))
+    nodes = nodes_of(cluster, int(cluster.figures.group[primary]))
+    scope = np.arange(cluster.node_count)
+    candidates = on_pairs(
+        cluster,
+        Scorer(cluster, scope),
+        instance,
+        np.array([primary]),
+        nodes[nodes != primary],
+        soft=rules.soft,
+    )
+    good = AfterPlacing(cluster, instance, scope, rules.capacity_rules)
+    found = choose(candidates, good if rules.capacity else None)
+    names = [node.name for node in cluster.description.nodes]
+    text = describe(found, names)
+    if found.best is None:
+        raise RequestFailed(text)
+    _put(cluster, instance, Allocation(found.best, text))
+    return text, names[found.best.secondary], cluster
+
+
+def _told(result: Evacuated) -> Reply:
+    cluster = result.cluster
+    description = cluster.description
+    moved, jobs = [], []
+    for instance, steps in result.moved:
+        nodes = [int(cluster.primary[instance]), int(cluster.secondary[instance])]
+        names = [description.nodes[node].name for node in nodes if node >= 0]
+        group = description.groups[int(cluster.figures.group[nodes[0]])]
+        moved.append([cluster.instances[instance].name, group.name, names])
+        jobs.append(job(cluster, instance, steps))
+    failed = [[cluster.instances[instance].name, text] for instance, text in result.failed]
+    text = (
+        f"{len(failed)} instances failed to move and {len(moved)} were moved successfully"
+    )
+    return text, [moved, failed, jobs], cluster

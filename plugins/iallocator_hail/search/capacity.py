@@ -1,0 +1,185 @@
+"""Global N+1: whether every node could be emptied onto the rest of the cluster.
+
+To empty a node, its mirrored instances fail over, the ones on shared storage move to the best
+other node of the group, and the rest would be created anew there, largest first. Only what is
+physically impossible counts.
+
+Playing that through is slow, so two shortcuts decide most cases: failovers need only a
+comparison of sums, and instances surely find a place if one single node could take them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..model.arrays import Floats, Ints
+from ..model.cluster import Cluster
+from ..model.score import Scorer
+from ..records import FREELY_MOVABLE
+from .moves import Kind
+from .placement import on_single
+from .policy import violation
+from .single import move_checked, try_targets
+
+_MOVED = FREELY_MOVABLE - {"blockdev"}
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityRules:
+    """Which nodes need not be emptied."""
+
+    online_only: bool = False
+    ignored_groups: frozenset[int] = frozenset()
+
+
+def nodes_to_check(cluster: Cluster, nodes: Ints, rules: CapacityRules) -> Ints:
+    """The nodes of which each has to be emptied in the mind."""
+    checked = ~np.isin(cluster.figures.group[nodes], list(rules.ignored_groups))
+    if rules.online_only:
+        checked &= ~cluster.site.offline[nodes]
+    return nodes[checked]
+
+
+class Capacity:
+    """The redundancy of one state of the cluster, of which only `nodes` exist."""
+
+    def __init__(self, cluster: Cluster, nodes: Ints, checked: Ints) -> None:
+        self.cluster = cluster
+        self.nodes = nodes
+        self.checked = checked
+        self.simple = not cluster.site.any_exclusive and cluster.labels.migration is None
+        self.sums = FailoverSums.of(cluster) if self.simple else None
+
+    def redundant(self) -> bool:
+        """Whether every node to check can be emptied."""
+        return next(self.stuck(), None) is None
+
+    def stuck(self) -> Iterator[int]:
+        """The nodes that cannot be emptied."""
+        for node in self.checked.tolist():
+            if not self.evacuable(node):
+                yield node
+
+    def evacuable(self, node: int) -> bool:
+        """Whether one node can be emptied."""
+        if self.sums is None:
+            return self._play(node)
+        if not self.sums.can_fail_over(node):
+            return False
+        rest = self._rest(node)
+        return not rest or self._one_takes_all(node, rest) or self._play(node)
+
+    def _rest(self, node: int) -> list[int]:
+        """Primaries of a node that cannot fail over."""
+        drbd = self.cluster.demand.drbd
+        return [i for i in self.cluster.primaries[node] if not drbd[i]]
+
+    def _others(self, node: int) -> Ints:
+        group = self.cluster.figures.group
+        others = self.nodes[group[self.nodes] == group[node]]
+        return others[others != node]
+
+    def _one_takes_all(self, node: int, rest: list[int]) -> bool:
+        """Whether some other node could hold all of these instances at once."""
+        cluster, others = self.cluster, self._others(node)
+        assert self.sums is not None
+        if not len(others) or not self._allowed(node, rest):
+            return False
+        demand = cluster.demand_of(np.array(rest))
+        taken = self.sums.memory[others, node] + demand.running.sum()
+        room = cluster.state.free_mem[others] - taken > 0
+        if demand.local.any():
+            room &= cluster.state.free_disk[others] - demand.disk.sum() > 0
+        return bool(room.any())
+
+    def _allowed(self, node: int, rest: list[int]) -> bool:
+        """Whether the group's policy lets the instances that have to be created anew be."""
+        cluster = self.cluster
+        policy = cluster.description.groups[int(cluster.figures.group[node])].policy
+        anew = [cluster.instances[i] for i in rest if cluster.instances[i].template not in _MOVED]
+        return all(violation(instance, policy, False) is None for instance in anew)
+
+    # The long way
+
+    def _play(self, node: int) -> bool:
+        cluster = self.cluster.copy()
+        mirrored, shared, rest = self._sorted(node)
+        for instance in mirrored:
+            if move_checked(cluster, instance, Kind.FAILOVER, -1, soft=True) is not None:
+                return False
+        others = self._others(node)
+        group = self.nodes[cluster.figures.group[self.nodes] == cluster.figures.group[node]]
+        for instance in shared:
+            tried = try_targets(
+                cluster, instance, Kind.FAILOVER_TO, others, soft=True, nodes=group
+            )
+            if tried.best is None:
+                return False
+            move_checked(cluster, instance, Kind.FAILOVER_TO, tried.best, soft=True)
+        return all(self._recreate(cluster, instance, others) for instance in rest)
+
+    def _sorted(self, node: int) -> tuple[list[int], list[int], list[int]]:
+        """Primaries that fail over, that move, and that are created anew (largest first)."""
+        instances = self.cluster.instances
+        here = self.cluster.primaries[node]
+        mirrored = [i for i in here if instances[i].template == "drbd"]
+        shared = [i for i in here if instances[i].template in _MOVED]
+        rest = [i for i in here if i not in set(mirrored) | set(shared)]
+        return mirrored, shared, sorted(rest, key=lambda i: -instances[i].memory)
+
+    def _recreate(self, cluster: Cluster, instance: int, others: Ints) -> bool:
+        scorer = Scorer(cluster, self.nodes)
+        candidates = on_single(cluster, scorer, instance, others, soft=True)
+        flat = candidates.score
+        if not flat.size or not np.isfinite(flat.min()):
+            return False
+        place = len(flat) - 1 - int(flat[::-1].argmin())
+        cluster.put(cluster.add_twin(instance), int(others[place]), -1, 0.0)
+        return True
+
+
+@dataclass(slots=True)
+class FailoverSums:
+    """What would come to a node (row) if another one (column) failed over to it."""
+
+    cluster: Cluster
+    memory: Floats
+    """Memory of running mirrored instances, MiB."""
+    count: Floats
+    """Number of mirrored instances."""
+
+    @classmethod
+    def of(cls, cluster: Cluster) -> FailoverSums:
+        """Add them up."""
+        size = cluster.node_count
+        known = len(cluster.instances)
+        demand = cluster.demand
+        rows = np.flatnonzero(
+            demand.drbd[:known] & demand.real[:known] & (cluster.secondary[:known] >= 0)
+        )
+        where = cluster.secondary[rows], cluster.primary[rows]
+        memory, count = np.zeros((size, size)), np.zeros((size, size))
+        np.add.at(memory, where, demand.running[rows])
+        np.add.at(count, where, 1.0)
+        return cls(cluster, memory, count)
+
+    def can_fail_over(self, node: int) -> bool:
+        """Whether all secondaries of a node's primaries can take over."""
+        state = self.cluster.state
+        used = self.count[:, node] > 0
+        if not used.any():
+            return True
+        short = used & (state.free_mem - self.memory[:, node] <= 0)
+        full = used & (state.free_disk <= 0)
+        lost = state.free_disk[node] <= 0 and not self.cluster.site.offline[node]
+        return not (short.any() or full.any() or lost)
+
+    def worst_arrival(self, checked: Ints) -> Floats:
+        """Per node, the most memory that any one checked node's failure brings."""
+        if not len(checked):
+            return np.zeros(len(self.memory))
+        used = self.count[:, checked] > 0
+        return np.where(used, self.memory[:, checked], -np.inf).max(axis=1)

@@ -1,0 +1,80 @@
+"""hail: answers one allocator request, read from a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..engine import EngineOptions, solve
+from ..errors import LoadError, PlacementError
+from ..formats.ialloc import parse_document
+from ..formats.json_reader import parse_json
+from ..formats.text import read_file
+from ..model.cluster import Cluster
+from ..search.allocate import AllocationRules
+from .options import Settings
+from .output import note, say
+from .program import Tool, execute
+from .sources import adjust, build_options, describe_cluster, save_cluster, warn_unaccounted
+from .tables import print_nodes
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit code."""
+    return execute(_TOOL, argv)
+
+
+def _run(settings: Settings, words: list[str]) -> int:
+    if not words:
+        raise PlacementError("This program needs an input file.")
+    if len(words) > 1:
+        raise PlacementError("Only one argument is accepted (the input file)")
+    try:
+        text = read_file(words[0])
+    except LoadError as exc:
+        note(f"hail: {exc}")
+        return 1
+    description, request = parse_document(parse_json(text))
+    if settings.text_file is not None or settings.simulations:
+        description = describe_cluster(replace_source(settings))
+    solved = solve(description, request, _engine_options(settings))
+    say(json.dumps(solved.answer, separators=(",", ":"), ensure_ascii=False))
+    print_nodes(solved.before, settings.print_nodes, "Initial cluster")
+    save_cluster(solved.before, settings, "pre-ialloc", "before iallocator run ")
+    print_nodes(solved.after, settings.print_nodes, "Final cluster")
+    save_cluster(solved.after, settings, "post-ialloc", "after iallocator run ")
+    sys.stdout.flush()
+    return 0
+
+
+def replace_source(settings: Settings) -> Settings:
+    """The settings with only the sources that may replace the document's own data."""
+    return replace(settings, rapi=None, luxi=None, ialloc_file=None)
+
+
+def _engine_options(settings: Settings) -> EngineOptions:
+    def prepare(cluster: Cluster) -> Cluster:
+        warn_unaccounted(cluster, settings)
+        return adjust(cluster, settings)
+
+    return EngineOptions(
+        build=build_options(settings),
+        rules=AllocationRules(soft=settings.soft, capacity=settings.capacity),
+        restrict_to=settings.restrict_to,
+        adjust=prepare,
+    )
+
+
+_TOOL = Tool(
+    "hail",
+    (
+        "print-nodes", "save", "text-data", "simulate", "verbose", "ignore-dynu",
+        "ignore-soft-errors", "no-capacity-checks", "restrict-allocation-to", "mond",
+        "mond-xen", "static-kvm-node-memory",
+    ),
+    _run,
+    extra=("explain", "json"),
+    arguments=("file", 1, 1),
+)

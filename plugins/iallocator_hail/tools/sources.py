@@ -1,0 +1,184 @@
+"""Getting the cluster that the command line names, as the model with all options applied."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import LoadError, PlacementError
+from ..formats.haskell import read_float
+from ..formats.ialloc import load_ialloc
+from ..formats.names import aliases
+from ..formats.simulate import simulate
+from ..formats.text import load_text, read_file
+from ..model.build import BuildOptions, Load, build, match_name, unaccounted
+from ..model.cluster import Cluster
+from ..records import Description, Instance
+from .options import Settings
+from .output import note
+
+
+def describe_cluster(settings: Settings) -> Description:
+    """Read the cluster data from the source that the user chose.
+
+    :raises PlacementError: none or too many were chosen, or the source fails.
+    """
+    chosen = [settings.rapi, settings.luxi, settings.text_file]
+    if sum(source is not None for source in chosen) > 1:
+        raise PlacementError(
+            "Only one of the rapi, luxi, and data files options should be given."
+        )
+    try:
+        return _read(settings)
+    except LoadError as exc:
+        raise PlacementError(f"failed to load data, aborting: {exc}") from exc
+
+
+def _read(settings: Settings) -> Description:
+    if settings.rapi is not None:
+        from ..formats.rapi import load_rapi  # noqa: PLC0415 - only this source needs it
+
+        return load_rapi(settings.rapi)
+    if settings.luxi is not None:
+        from ..formats.luxi import load_luxi  # noqa: PLC0415 - only this source needs it
+
+        return load_luxi(settings.luxi)
+    if settings.simulations:
+        return simulate(settings.simulations)
+    if settings.text_file is not None:
+        return load_text(settings.text_file)
+    if settings.ialloc_file is not None:
+        return load_ialloc(read_file(settings.ialloc_file))
+    raise LoadError("No backend selected! Exiting.")
+
+
+def load_cluster(settings: Settings) -> Cluster:
+    """Read, build and adjust the cluster; warn about figures that do not add up.
+
+    :raises PlacementError: the data or the options are wrong.
+    """
+    loads = read_loads(settings)
+    description = describe_cluster(settings)
+    try:
+        cluster = build(description, build_options(settings, loads))
+    except LoadError as exc:
+        raise PlacementError(f"failed to load data, aborting: {exc}") from exc
+    warn_unaccounted(cluster, settings)
+    return adjust(cluster, settings)
+
+
+def build_options(settings: Settings, loads: dict[str, Load] | None = None) -> BuildOptions:
+    """The part of the settings that matters while the model is built."""
+    return BuildOptions(
+        loads=loads or {},
+        ignore_loads=settings.ignore_loads,
+        exclusion_tags=settings.exclusion_tags,
+        selected=settings.selected,
+        excluded=settings.excluded,
+        kvm_node_memory=settings.kvm_node_memory,
+    )
+
+
+def read_loads(settings: Settings) -> dict[str, Load]:
+    """Measured utilisation per instance from the user's file.
+
+    :raises PlacementError: the file is missing or malformed.
+    """
+    if settings.loads_file is None or settings.ignore_loads:
+        return {}
+    loads: dict[str, Load] = {}
+    for line in read_file(settings.loads_file).splitlines():
+        words = line.split(" ")
+        if len(words) != 5:
+            raise PlacementError(f"failed to load data, aborting: Cannot parse line {line}")
+        try:
+            cpu, memory, disk, net = (read_float(words[0], word) for word in words[1:])
+        except LoadError as exc:
+            raise PlacementError(f"failed to load data, aborting: {exc}") from exc
+        loads[words[0]] = (cpu, memory, disk, net)
+    return loads
+
+
+def warn_unaccounted(cluster: Cluster, settings: Settings) -> None:
+    """Tell of nodes whose figures do not add up."""
+    bad = unaccounted(cluster)
+    if not bad or settings.verbosity < 1:
+        return
+    note("Warning: cluster has inconsistent data:")
+    for node, memory, disk in bad:
+        note(f"  - node {node.name} is missing {memory} MB ram and {disk} GB disk")
+    note()
+
+
+def adjust(cluster: Cluster, settings: Settings) -> Cluster:
+    """Apply options on top of the built model: offline nodes and limits.
+
+    :raises PlacementError: a node to set offline does not exist.
+    """
+    names = [node.name for node in cluster.description.nodes]
+    found = {wanted: match_name(names, wanted) for wanted in settings.offline}
+    if wrong := [wanted for wanted, name in found.items() if name is None]:
+        raise PlacementError(f"wrong node name(s) set as offline: {','.join(wrong)}\n")
+    offline = set(found.values())
+    if offline:
+        nodes = tuple(
+            replace(node, offline=node.offline or node.name in offline)
+            for node in cluster.description.nodes
+        )
+        cluster.description = replace(cluster.description, nodes=nodes)
+        cluster.site.offline = np.array([node.offline for node in nodes], dtype=np.bool_)
+    if settings.max_cpu is not None:
+        cluster.site.max_ratio = np.full(cluster.node_count, settings.max_cpu)
+    if settings.min_disk:
+        cluster.site.min_disk = np.floor(settings.min_disk * cluster.site.total_disk)
+    return cluster
+
+
+def node_aliases(cluster: Cluster) -> list[str]:
+    """Short names of the nodes."""
+    return aliases(cluster.description, [node.name for node in cluster.description.nodes])
+
+
+def instance_aliases(cluster: Cluster) -> list[str]:
+    """Short names of all instances of the model."""
+    return aliases(cluster.description, [instance.name for instance in cluster.instances])
+
+
+def present_state(cluster: Cluster) -> Description:
+    """The cluster as a description again, with instances where they are now."""
+    nodes = tuple(
+        replace(
+            node,
+            node_memory=int(cluster.figures.node_mem[index]),
+            free_disk=int(cluster.state.free_disk[index]),
+            free_spindles=int(cluster.state.free_spindles[index]),
+            offline=bool(cluster.site.offline[index]),
+        )
+        for index, node in enumerate(cluster.description.nodes)
+    )
+    instances: list[Instance] = [
+        replace(
+            instance,
+            primary=int(cluster.primary[index]),
+            secondary=int(cluster.secondary[index]),
+        )
+        for index, instance in enumerate(cluster.instances)
+        if cluster.primary[index] >= 0
+    ]
+    return replace(cluster.description, nodes=nodes, instances=tuple(instances))
+
+
+def save_cluster(cluster: Cluster, settings: Settings, suffix: str, message: str) -> None:
+    """Write the state to the file that the user named, if any."""
+    if settings.save is None:
+        return
+    from ..formats.text import dump_text  # noqa: PLC0415 - rarely wanted
+
+    path = f"{settings.save}.{suffix}"
+    try:
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(dump_text(present_state(cluster)))
+    except OSError as exc:
+        raise PlacementError(f"{path}: cannot be written: {exc.strerror}") from exc
+    note(f"The cluster state {message}has been written to file '{path}'")
