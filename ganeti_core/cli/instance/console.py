@@ -1,0 +1,94 @@
+"""``gnt-instance console``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core import errors
+from ganeti_core.cli import options as opt
+from ganeti_core.cli.failure import CommandError
+from ganeti_core.cli.session import Command
+from ganeti_core.cli.table import RS_NORMAL
+
+if TYPE_CHECKING:
+    from ganeti_core.cli.session import Session
+
+
+def _find(session: Session, name: str) -> dict[str, Any]:
+    """Ask how the instance's console is reached.
+
+    :raises errors.OpPrereqError: there is no such instance, it does not run, or has no console
+    """
+    answer = session.client.query("instance", ["name", "console"], ["|", ["=", "name", name]])
+    if not answer["data"]:
+        raise errors.OpPrereqError(f"Instance '{name}' does not exist", errors.ECODE_NOENT)
+    (_, full_name), (status, console) = answer["data"][0]
+    if status != RS_NORMAL or not console:
+        raise errors.OpPrereqError(
+            f"Instance {full_name} has no console: it is not running, or its node does not"
+            " answer", errors.ECODE_STATE)
+    return dict(console)
+
+
+def _is_here(session: Session, host: str) -> bool:
+    """Whether the console's host is this node: then no ssh is needed."""
+    import json
+
+    if host in ("", "localhost", "127.0.0.1", "::1"):
+        return True
+    try:
+        identity = json.loads((session.paths.data / "node.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return host in (identity.get("name"), identity.get("address"))
+
+
+def command_line(console: dict[str, Any], here: bool) -> list[str]:
+    """Give the program that attaches to an ``ssh`` console."""
+    command = [str(part) for part in console["command"]] if isinstance(
+        console["command"], list) else shlex.split(console["command"])
+    if here:
+        return command
+    user = console.get("user") or "root"
+    return ["ssh", "-q", "-t", f"{user}@{console['host']}", shlex.join(command)]
+
+
+def _console(session: Session, arguments: list[str]) -> int:
+    console = _find(session, arguments[0])
+    match console["kind"]:
+        case "msg":
+            print(console["message"])
+        case "vnc":
+            print(f"Instance {console['instance']} has VNC listening on"
+                  f" {console['host']}:{console['port']} (display {console['display']})")
+        case "spice":
+            print(f"Instance {console['instance']} has SPICE listening on"
+                  f" {console['host']}:{console['port']}")
+        case "ssh":
+            command = command_line(console, _is_here(session, console.get("host") or ""))
+            if session.options.show_command:
+                print(shlex.join(command))
+                return 0
+            _become(session, command)
+        case other:
+            raise CommandError(f"Unknown console type '{other}'")
+    return 0
+
+
+def _become(session: Session, command: list[str]) -> None:
+    """Replace this process: the terminal belongs to the console from here on."""
+    session.client.close()
+    try:
+        os.execvp(command[0], command)  # noqa: S606  # an argument list, no shell
+    except OSError as exc:
+        raise CommandError(f"Cannot run {command[0]}: {exc.strerror}") from exc
+
+
+COMMANDS = {
+    "console": Command(_console, "[--show-cmd] <instance-name>", 1, 1, (
+        opt.flag("--show-cmd", dest="show_command",
+                 help="Show command instead of executing it"),
+        opt.PRIORITY)),
+}
