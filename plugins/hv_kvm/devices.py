@@ -14,7 +14,9 @@ from typing import Any
 
 from ganeti_core.plugin_api import DiskSpec, HypervisorError, InstanceSpec, NicSpec
 
-LAST_SLOT = 31
+LAST_SLOT = {"pci.0": 31, "pcie.0": 28}
+"""q35 has devices of its own in the highest slots."""
+
 SCSI_CONTROLLERS = {
     "lsi": "lsi53c895a", "megasas": "megasas", "virtio-scsi-pci": "virtio-scsi-pci"}
 BUSLESS = ("ide", "scsi-hd")
@@ -32,24 +34,18 @@ def pci_bus(machine: str) -> str:
     return "pcie.0" if "q35" in machine else "pci.0"
 
 
-def disk_slot(index: int) -> int:
-    return LAST_SLOT - index
-
-
-def nic_slot(index: int, hvparams: Mapping[str, Any]) -> int:
-    return int(hvparams["kvm_pci_reservations"]) + index
-
-
 def slots(instance: InstanceSpec) -> dict[str, int]:
     """PCI slot of each of the instance's disks and NICs, by uuid.
 
     :raises HypervisorError: there are more devices than slots
     """
     params = instance.hvparams
-    found = {nic.uuid: nic_slot(nic.index, params) for nic in instance.nics}
+    first = int(params["kvm_pci_reservations"])
+    last = LAST_SLOT[pci_bus(params["machine_version"])]
+    found = {nic.uuid: first + nic.index for nic in instance.nics}
     if params["disk_type"] not in BUSLESS:
-        found |= {disk.uuid: disk_slot(disk.index) for disk in instance.disks}
-    room = range(int(params["kvm_pci_reservations"]), LAST_SLOT + 1)
+        found |= {disk.uuid: last - disk.index for disk in instance.disks}
+    room = range(first, last + 1)
     if len(set(found.values())) < len(found) or not set(found.values()) <= set(room):
         raise HypervisorError(
             f"{len(instance.disks)} disks and {len(instance.nics)} NICs do not fit into the "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from dataclasses import replace
 from typing import Any
 
@@ -67,9 +66,8 @@ class KvmHypervisor:
             version = ""
         return host.facts(version, lifecycle.resident_memory(ctx))
 
-    # `builtins`: inside this class, `list` is the hook.
     @hookimpl
-    def list(self, ctx: HookContext) -> builtins.list[RunningInstance]:
+    def running(self, ctx: HookContext) -> list[RunningInstance]:
         return [found for item in all_guests(ctx) if (found := lifecycle.info(item))]
 
     @hookimpl
@@ -98,7 +96,7 @@ class KvmHypervisor:
             guest(ctx, instance.name), _complete(instance), node)
 
     @hookimpl
-    def recover(self, ctx: HookContext) -> builtins.list[str]:
+    def recover(self, ctx: HookContext) -> list[str]:
         return lifecycle.recover(ctx)
 
     @hookimpl
@@ -147,7 +145,7 @@ class KvmHypervisor:
             case False, True:
                 migration.settle_target(end)
             case _:
-                migration.dismiss_target(end, patience=5.0)
+                migration.dismiss_target(end)
 
     def _launch(
         self, ctx: HookContext, found: Guest, instance: InstanceSpec, mode: Mode

@@ -1,6 +1,6 @@
-"""What a guest leaves on its node: a folder below the driver's state, and a QEMU process.
+"""What a guest leaves on its node: a folder in the driver's state, and a QEMU process.
 
-Each guest has the folder ``guests/NAME`` with:
+Each guest has a folder there, of its name, with:
 
 - ``runtime.json``: version, uuid and the instance as it was started; written before QEMU is
 - ``pid``: QEMU's pid file, written and removed by QEMU
@@ -15,7 +15,6 @@ and the uuid on its command line: pids are used again.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -38,12 +37,14 @@ class Runtime:
 
     `spec`: the instance as it runs, hotplugged devices included, without OS parameters, which may
     be secret. `slots`: PCI slot of each device, by uuid. `incoming`: it was started to receive a
-    migration that has not been finished yet.
+    migration that has not been finished yet. `unclear`: a migration was given up at the very
+    moment when the guest changed sides, so only the target knows where it is.
     """
 
     spec: InstanceSpec
     slots: dict[str, int]
     incoming: bool = False
+    unclear: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Guest:
         """Connect to change something."""
         return Qmp.connect(self.control_socket)
 
-    def query(self, limit: float = 3.0) -> Qmp:
+    def query(self, limit: float = 2.0) -> Qmp:
         """Connect to read something."""
         return Qmp.connect(self.query_socket, limit)
 
@@ -91,6 +92,7 @@ class Guest:
             "spec": encode(replace(runtime.spec, osparams={})),
             "slots": runtime.slots,
             "incoming": runtime.incoming,
+            "unclear": runtime.unclear,
         }
         draft = self.folder / "runtime.json.new"
         draft.write_text(json.dumps(document))
@@ -103,7 +105,8 @@ class Guest:
             if document["version"] > STATE_VERSION:
                 return None
             return Runtime(decode(InstanceSpec, document["spec"]),
-                           decode(dict[str, int], document["slots"]), bool(document["incoming"]))
+                           decode(dict[str, int], document["slots"]),
+                           bool(document["incoming"]), bool(document["unclear"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -127,14 +130,16 @@ class Guest:
         """Delete the folder; harmless twice."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def kill(self, patience: float = 5.0) -> None:
+    def kill(self, patience: float = 3.0) -> None:
         """End every process of the guest and delete its folder.
 
         :raises HypervisorError: a process hangs in the kernel; its folder stays
         """
-        for pid in self.strays():
-            if not processes.end(pid, patience):
-                raise HypervisorError(f"QEMU of {self.name} (pid {pid}) survives SIGKILL")
+        # Again until none is found: a QEMU that is just turning into a daemon forks meanwhile.
+        while pids := self.strays():
+            for pid in pids:
+                if not processes.end(pid, patience):
+                    raise HypervisorError(f"QEMU of {self.name} (pid {pid}) survives SIGKILL")
         self.remove()
 
 
@@ -145,15 +150,12 @@ def guest(ctx: HookContext, name: str) -> Guest:
     """
     if not name or name.startswith(".") or "/" in name or "\0" in name:
         raise HypervisorError(f"instance name {name!r} cannot be used as a file name")
-    return Guest(_parent(ctx) / name)
+    return Guest(ctx.state / name)
 
 
 def all_guests(ctx: HookContext) -> Iterator[Guest]:
     """Every guest that has a folder here."""
     with suppress(FileNotFoundError):
-        for name in sorted(os.listdir(_parent(ctx))):
-            yield Guest(_parent(ctx) / name)
-
-
-def _parent(ctx: HookContext) -> Path:
-    return ctx.state / "guests"
+        for folder in sorted(ctx.state.iterdir()):
+            if folder.is_dir():
+                yield Guest(folder)

@@ -14,8 +14,11 @@ from . import migration, processes
 from .guests import Guest, all_guests
 from .qmp import QmpRefused, QmpUnreachable
 
-ASK_AGAIN = 5.0
-"""Seconds between requests to power down: a guest that is still booting does not hear the first."""
+FIRST_PATIENCE, MOST_PATIENCE = 0.5, 10.0
+"""Seconds between requests to power down, twice as long each time: a guest that is still booting
+does not hear the first."""
+
+FIRMWARE_LIMIT = 2.0
 
 RUNNING = frozenset({"running", "debug", "watchdog"})
 
@@ -31,6 +34,7 @@ def stop(guest: Guest, force: bool, timeout: float) -> None:
 
 
 def _ask_to_stop(guest: Guest, deadline: float) -> None:
+    patience = FIRST_PATIENCE
     while (pid := guest.pid()) is not None and (left := deadline - time.monotonic()) > 0:
         try:
             with guest.control() as qmp:
@@ -40,8 +44,9 @@ def _ask_to_stop(guest: Guest, deadline: float) -> None:
         except (QmpUnreachable, QmpRefused):
             if guest.pid() is not None:
                 return
-        if processes.wait_gone(pid, min(left, ASK_AGAIN)):
+        if processes.wait_gone(pid, min(left, patience)):
             return
+        patience = min(2 * patience, MOST_PATIENCE)
 
 
 def reboot(guest: Guest, hvparams: Mapping[str, Any]) -> None:
@@ -58,6 +63,9 @@ def reboot(guest: Guest, hvparams: Mapping[str, Any]) -> None:
         qmp.execute("system_reset")
         if exits:
             qmp.wait_event("RESET", timeout=10.0)
+            # SeaBIOS resets once more by itself when memory is not as at power-on.
+            with suppress(QmpUnreachable):
+                qmp.wait_event("RESET", FIRMWARE_LIMIT, where={"guest": True})
             qmp.execute("set-action", {"reboot": "shutdown"})
         if qmp.execute("query-status")["status"] not in RUNNING:
             qmp.execute("cont")

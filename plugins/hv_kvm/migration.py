@@ -21,6 +21,7 @@ from .qmp import Qmp, QmpRefused, QmpUnreachable
 
 MIB = 1 << 20
 BEGIN_LIMIT = 8.0
+END_LIMIT = 20.0
 ARRIVAL_LIMIT = 30.0
 POLL = 0.02
 STATES = {
@@ -54,6 +55,7 @@ def send(
 
     :raises HypervisorError: it did not begin; the guest runs on
     """
+    _forget_doubt(guest)
     with guest.control() as qmp:
         paused_before = qmp.execute("query-status")["status"] == "paused"
         _set_capabilities(qmp, hvparams)
@@ -76,21 +78,38 @@ def status(guest: Guest) -> MigrationStatus:
     if guest.pid() is None:
         return MigrationStatus("none", message=f"{guest.name} does not run here")
     with guest.query() as qmp:
-        return _status(qmp)
+        found = _status(qmp)
+    runtime = guest.load()
+    if runtime is not None and runtime.unclear:
+        return replace(found, state="completed", message="given up while the guest changed sides")
+    return found
 
 
 def abort(guest: Guest) -> None:
     """Give up a transfer; returns when it has ended, one way or the other.
+
+    While the guest changes sides QEMU takes a cancellation, starts the guest here again, and yet
+    the target may have all of it and run it too. So at that point there is nothing to give up any
+    more; and where the cancellation and the change cross, the guest is held here until the target
+    was asked.
 
     :raises HypervisorError: QEMU does not answer
     """
     if guest.pid() is None:
         return
     with guest.control() as qmp:
-        qmp.execute("migrate_cancel")
-        deadline = time.monotonic() + BEGIN_LIMIT
-        while _status(qmp).state == "active" and time.monotonic() < deadline:
+        if _status(qmp).state != "active":
+            return
+        if qmp.execute("query-status")["status"] not in SENT:
+            qmp.execute("migrate_cancel")
+        deadline = time.monotonic() + END_LIMIT
+        while (ended := _status(qmp).state) == "active" and time.monotonic() < deadline:
             time.sleep(POLL)
+        if ended == "cancelled" and qmp.seen("STOP"):
+            qmp.execute("stop")
+            runtime = guest.load()
+            if runtime is not None:
+                guest.save(replace(runtime, unclear=True))
 
 
 def settle_source(guest: Guest) -> None:
@@ -106,6 +125,13 @@ def settle_source(guest: Guest) -> None:
             raise HypervisorError(f"{guest.name} has already moved to the other node")
         if qmp.execute("query-status")["status"] in {"paused", *SENT}:
             qmp.execute("cont")
+    _forget_doubt(guest)
+
+
+def _forget_doubt(guest: Guest) -> None:
+    runtime = guest.load()
+    if runtime is not None and runtime.unclear:
+        guest.save(replace(runtime, unclear=False))
 
 
 def settle_target(guest: Guest) -> None:
@@ -127,14 +153,14 @@ def settle_target(guest: Guest) -> None:
     guest.save(replace(runtime, incoming=False))
 
 
-def dismiss_target(guest: Guest, patience: float) -> None:
+def dismiss_target(guest: Guest) -> None:
     """After failure: end the receiver, unless the guest has come to run in it."""
     runtime = guest.load()
     if guest.pid() is not None and run_state(guest) == "running":
         if runtime is not None:
             guest.save(replace(runtime, incoming=False))
         return
-    guest.kill(patience)
+    guest.kill()
 
 
 def is_leftover(guest: Guest, runtime: Runtime | None) -> bool:

@@ -101,6 +101,10 @@ class Qmp:
             else:
                 return answer.get("return")
 
+    def seen(self, name: str) -> bool:
+        """Tell whether an event of that name came during the commands so far."""
+        return any(event.get("event") == name for event in self._events)
+
     def wait_event(
         self, name: str, timeout: float, where: dict[str, Any] | None = None
     ) -> dict[str, Any]:

@@ -1,0 +1,160 @@
+"""Live migration between two nodes that share the disk's file."""
+
+import socket
+import time
+from dataclasses import dataclass, replace
+
+import pytest
+from kvm_serial import Serial
+
+from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec, NodeRef
+from ganeti_core.plugin_api.data import MigrationStatus, MigrationTarget
+from ganeti_plugins.hv_kvm import KvmHypervisor
+
+pytestmark = pytest.mark.needs_qemu
+
+TARGET = NodeRef("6fd1c8c4-7e8c-4b4e-9c0e-0d3a0a9a1f02", "node2.example.com", "127.0.0.1")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two nodes; the instance runs on `source`."""
+
+    kvm: KvmHypervisor
+    source: HookContext
+    target: HookContext
+    instance: InstanceSpec
+
+    def wait(self) -> MigrationStatus:
+        deadline = time.monotonic() + 30
+        while (status := self.status()).state == "active" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return status
+
+    def status(self) -> MigrationStatus:
+        return self.kvm.migration_status(self.source, self.instance.name)
+
+    def runs_on(self) -> list[str]:
+        return [ctx.node for ctx in (self.source, self.target)
+                for guest in self.kvm.running(ctx) if guest.state == "running"]
+
+
+@pytest.fixture
+def pair(
+    kvm: KvmHypervisor, ctx: HookContext, other_ctx: HookContext, guest_instance: InstanceSpec
+) -> Pair:
+    kvm.start(ctx, guest_instance, False)
+    with Serial(ctx, guest_instance.name) as serial:
+        serial.wait_for(r"count 0*2\r\n")
+    return Pair(kvm, ctx, other_ctx, guest_instance)
+
+
+def slow(instance: InstanceSpec) -> InstanceSpec:
+    """The same, sent so slowly that it takes long: with 256 MiB and 1 MiB/s."""
+    return replace(instance, hvparams={**instance.hvparams, "migration_bandwidth": 1})
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_no_count_is_missing_after_a_migration(pair: Pair, live: bool) -> None:
+    kvm, instance = pair.kvm, pair.instance
+    target = kvm.migration_prepare(pair.target, instance, TARGET)
+    with Serial(pair.source, instance.name) as before, Serial(pair.target, instance.name) as after:
+        before.wait_for("count .*\r\n")
+        kvm.migrate_out(pair.source, instance, target, live)
+        status = pair.wait()
+        assert status.state == "completed"
+        assert status.transferred_ram > 0
+        kvm.migration_finish(pair.target, instance, False, True)
+        kvm.migration_finish(pair.source, instance, True, True)
+        before.drain()
+        after.wait_for("(?s)count .*count .*\r\n")
+    counts = before.counts + after.counts
+    # A line may be cut where the guest changed sides; a number is never skipped over.
+    assert counts == sorted(counts)
+    assert len(range(counts[0], counts[-1] + 1)) - len(set(counts)) <= 1
+    assert pair.runs_on() == ["node2.example.com"]
+
+
+def test_a_migration_to_a_closed_port_leaves_the_guest_running(pair: Pair) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        with pytest.raises(HypervisorError, match="did not begin"):
+            pair.kvm.migrate_out(
+                pair.source, pair.instance, MigrationTarget("127.0.0.1", port), True)
+    with Serial(pair.source, pair.instance.name) as serial:
+        serial.wait_for("count")
+    assert pair.runs_on() == ["node1.example.com"]
+
+
+def test_a_target_that_cannot_load_the_guest_fails_the_migration(pair: Pair) -> None:
+    """The source believes the target, not its own sending."""
+    bigger = replace(pair.instance, beparams={"maxmem": 32, "vcpus": 1})
+    target = pair.kvm.migration_prepare(pair.target, bigger, TARGET)
+    try:
+        pair.kvm.migrate_out(pair.source, pair.instance, target, True)
+        assert pair.wait().state == "failed"
+    except HypervisorError as exc:
+        assert "did not begin" in str(exc)  # noqa: PT017  # QEMU may see it early or late
+    pair.kvm.migration_finish(pair.target, bigger, False, False)
+    pair.kvm.migration_finish(pair.source, pair.instance, True, False)
+    with Serial(pair.source, pair.instance.name) as serial:
+        serial.wait_for("count")
+    assert pair.runs_on() == ["node1.example.com"]
+    assert list(pair.target.state.iterdir()) == []
+
+
+def test_a_throttled_migration_can_be_aborted(
+    kvm: KvmHypervisor, ctx: HookContext, other_ctx: HookContext, guest_instance: InstanceSpec
+) -> None:
+    instance = slow(guest_instance)
+    kvm.start(ctx, instance, False)
+    pair = Pair(kvm, ctx, other_ctx, instance)
+    target = kvm.migration_prepare(other_ctx, instance, TARGET)
+    kvm.migrate_out(ctx, instance, target, True)
+    kvm.migration_abort(ctx, instance.name)
+    assert pair.status().state == "cancelled"
+    kvm.migration_finish(other_ctx, instance, False, False)
+    kvm.migration_finish(ctx, instance, True, False)
+    assert kvm.running(other_ctx) == []
+    with Serial(ctx, instance.name) as serial:
+        serial.wait_for("count")
+
+
+def test_aborts_at_any_moment_leave_exactly_one_running_guest(pair: Pair) -> None:
+    """Also where the abort and the guest's change of sides cross."""
+    kvm, instance = pair.kvm, pair.instance
+    for delay in (0.0, 0.005, 0.01, 0.015, 0.02, 0.03):
+        target = kvm.migration_prepare(pair.target, instance, TARGET)
+        kvm.migrate_out(pair.source, instance, target, True)
+        time.sleep(delay)
+        kvm.migration_abort(pair.source, instance.name)
+        if pair.status().state == "completed":
+            kvm.migration_finish(pair.target, instance, False, True)
+            kvm.migration_finish(pair.source, instance, True, True)
+            assert pair.runs_on() == [pair.target.node]
+            pair = replace(pair, source=pair.target, target=pair.source)
+        else:
+            kvm.migration_finish(pair.target, instance, False, False)
+            kvm.migration_finish(pair.source, instance, True, False)
+            assert pair.runs_on() == [pair.source.node]
+            assert kvm.running(pair.target) == []
+
+
+def test_a_receiver_left_behind_does_not_keep_the_guest_from_starting(
+    pair: Pair,
+) -> None:
+    """The source's node died before it sent anything."""
+    pair.kvm.migration_prepare(pair.target, pair.instance, TARGET)
+    pair.kvm.stop(pair.source, pair.instance.name, True, 0.0)
+    pair.kvm.start(pair.target, pair.instance, False)
+    with Serial(pair.target, pair.instance.name) as serial:
+        serial.wait_for("count")
+
+
+def test_an_unknown_capability_is_refused_before_anything_is_sent(pair: Pair) -> None:
+    odd = replace(pair.instance, hvparams={**pair.instance.hvparams, "migration_caps": "teleport"})
+    with pytest.raises(HypervisorError, match="teleport"):
+        pair.kvm.migration_prepare(pair.target, odd, TARGET)
+    assert list(pair.target.state.iterdir()) == []
+    assert pair.runs_on() == ["node1.example.com"]
