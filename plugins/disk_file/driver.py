@@ -61,6 +61,8 @@ class FileTemplate:
 
     @hookimpl
     def space(self, ctx: HookContext) -> list[StorageSpace]:
+        if not ctx.config.get(self.setting):
+            return []
         storage = self._storage(ctx.root, ctx.config)
         return [StorageSpace(str(storage.configured), *files.room(storage.folder))]
 
@@ -73,6 +75,8 @@ class FileTemplate:
 
     @hookimpl
     def devices(self, ctx: HookContext) -> list[str]:
+        if not ctx.config.get(self.setting):
+            return []  # a cluster that never used this template
         return self._storage(ctx.root, ctx.config).files(self.name)
 
     @hookimpl

@@ -142,6 +142,12 @@ def test_a_setting_without_an_absolute_path_is_named(tmp_path: Path, folder: str
     assert "file_storage_dir" in FILE.verify(ctx)[0]
 
 
+def test_a_cluster_without_file_storage_has_no_devices(tmp_path: Path) -> None:
+    ctx = make_context(tmp_path, config={"file_storage_dir": ""})
+    assert FILE.devices(ctx) == []
+    assert FILE.space(ctx) == []
+
+
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden"])
 def test_an_instance_name_is_never_a_path(name: str) -> None:
     with pytest.raises(OpPrereqError):
