@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ganeti_core.errors import ConfigurationError
 from ganeti_core.rpc.atomic import write_atomically, write_private
+from ganeti_core.rpc.identity import NodeIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -141,15 +142,14 @@ def issue_local(paths: Paths, node_uuid: str, node_name: str) -> str:
     return fingerprint_of(paths.node_certificate)
 
 
-def make_request(paths: Paths, node_name: str) -> str:
-    """Make this host's own key and a request for a certificate, PEM; the key stays here."""
+def make_request(node_name: str) -> tuple[bytes, str]:
+    """Make a key and a request for its certificate, both PEM; the key stays on this host."""
     key = ec.generate_private_key(ec.SECP256R1())
-    write_private(paths.node_key, _key_pem(key))
     request = (
         x509.CertificateSigningRequestBuilder()
         .subject_name(_name(node_name[:64])).sign(key, hashes.SHA256())
     )
-    return request.public_bytes(serialization.Encoding.PEM).decode()
+    return _key_pem(key), request.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def sign_request(paths: Paths, request: str, node_uuid: str, node_name: str) -> str:
@@ -236,3 +236,8 @@ def write_candidates(paths: Paths, fingerprints: Iterable[str]) -> None:
 
 def candidates_file(paths: Paths) -> Path:
     return paths.data / "candidates"
+
+
+def write_node_identity(paths: Paths, uuid: str, name: str, address: str, port: int) -> None:
+    """Tell this host which node it is."""
+    NodeIdentity(uuid, name, address, port).save(paths)

@@ -101,6 +101,7 @@ class StrictConnection(socketutil.SocketConnection):
         self.max_message = max_message
         self.cancelled = cancelled
         self.sent = False
+        self.waiting = False
         self._rest = b""
         self._until = 0.0
 
@@ -112,7 +113,9 @@ class StrictConnection(socketutil.SocketConnection):
     def recv(self, size: int) -> bytes:
         """Read as the library asks: 6 bytes, the header's other 34, then the body."""
         if size == HEADER_START:
+            self.waiting = True
             self._wait()
+            self.waiting = False
             self._until = time.monotonic() + self.limit
             header = self._read(HEADER)
             self._check(header)

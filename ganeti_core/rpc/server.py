@@ -140,7 +140,7 @@ class RpcServer:
     _listener: socket.socket | None = None
     _context: tuple[tuple[int, ...], ssl.SSLContext] | None = None
     _shaking: dict[socket.socket, None] = field(default_factory=dict)
-    _serving: set[socket.socket] = field(default_factory=set)
+    _serving: set[_Served] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: set[threading.Thread] = field(default_factory=set)
@@ -170,7 +170,7 @@ class RpcServer:
         return int(self._listener.getsockname()[1])
 
     def stop(self, grace: float = 5.0) -> None:
-        """Close the port and every connection; wait at most `grace` seconds for their threads."""
+        """Close the port and every connection; answers under way get `grace` seconds."""
         self._stopping.set()
         if self._listener is None:
             return
@@ -178,18 +178,22 @@ class RpcServer:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        with self._guard:
-            sockets = [*self._shaking, *self._serving]
-            threads = list(self._threads)
-        for sock in sockets:
-            shut(sock)
         until = time.monotonic() + grace
-        for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, until - time.monotonic()))
+        while self._shut_idle(force=time.monotonic() >= until):
+            time.sleep(0.01)
         self._pyro.close()
         self._ours.close()
         self._unused.close()
+
+    def _shut_idle(self, *, force: bool) -> bool:
+        """Shut whoever has no answer to wait for, or all; tells whether threads are left."""
+        with self._guard:
+            for sock in self._shaking:
+                shut(sock)
+            for connection in self._serving:
+                if force or connection.waiting:
+                    shut(connection.tls)
+            return bool(self._threads) and not force
 
     def _spawn(self, target: Callable[..., None], name: str, *args: Any) -> None:
         def run() -> None:
@@ -266,24 +270,28 @@ class RpcServer:
     def _forget(self, sock: socket.socket) -> None:
         with self._guard:
             self._shaking.pop(sock, None)
-            self._serving.discard(sock)
 
     def _converse(self, sock: ssl.SSLSocket, address: str) -> None:
         caller = self._shake_hands(sock, address)
         if caller is None:
             return
         role = role_of(caller, self.candidates)
+        connection = _Served(sock, caller, role)
         with self._guard:
             self._shaking.pop(sock, None)
             full = len(self._serving) >= CONNECTIONS
-            if not full and not self._stopping.is_set():
-                self._serving.add(sock)
-        if role is Role.ANONYMOUS and not self.open_to_strangers():
-            self._refuse(sock, address, "no certificate was shown")
-        elif full:
-            self._refuse(sock, address, f"this node serves {CONNECTIONS} connections already")
-        elif not self._stopping.is_set():
-            self._messages(_Served(sock, caller, role))
+            if not full:
+                self._serving.add(connection)
+        try:
+            if role is Role.ANONYMOUS and not self.open_to_strangers():
+                self._refuse(sock, address, "no certificate was shown")
+            elif full:
+                self._refuse(sock, address, f"this node serves {CONNECTIONS} connections already")
+            else:
+                self._messages(connection)
+        finally:
+            with self._guard:
+                self._serving.discard(connection)
 
     def _shake_hands(self, sock: ssl.SSLSocket, address: str) -> Caller | None:
         try:

@@ -1,0 +1,168 @@
+"""The node daemon: builds its parts, serves, ends."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganeti_core.bootstrap.enrol import Enrolment, enrol
+from ganeti_core.daemons.process import (
+    Daemon,
+    end_on_signals,
+    set_up_logging,
+)
+from ganeti_core.errors import GanetiError
+from ganeti_core.node.dispatch import Dispatcher
+from ganeti_core.node.forkserver import ForkServer
+from ganeti_core.node.service import NodeService
+from ganeti_core.node.services.recovery import recover
+from ganeti_core.node.state import NodeState
+from ganeti_core.node.workers import Workers
+from ganeti_core.node.world import Place, World, load_node_host
+from ganeti_core.paths import Paths
+from ganeti_core.rpc.access import Candidates, Epochs
+from ganeti_core.rpc.certs import TlsIdentity
+from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.outcomes import Outcomes
+from ganeti_core.rpc.server import RpcServer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ganeti_core.plugins import PluginHost
+
+NAME = "ganeti-noded"
+RECOVERY_SECONDS = 300.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Noded:
+    """A node daemon that serves until `stop`; tests build it in their own process."""
+
+    state: NodeState
+    server: RpcServer
+    workers: Workers
+
+    @classmethod
+    def build(
+        cls, place: Place, host: PluginHost, forks: ForkServer,
+        address: tuple[str, int] | None = None,
+    ) -> Noded:
+        """Put the parts together; nothing listens yet. `address`: where, if not at the node's."""
+        paths = place.paths
+        world = World(place, host)
+        workers = Workers(forks, lambda: ForkServer.launch(place))
+        state = NodeState(world, Dispatcher(world, workers), Candidates.of(paths),
+                          Epochs(paths.epoch), Outcomes.in_folder(paths.calls))
+        enrolment = Enrolment(paths)
+        server = RpcServer(
+            TlsIdentity.of(paths), state.candidates, NodeService(state, enrolment.answer),
+            enrolment.is_open, address or (place.identity.address, place.identity.port))
+        return cls(state, server, workers)
+
+    def start(self) -> None:
+        """Open the port; recovery of the hypervisors goes on in the background.
+
+        :raises OSError: the port cannot be opened
+        :raises ConfigurationError: the certificates cannot be used
+        """
+        self.server.start()
+        threading.Thread(target=self._settle, name="settle", daemon=True).start()
+
+    def _settle(self) -> None:
+        try:
+            self.workers.warm_up()
+            recover(self.state, {}, RECOVERY_SECONDS)
+        except Exception:  # wall: a daemon that cannot recover guests still serves
+            log.exception("recovery failed")
+
+    def stop(self) -> None:
+        """Let calls under way end for a few seconds, then end them and all workers."""
+        self.state.leave.set()
+        self.server.stop()
+        self.workers.close()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``ganeti-noded``."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    paths = Paths.from_environment()
+    if words[:1] == ["enrol"]:
+        return _enrol(paths, words[1:])
+    options = _parser().parse_args(words)
+    try:
+        identity = NodeIdentity.load(paths)
+        with Daemon(paths, NAME, foreground=options.foreground) as process:
+            set_up_logging(
+                process.log_file, debug=options.debug, foreground=options.foreground)
+            return _serve(options, Place(identity, paths), process)
+    except GanetiError as exc:
+        print(f"{NAME}: {exc}", file=sys.stderr)
+        return 1
+
+
+def _serve(options: argparse.Namespace, place: Place, process: Daemon) -> int:
+    address = (options.bind or place.identity.address, options.port or place.identity.port)
+    try:
+        host = load_node_host()
+        noded = Noded.build(place, host, ForkServer.fork(place, host), address)
+        end_on_signals(noded.state.leave)
+        noded.start()
+    except (GanetiError, OSError) as exc:
+        log.error("cannot serve at %s port %d: %s", *address, exc)
+        process.failed(f"cannot serve at {address[0]} port {address[1]}: {exc}")
+        return 1
+    log.info("node %s serves at %s port %d", place.identity.name, *address)
+    process.ready()
+    noded.state.leave.wait()
+    noded.stop()
+    log.info("ended")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=NAME, description="Ganeti node daemon")
+    parser.add_argument("-f", "--foreground", action="store_true",
+                        help="Don't detach from the current terminal")
+    parser.add_argument("-d", "--debug", action="store_true", help="Enable some debug messages")
+    parser.add_argument("-b", "--bind", metavar="ADDRESS",
+                        help="Bind address (default: the node's own)")
+    parser.add_argument("-p", "--port", type=int, help="Network port (default: the node's own)")
+    return parser
+
+
+def _enrol(paths: Paths, words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog=f"{NAME} enrol", description="Make this host a node: fetch its certificate")
+    parser.add_argument("--master", required=True, metavar="ADDRESS:PORT")
+    parser.add_argument("--ca-fingerprint", required=True, metavar="HEX")
+    parser.add_argument("--token-file", default="-", metavar="FILE",
+                        help="file with the one-time token; - reads it from standard input")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--address", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--replace", action="store_true",
+                        help="even if this host is a node already")
+    options = parser.parse_args(words)
+    try:
+        source = sys.stdin if options.token_file == "-" else Path(options.token_file).open()  # noqa: SIM115,S105  # one line, then the process ends
+        token = source.readline().strip()
+        address, _, port = options.master.rpartition(":")
+        identity = NodeIdentity("", options.name, options.address, options.port)
+        enrol(paths, identity, (address.strip("[]"), int(port)), options.ca_fingerprint, token,
+              force=options.replace)
+    except (GanetiError, OSError, ValueError) as exc:
+        print(f"{NAME} enrol: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""What a node answers: checks who may ask, acts once per call id, one at a time per object."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import ECODE_INVAL, GanetiError, NotSupported, OpPrereqError
+from ganeti_core.node.hooks import HookRequest
+from ganeti_core.node.services import SERVICE_FUNCTIONS
+from ganeti_core.node.subjects import Subjects
+from ganeti_core.rpc.access import Role, check_access, role_of
+from ganeti_core.rpc.calls import HOOK, SERVICES
+from ganeti_core.rpc.outcomes import internal_failure
+from ganeti_core.rpc.wire import Envelope, failure, is_failure, success
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ganeti_core.node.state import NodeState
+    from ganeti_core.rpc.access import Caller
+    from ganeti_core.rpc.server import Request
+
+log = logging.getLogger(__name__)
+
+Stranger = "Callable[[Caller, str, dict[str, Any]], Any]"
+
+
+@dataclass
+class NodeService:
+    """The handler of a node's `RpcServer`.
+
+    :param strangers: answers callers without certificate; None refuses them
+    """
+
+    state: NodeState
+    strangers: Callable[[Caller, str, dict[str, Any]], Any] | None = None
+    _subjects: Subjects = field(default_factory=Subjects)
+
+    def __call__(self, caller: Caller, request: Request) -> Envelope:
+        """Answer one request; never raises."""
+        began = time.monotonic()
+        try:
+            envelope = self._answer(caller, request)
+        except Exception as exc:
+            if not isinstance(exc, GanetiError):
+                log.exception("%s failed", request.service)
+            envelope = internal_failure(exc)
+        if is_failure(envelope):
+            log.warning("%s for %s after %.3f s: %s", _title(request), caller.address,
+                        time.monotonic() - began, envelope["error"][1])
+        return envelope
+
+    def _answer(self, caller: Caller, request: Request) -> Envelope:
+        role = role_of(caller, self.state.candidates)
+        if role is Role.ANONYMOUS and self.strangers is not None:
+            return success(self.strangers(caller, request.service, request.args))
+        check_access(role, request.service)
+        act, changes = self._plan(request)
+        if not changes:
+            return act()
+        self.state.epochs.admit(request.epoch)
+        log.info("%s (call %s, epoch %d)", _title(request), request.call_id, request.epoch)
+        if not request.call_id:
+            return self._alone(request, act)
+        return self.state.outcomes.run_once(
+            request.call_id, request.timeout, lambda: self._alone(request, act))
+
+    def _plan(self, request: Request) -> tuple[Callable[[], Envelope], bool]:
+        """Find what answers the request, and whether it changes the node.
+
+        The contract decides that, not the caller.
+        """
+        deadline = time.monotonic() + request.timeout
+        if request.service == HOOK:
+            hook = HookRequest.from_args(request.args)
+            where = hook.where()
+            return lambda: self.state.dispatcher.run(hook, deadline), where.changes
+        if request.service not in SERVICES:
+            raise NotSupported(f"this node knows no service {request.service}")
+        function = SERVICE_FUNCTIONS[request.service]
+        return (lambda: success(function(self.state, request.args, deadline)),
+                SERVICES[request.service].changes)
+
+    def _alone(self, request: Request, act: Callable[[], Envelope]) -> Envelope:
+        """Act while no other call changes the same object.
+
+        Half the call's time may go into waiting: the rest must do for the work, since what is
+        killed halfway has to be undone.
+        """
+        title = f"{_title(request)} (call {request.call_id or 'without id'})"
+        try:
+            with self._subjects.hold(request.subject, title, request.timeout / 2):
+                return act()
+        except GanetiError as exc:
+            return failure(exc)
+        except Exception as exc:  # wall: what failed unforeseen is still the call's outcome
+            log.exception("%s failed", title)
+            return internal_failure(exc)
+
+
+def _title(request: Request) -> str:
+    if request.service != HOOK:
+        return request.service
+    return "{} {}: {}".format(
+        *(str(request.args.get(key)) for key in ("kind", "driver", "hook")))
+
+
+def refuse_bad_arguments(exc: TypeError) -> OpPrereqError:
+    """Turn a decoding error of a service's arguments into one that the caller understands."""
+    return OpPrereqError(str(exc), ECODE_INVAL)

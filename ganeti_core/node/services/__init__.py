@@ -1,0 +1,37 @@
+"""The node services that are no hooks: one function each, listed in `SERVICE_FUNCTIONS`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.node.services import (
+    cluster_files,
+    facts,
+    recovery,
+    scripts,
+    simple,
+    survey,
+    verify,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ganeti_core.node.state import NodeState
+
+ServiceFunction = "Callable[[NodeState, dict[str, Any], float], Any]"
+
+SERVICE_FUNCTIONS: dict[str, Callable[[NodeState, dict[str, Any], float], Any]] = {
+    "node.ping": simple.ping,
+    "node.epoch": simple.epoch,
+    "node.delay": simple.delay,
+    "call.outcome": simple.outcome,
+    "node.facts": facts.facts,
+    "node.survey": survey.survey,
+    "node.verify": verify.verify,
+    "node.ssconf": cluster_files.write_ssconf,
+    "node.leave": cluster_files.leave,
+    "node.scripts": scripts.run_scripts,
+    "node.recover": recovery.recover,
+}
+"""(state, plain arguments, deadline on the monotonic clock) -> plain result"""

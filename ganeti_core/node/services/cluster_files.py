@@ -1,0 +1,99 @@
+"""Files of the cluster on this node: ``ssconf_*`` for shell scripts, the list of candidates."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.node.services.arguments import decode
+from ganeti_core.rpc.atomic import write_atomically
+from ganeti_core.rpc.certs import candidates_file, write_candidates
+from ganeti_core.rpc.identity import identity_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ganeti_core.node.state import NodeState
+    from ganeti_core.paths import Paths
+
+log = logging.getLogger(__name__)
+
+PREFIX = "ssconf_"
+LARGEST = 131072
+"""Bytes of one file."""
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,99}")
+
+
+@dataclass(frozen=True)
+class SsconfArgs:
+    """Of ``node.ssconf``: text by name, with or without ``ssconf_``.
+
+    `candidates` are certificate fingerprints, None leaves them as they are; `epoch` is remembered.
+    """
+
+    values: dict[str, str] = field(default_factory=dict)
+    candidates: list[str] | None = None
+    epoch: int | None = None
+
+
+def write_ssconf(state: NodeState, args: dict[str, Any], _deadline: float) -> None:
+    """Write the files that changed, each at once."""
+    wanted = decode(SsconfArgs, args)
+    texts = {name.removeprefix(PREFIX): text for name, text in wanted.values.items()}
+    for name, text in texts.items():
+        if not _NAME.fullmatch(name):
+            raise OpPrereqError(f"'{name}' cannot be the name of an ssconf file", ECODE_INVAL)
+        if len(text.encode()) > LARGEST:
+            raise OpPrereqError(f"the content of ssconf_{name} is too large", ECODE_INVAL)
+    if wanted.epoch is not None:
+        state.epochs.admit(wanted.epoch)
+    folder = state.world.place.paths.ssconf
+    for name, text in texts.items():
+        _write_changed(folder / f"{PREFIX}{name}", _ended(text))
+    if wanted.candidates is not None:
+        if not wanted.candidates:
+            raise OpPrereqError("a node without candidates could not be asked again", ECODE_INVAL)
+        write_candidates(state.world.place.paths, wanted.candidates)
+
+
+def _ended(text: str) -> str:
+    return text if not text or text.endswith("\n") else text + "\n"
+
+
+def _write_changed(file: Path, text: str) -> None:
+    try:
+        if file.read_text() == text:
+            return
+    except (FileNotFoundError, UnicodeDecodeError):
+        pass
+    write_atomically(file, text.encode(), 0o444)
+
+
+def leave(state: NodeState, _args: dict[str, Any], _deadline: float) -> None:
+    """Forget the cluster: certificates, keys, database, ssconf; the daemon then ends.
+
+    Logs, disks and guests stay.
+    """
+    remove_cluster_data(state.world.place.paths)
+    log.warning("this host has left its cluster")
+    state.leave.set()
+
+
+def remove_cluster_data(paths: Paths) -> None:
+    """Remove all by which this host is a node; harmless when repeated.
+
+    Keys go first: what stays after a failure cannot pass for a node of the cluster.
+    """
+    files = [
+        paths.ca_key, paths.node_key, candidates_file(paths), paths.node_certificate,
+        paths.ca_certificate, paths.epoch, identity_file(paths), paths.data / "enrol-tokens.json",
+        *(paths.database.with_name(paths.database.name + end) for end in ("", "-wal", "-shm")),
+        *paths.ssconf.glob(f"{PREFIX}*"),
+    ]
+    for file in files:
+        file.unlink(missing_ok=True)
+    shutil.rmtree(paths.calls, ignore_errors=True)

@@ -1,0 +1,28 @@
+"""All that the node daemon holds, built once by its entry point and handed to each service."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ganeti_core.node.dispatch import Dispatcher
+    from ganeti_core.node.world import World
+    from ganeti_core.rpc.access import Candidates, Epochs
+    from ganeti_core.rpc.outcomes import Outcomes
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """The node's parts.
+
+    :param leave: set when the node has left its cluster: the daemon then ends
+    """
+
+    world: World
+    dispatcher: Dispatcher
+    candidates: Candidates
+    epochs: Epochs
+    outcomes: Outcomes
+    leave: threading.Event = field(default_factory=threading.Event)

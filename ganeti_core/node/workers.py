@@ -1,0 +1,191 @@
+"""The pool of worker processes: one changing hook each at a time, with a deadline that kills."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import OpExecError, PluginError
+from ganeti_core.node import channel
+from ganeti_core.node.forkserver import ForkServer, ForkServerLost
+from ganeti_core.node.hooks import HookRequest, hook_failure
+from ganeti_core.node.sessions import kill_session
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from ganeti_core.rpc.wire import Envelope
+
+log = logging.getLogger(__name__)
+
+CALLS_PER_WORKER = 100
+"""A worker is replaced after so many calls: what plugins leak goes with it."""
+
+
+@dataclass
+class _Worker:
+    pid: int
+    sock: socket.socket
+    server: ForkServer
+    calls: int = 0
+
+
+@dataclass
+class Workers:
+    """Hands hooks to workers.
+
+    :param restart: makes another fork server when the first has died
+    :param idle: workers that are kept waiting
+    :param most: workers at one time; a further call waits
+    """
+
+    server: ForkServer
+    restart: Callable[[], ForkServer]
+    idle: int = 2
+    most: int = 16
+    _idle: list[_Worker] = field(default_factory=list)
+    _busy: set[int] = field(default_factory=set)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _closed: bool = False
+
+    def __post_init__(self) -> None:
+        self._slots = threading.Semaphore(self.most)
+
+    def warm_up(self) -> None:
+        """Make the idle workers, so that the first calls need not wait for a fork."""
+        made = [self._take() for _ in range(self.idle)]
+        for worker in made:
+            self._give_back(worker)
+
+    def run(
+        self, request: HookRequest, deadline: float, feedback: Callable[[str], None]
+    ) -> Envelope:
+        """Run a hook in a worker; at `deadline` (monotonic clock) all that it started is killed.
+
+        Never raises: what went wrong is in the envelope.
+        """
+        if not self._slots.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            return hook_failure(OpExecError(
+                f"all {self.most} worker processes of this node are busy"), request)
+        try:
+            worker = self._take()
+        except (OSError, ForkServerLost) as exc:
+            self._slots.release()
+            return hook_failure(OpExecError(f"no worker process for {request.title}: {exc}"),
+                                request)
+        try:
+            return self._run_in(worker, request, deadline, feedback)
+        finally:
+            self._slots.release()
+
+    def _take(self) -> _Worker:
+        with self._guard:
+            worker = self._idle.pop() if self._idle else None
+            server = self.server
+        if worker is None:
+            try:
+                worker = _Worker(*server.spawn(), server)
+            except ForkServerLost:
+                server = self._restarted(server)
+                worker = _Worker(*server.spawn(), server)
+        with self._guard:
+            self._busy.add(worker.pid)
+        return worker
+
+    def _restarted(self, lost: ForkServer) -> ForkServer:
+        """Start another fork server in the place of `lost`, unless another thread has."""
+        with self._guard:
+            if self.server is lost and not self._closed:
+                log.error("the fork server has died: another one is started")
+                for worker in self._idle:
+                    worker.sock.close()
+                self._idle.clear()
+                lost.close()
+                self.server = self.restart()
+            return self.server
+
+    def _run_in(
+        self, worker: _Worker, request: HookRequest, deadline: float,
+        feedback: Callable[[str], None],
+    ) -> Envelope:
+        try:
+            channel.send(worker.sock, request.to_dict())
+            answer = _answer(worker, deadline, feedback)
+        except TimeoutError:
+            problem = self._kill(worker)
+        except channel.ChannelClosed:
+            problem = self._bury(worker)
+        else:
+            worker.calls += 1
+            self._give_back(worker, last=bool(answer.get("ends")))
+            envelope: Envelope = answer["answer"]
+            return envelope
+        log.error("plugin %s: %s", request.title, problem)
+        return hook_failure(PluginError.in_hook(request.title, problem), request)
+
+    def _give_back(self, worker: _Worker, *, last: bool = False) -> None:
+        with self._guard:
+            self._busy.discard(worker.pid)
+            keep = (
+                not last and not self._closed and worker.calls < CALLS_PER_WORKER
+                and len(self._idle) < self.idle
+            )
+            if keep:
+                self._idle.append(worker)
+        if not keep:
+            # It ends by itself: guests that are its children must not be killed with it.
+            worker.sock.close()
+
+    def _kill(self, worker: _Worker) -> str:
+        status = self._ended(worker, worker.server.end)
+        if status is None:
+            return (f"it did not end within its time, and the worker process {worker.pid} is "
+                    "stuck in the kernel")
+        return "it did not end within its time; it and what it had started were killed"
+
+    def _bury(self, worker: _Worker) -> str:
+        status = self._ended(worker, worker.server.reap)
+        return f"the worker process died ({_describe(status)})"
+
+    def _ended(self, worker: _Worker, how: Callable[[int], int | None]) -> int | None:
+        worker.sock.close()
+        with self._guard:
+            self._busy.discard(worker.pid)
+        try:
+            return how(worker.pid)
+        except ForkServerLost:
+            # The kernel killed the worker; the programs that it ran are ours to end.
+            kill_session(worker.pid)
+            return -signal.SIGKILL
+
+    def close(self) -> None:
+        """End all workers, busy ones by force."""
+        with self._guard:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.sock.close()
+        self.server.close()
+
+
+def _answer(
+    worker: _Worker, deadline: float, feedback: Callable[[str], None]
+) -> dict[str, Any]:
+    while True:
+        message = channel.receive(worker.sock, deadline)
+        if "answer" in message:
+            return message
+        feedback(str(message.get("feedback", "")))
+
+
+def _describe(status: int | None) -> str:
+    if status is None:
+        return "stuck in the kernel"
+    if status < 0:
+        return signal.Signals(-status).name
+    return f"exit status {status}"
