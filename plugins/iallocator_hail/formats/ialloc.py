@@ -117,14 +117,12 @@ def parse_description(document: Json) -> Description:
         _placed(name, data, by_name) for name, data in top.get("instances", as_object).items()
     )
     hypervisors = top.maybe("enabled_hypervisors", list_of(as_string), ())
-    policy = top.members.get("ipolicy")
     return Description(
         groups=groups,
         nodes=nodes,
         instances=instances,
         tags=top.get("cluster_tags", list_of(as_string)),
         hypervisor=hypervisors[0] if hypervisors else None,
-        **({} if policy is None else {"policy": as_policy(policy)}),
     )
 
 

@@ -31,6 +31,8 @@ class Failure(IntEnum):
     @property
     def label(self) -> str:
         """The name in reports, such as `FailDiskCount`."""
+        if self is Failure.CPU:
+            return "FailCPU"
         return "Fail" + "".join(word.capitalize() for word in self.name.split("_"))
 
 

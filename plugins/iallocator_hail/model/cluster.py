@@ -236,10 +236,10 @@ class Cluster:
         return twin
 
     def convert(self, instance: int, record: Instance, demand: Demand) -> None:
-        """Make an instance that is nowhere one of another kind."""
+        """Make an instance that is nowhere one of another kind; `demand` has one entry."""
         self.instances[instance] = record
         for name in DEMAND_FIELDS:
-            getattr(self.demand, name)[instance] = getattr(demand, name)
+            getattr(self.demand, name)[instance] = getattr(demand, name)[0]
 
     def _grow(self, count: int) -> None:
         def longer(array: npt.NDArray[np.generic], fill: int = 0) -> npt.NDArray[np.generic]:

@@ -97,7 +97,7 @@ def _mirrored(
     if mode == "primary-only":
         failure = move_checked(cluster, instance, Kind.FAILOVER, -1, soft=soft)
         if failure is not None:
-            raise RequestFailed(f"Can't failover to secondary: {failure.label}")
+            raise RequestFailed(failure.label)
         return [(Kind.FAILOVER, -1)]
     if mode == "secondary-only":
         return [_to_best(cluster, instance, Kind.REPLACE_SECONDARY, usable, nodes, soft=soft)]

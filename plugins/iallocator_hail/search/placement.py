@@ -218,8 +218,15 @@ class PairScores:
         for row, (component, column, of_offline) in enumerate(COUNTS):
             more = (column(site, view) - column(site, old)) * self._matters(nodes, of_offline)
             parts[component] = self.row_counts[row][part, None] + more
+        parts[17] = parts[17] + self._shared(part, nodes)
         parts[18] = self.row_maps[part, None]
         result: Floats = np.zeros(())
         for component, (_, weight) in enumerate(COMPONENTS):
             result = result + weight * parts[component]
         return result
+
+    def _shared(self, part: slice, secondaries: Ints) -> Floats:
+        """Location tags that both nodes of a pair have; they count on an online primary."""
+        rows = self.primaries[part, None]
+        counted = self._matters(rows, False) * self.cluster.demand.one[self.instance]
+        return self.cluster.shared_locations(rows, secondaries) * counted

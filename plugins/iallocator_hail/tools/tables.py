@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..formats.haskell import fixed
 from ..model.cluster import Cluster
 from ..model.score import free_disk_share
 from ..records import RUNNING_STATUSES
@@ -64,17 +65,17 @@ def _figure(name: str) -> Field:
 
 def _free_memory_share(nodes: _Nodes, index: int) -> str:
     share = nodes.row("free_mem")[index] / nodes.cluster.site.total_mem[index]
-    return f"{share:.4f}" if share == share else "NaN"
+    return fixed(share, 4)
 
 
 def _free_disk_share(nodes: _Nodes, index: int) -> str:
     share = free_disk_share(nodes.cluster.site_of(index), nodes.cluster.view(index))
-    return f"{float(share):.4f}"
+    return fixed(float(share), 4)
 
 
 def _cpu_share(nodes: _Nodes, index: int) -> str:
     share = nodes.row("cpus")[index] / nodes.cluster.site.total_cpus[index]
-    return f"{share:5.2f}" if share == share else "  NaN"
+    return fixed(share, 2)
 
 
 def _listed(name: str) -> Field:
