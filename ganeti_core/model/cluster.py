@@ -25,7 +25,7 @@ IPOLICY_DEFAULTS: Params = {
     }],
     "std": {"cpu-count": 1, "disk-count": 1, "disk-size": 128, "memory-size": 128,
             "nic-count": 1, "spindle-use": 1},
-    "disk-templates": [], "vcpu-ratio": 4.0, "spindle-ratio": 32.0, "memory-ratio": 1.0,
+    "disk-templates": [], "vcpu-ratio": 4.0, "spindle-ratio": 32.0,
 }
 
 

@@ -1,1 +1,56 @@
-"""TODO."""
+"""The query filter language: parse, check and evaluate.
+
+Two forms of one language. On the wire a filter is a list, ``["=", "name", "inst1"]``; people write
+text, ``name == "inst1"``. `parse_filter` reads the first into an `Expression`, `parse_filter_text`
+turns the second into the first, `compile_filter` makes a predicate of an `Expression`.
+
+Light and pure: clients on the command line import it too.
+"""
+
+from .evaluate import NO_VALUE, Access, Comparison, compile_filter
+from .expression import (
+    EVERYTHING,
+    All,
+    AnyOf,
+    Compare,
+    Contains,
+    Expression,
+    Match,
+    Not,
+    Truth,
+    fields_of,
+    parse_filter,
+    render,
+    requested_names,
+    split,
+)
+from .names import looks_like_filter, make_filter, make_simple_filter
+from .patterns import glob_pattern
+from .text import FilterSyntaxError, parse_filter_text
+
+__all__ = [
+    "EVERYTHING",
+    "NO_VALUE",
+    "Access",
+    "All",
+    "AnyOf",
+    "Compare",
+    "Comparison",
+    "Contains",
+    "Expression",
+    "FilterSyntaxError",
+    "Match",
+    "Not",
+    "Truth",
+    "compile_filter",
+    "fields_of",
+    "glob_pattern",
+    "looks_like_filter",
+    "make_filter",
+    "make_simple_filter",
+    "parse_filter",
+    "parse_filter_text",
+    "render",
+    "requested_names",
+    "split",
+]

@@ -1,0 +1,91 @@
+"""Keeps encoded rows: a row whose context did not change is not computed or encoded again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ganeti_core.query.fields import Field
+    from ganeti_core.query.view import Resource
+
+R = TypeVar("R")
+
+MAX_LISTINGS = 32
+"""Different sets of columns that are kept; the least recently used goes first."""
+
+
+class Encoded(Generic[R]):
+    """One computed row: its cells, and their JSON once somebody asked for it."""
+
+    __slots__ = ("_text", "cells", "context")
+
+    def __init__(self, context: R, cells: list[list[Any]]) -> None:
+        self.context = context
+        self.cells = cells
+        self._text: str | None = None
+
+    @property
+    def text(self) -> str:
+        if self._text is None:
+            self._text = json.dumps(self.cells, separators=(",", ":"))
+        return self._text
+
+
+@dataclass(frozen=True)
+class Columns(Generic[R]):
+    """What a query shows of a resource."""
+
+    resource: Resource[R]
+    fields: Sequence[Field[R]]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return (self.resource.what, *(field.name for field in self.fields))
+
+    def encode(self, row: R) -> Encoded[R]:
+        return Encoded(row, [field.cell(row) for field in self.fields])
+
+
+class RowCache:
+    """Rows by columns and object. Safe to use from several threads: entries are only replaced."""
+
+    def __init__(self) -> None:
+        self._listings: dict[tuple[str, ...], dict[str, Encoded[Any]]] = {}
+
+    def encode(self, columns: Columns[R], rows: Sequence[R], *, whole: bool) -> list[Encoded[R]]:
+        """Compute what is not known yet.
+
+        :param whole: `rows` are all there are, so what is kept of others can go
+        """
+        resource = columns.resource
+        if not resource.cached:
+            return [columns.encode(row) for row in rows]
+        known = self._listing(columns.key)
+        found: list[Encoded[R]] = []
+        for row in rows:
+            key = resource.key(row)
+            entry = known.get(key)
+            if entry is None or entry.context != row:
+                entry = known[key] = columns.encode(row)
+            found.append(entry)
+        if whole and len(known) > len(rows):
+            self._listings[columns.key] = {
+                resource.key(entry.context): entry for entry in found}
+        return found
+
+    def _listing(self, key: tuple[str, ...]) -> dict[str, Encoded[Any]]:
+        listing = self._listings.pop(key, None)
+        if listing is None:
+            listing = {}
+        self._listings[key] = listing
+        while len(self._listings) > MAX_LISTINGS:
+            self._listings.pop(next(iter(self._listings)), None)
+        return listing
+
+    def clear(self) -> None:
+        """Forget everything, for when fields change their meaning."""
+        self._listings.clear()

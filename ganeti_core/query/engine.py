@@ -1,0 +1,206 @@
+"""Answers queries: which fields there are, and rows of them.
+
+One query: parse the filter; take the rows by name from the index where the filter only names
+objects, else all; drop what the filter's configuration part excludes; ask the nodes of the rest,
+once, what the wanted fields need; filter again; encode what is not encoded yet.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ganeti_core.errors import ECODE_INVAL, OpPrereqError, ParameterError, RequestError
+from ganeti_core.query.cache import Columns, Encoded, RowCache
+from ganeti_core.query.cluster import ClusterResource
+from ganeti_core.query.fields import Absent, Field, unknown_field
+from ganeti_core.query.group import GroupResource
+from ganeti_core.query.instance import InstanceResource
+from ganeti_core.query.job import JobResource
+from ganeti_core.query.node import NodeResource
+from ganeti_core.query.view import Index, Resource, View
+from ganeti_core.query_language import (
+    EVERYTHING,
+    Access,
+    Expression,
+    compile_filter,
+    fields_of,
+    parse_filter,
+    requested_names,
+    split,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.plugins import PluginHost
+    from ganeti_core.query.live import LiveSource
+    from ganeti_core.query.sources import JobSource, LockSource
+
+R = TypeVar("R")
+
+KEPT_INDEXES = 4
+"""Snapshots whose derived data are kept: running operations still query older ones."""
+
+
+@dataclass(frozen=True)
+class _Query:
+    """A query, checked.
+
+    `early` needs no node, `late` does; `names` is set where the filter asks for nothing else.
+    """
+
+    columns: Columns[Any]
+    early: Callable[[Any], bool] | None
+    late: Callable[[Any], bool] | None
+    names: Sequence[str | int] | None
+    wanted: frozenset[str]
+
+
+@dataclass
+class QueryEngine:
+    """Answers queries from snapshots and the given sources. Safe to use from several threads.
+
+    Answers share their rows with later answers: do not change them.
+    """
+
+    host: PluginHost
+    live: LiveSource
+    jobs: JobSource
+    locks: LockSource
+    _cache: RowCache = field(default_factory=RowCache)
+    _indexes: dict[int, Index] = field(default_factory=dict)
+    _resources: dict[str, Resource[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the plugin host again, after plugins came or went."""
+        resources: list[Resource[Any]] = [
+            InstanceResource(self.host), NodeResource(), GroupResource(), JobResource(),
+            ClusterResource(),
+        ]
+        self._resources = {resource.what: resource for resource in resources}
+        self._indexes.clear()
+        self._cache.clear()
+
+    def fields(self, what: str, names: Sequence[str] | None = None) -> dict[str, Any]:
+        """Describe the fields of a resource, all or those of `names`; unknown ones say so.
+
+        :raises RequestError: there is no such resource
+        """
+        known = self._resource(what).fields
+        if not names:
+            return {"fields": [found.describe() for found in known.values()]}
+        return {"fields": [_column(known, name).describe() for name in names]}
+
+    def needs_live(self, what: str, fields: Sequence[str], qfilter: object = None) -> bool:
+        """Whether a query must ask nodes, and so may take seconds.
+
+        :raises RequestError: as `query`
+        """
+        known = self._resource(what).fields
+        wanted = {*fields, *fields_of(parse_filter(qfilter))}
+        return any(known[name].needs for name in wanted if name in known)
+
+    def query(
+        self, snapshot: Snapshot, what: str, fields: Sequence[str], qfilter: object = None
+    ) -> dict[str, Any]:
+        """Answer ``{"fields": [...], "data": [[[status, value], ...], ...]}``.
+
+        :param qfilter: the list form of a filter, None for everything
+        :raises RequestError: no such resource, or no filter
+        :raises ParameterError: the filter names an unknown field or compares what cannot be
+        :raises OpPrereqError: the filter asks for one name and there is none such
+        """
+        query = self._prepare(what, fields, qfilter)
+        rows = self._encoded(snapshot, query)
+        return {"fields": [found.describe() for found in query.columns.fields],
+                "data": [row.cells for row in rows]}
+
+    def query_json(
+        self, snapshot: Snapshot, what: str, fields: Sequence[str], qfilter: object = None
+    ) -> str:
+        """As `query`, as JSON text; rows that were sent before are not encoded again."""
+        query = self._prepare(what, fields, qfilter)
+        described = [found.describe() for found in query.columns.fields]
+        rows = ",".join([row.text for row in self._encoded(snapshot, query)])
+        return f'{{"fields":{json.dumps(described, separators=(",", ":"))},"data":[{rows}]}}'
+
+    def query_values(
+        self, snapshot: Snapshot, what: str, fields: Sequence[str], qfilter: object = None
+    ) -> list[list[Any]]:
+        """As `query`, but plain values only, as in the older calls.
+
+        :raises OpPrereqError: unknown fields
+        """
+        query = self._prepare(what, fields, qfilter)
+        unknown = [found.name for found in query.columns.fields if found.kind == "unknown"]
+        if unknown:
+            raise OpPrereqError(
+                f"Unknown output fields selected: {', '.join(unknown)}", ECODE_INVAL)
+        return [[value for _, value in row.cells] for row in self._encoded(snapshot, query)]
+
+    def _resource(self, what: str) -> Resource[Any]:
+        found = self._resources.get(what)
+        if found is None:
+            raise RequestError(
+                f"Can't parse value '{what:.100}' as neitherQueryTypeLuxi nor QueryTypeOp")
+        return found
+
+    def _prepare(self, what: str, fields: Sequence[str], qfilter: object) -> _Query:
+        resource = self._resource(what)
+        known = resource.fields
+        expression = parse_filter(qfilter)
+
+        def access(name: str) -> Access[Any]:
+            if name not in known:
+                raise ParameterError(f"Can't find field named '{name}'")
+            return known[name].access()
+
+        early, late = split(expression, lambda name: name in known and bool(known[name].needs))
+        return _Query(
+            Columns(resource, [_column(known, name) for name in fields]),
+            _test(early, access), _test(late, access),
+            requested_names(expression, resource.name_field),
+            frozenset({*fields, *fields_of(expression)}))
+
+    def _encoded(self, snapshot: Snapshot, query: _Query) -> list[Encoded[Any]]:
+        resource = query.columns.resource
+        view = View(self._index(snapshot), self.live, self.jobs, self.locks, query.wanted)
+        rows = resource.rows(view, query.names)
+        if query.early is not None:
+            rows = list(filter(query.early, rows))
+        wanted = [resource.fields[name] for name in query.wanted if name in resource.fields]
+        needs = frozenset(need for found in wanted for need in found.needs)
+        if needs and rows:
+            rows = resource.with_live(view, rows, needs)
+        if query.late is not None:
+            rows = list(filter(query.late, rows))
+        whole = query.names is None and query.early is None and query.late is None
+        return self._cache.encode(query.columns, rows, whole=whole)
+
+    def _index(self, snapshot: Snapshot) -> Index:
+        key = id(snapshot)
+        found = self._indexes.get(key)
+        if found is None or found.snapshot is not snapshot:
+            found = self._indexes[key] = Index(snapshot, self.host)
+            while len(self._indexes) > KEPT_INDEXES:
+                self._indexes.pop(next(iter(self._indexes)), None)
+        return found
+
+
+def _column(known: Mapping[str, Field[Any]], name: str) -> Field[Any]:
+    return known.get(name) or unknown_field(name)
+
+
+def _test(
+    expression: Expression, access: Callable[[str], Access[Any]]
+) -> Callable[[Any], bool] | None:
+    return None if expression == EVERYTHING else compile_filter(expression, access)
+
+
+__all__ = ["Absent", "QueryEngine"]

@@ -1,0 +1,148 @@
+"""What nodes tell of themselves, and who asks them.
+
+The engine asks through a `LiveSource`: of several nodes at once, only what the wanted fields need.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from ganeti_core.errors import GanetiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ganeti_core.model import Node
+    from ganeti_core.plugin_api.data import (
+        Console,
+        HostFacts,
+        InstanceSpec,
+        OsInfo,
+        RunningInstance,
+        StorageSpace,
+    )
+
+
+class Question(NamedTuple):
+    """A hook without arguments that a node is asked to run; or a service, without kind."""
+
+    kind: str
+    driver: str
+    hook: str
+
+
+NODE_FACTS = Question("", "", "node.facts")
+
+
+def running(hypervisor: str) -> Question:
+    return Question("hypervisors", hypervisor, "running")
+
+
+def host_facts(hypervisor: str) -> Question:
+    return Question("hypervisors", hypervisor, "host_facts")
+
+
+def spaces(template: str) -> Question:
+    return Question("disk_templates", template, "space")
+
+
+def os_info(name: str) -> Question:
+    return Question("os", name, "info")
+
+
+@dataclass(frozen=True)
+class NodeLive:
+    """The answers of one node: results as their contracts type them, or the error instead."""
+
+    answers: Mapping[Question, Any]
+
+    def _answer(self, question: Question) -> Any | None:
+        answer = self.answers.get(question)
+        return None if isinstance(answer, GanetiError) else answer
+
+    def facts(self, hypervisor: str) -> HostFacts | None:
+        """None, here and below, where the node did not tell."""
+        return self._answer(host_facts(hypervisor))
+
+    def running(self, hypervisor: str) -> Sequence[RunningInstance] | None:
+        return self._answer(running(hypervisor))
+
+    def spaces(self, template: str) -> Sequence[StorageSpace] | None:
+        return self._answer(spaces(template))
+
+    def os_info(self, name: str) -> OsInfo | None:
+        return self._answer(os_info(name))
+
+    @property
+    def node_facts(self) -> Mapping[str, Any]:
+        """What the service ``node.facts`` tells; empty where it did not."""
+        return self._answer(NODE_FACTS) or {}
+
+    @cached_property
+    def guests(self) -> Mapping[str, RunningInstance]:
+        """Guests of every hypervisor asked, by name."""
+        return {
+            guest.name: guest
+            for question in self.answers if question.hook == "running"
+            for guest in self._answer(question) or ()
+        }
+
+
+@dataclass(frozen=True)
+class ConsoleRequest:
+    """Whose console is asked for, and on which node that instance lives."""
+
+    instance: InstanceSpec
+    node: Node
+
+
+class LiveSource(Protocol):
+    """Asks nodes. Implementations may be called from several threads at once."""
+
+    def gather(
+        self, nodes: Sequence[Node], questions: frozenset[Question]
+    ) -> Mapping[str, NodeLive | GanetiError]:
+        """Ask every node all questions; answers by uuid, a node's failure is its answer."""
+
+    def consoles(
+        self, requests: Sequence[ConsoleRequest]
+    ) -> Mapping[str, Console | GanetiError]:
+        """How each instance's console is reached, by the instance's uuid."""
+
+    def exports(self, nodes: Sequence[Node]) -> Mapping[str, Sequence[str] | GanetiError]:
+        """The names of the exports that each node stores, by the node's uuid."""
+
+
+class Silent:
+    """A `LiveSource` that asks nobody: for queries that must not wait."""
+
+    def gather(
+        self, nodes: Sequence[Node], questions: frozenset[Question]  # noqa: ARG002  # asks nobody
+    ) -> Mapping[str, NodeLive | GanetiError]:
+        return {node.uuid: GanetiError("live data disabled") for node in nodes}
+
+    def consoles(
+        self, requests: Sequence[ConsoleRequest]
+    ) -> Mapping[str, Console | GanetiError]:
+        return {request.instance.uuid: GanetiError("live data disabled") for request in requests}
+
+    def exports(self, nodes: Sequence[Node]) -> Mapping[str, Sequence[str] | GanetiError]:
+        return {node.uuid: GanetiError("live data disabled") for node in nodes}
+
+
+class InstanceLive(NamedTuple):
+    """How one instance was found.
+
+    `problem` tells why nothing is known: its primary node is marked offline, or is silent.
+    """
+
+    guest: RunningInstance | None = None
+    on_primary: bool = True
+    problem: Literal["", "offline", "silent"] = ""
+
+
+NOT_RUNNING = InstanceLive()
+NODE_OFFLINE = InstanceLive(problem="offline")
+NODE_SILENT = InstanceLive(problem="silent")

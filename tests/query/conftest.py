@@ -1,0 +1,92 @@
+"""Fixtures: the recorded cluster, a host with stub drivers, an engine over both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from recorded_cluster import FakeJobs, FakeLocks, FakeNodes, at_recording, recorded
+
+from ganeti_core.config.snapshot import Snapshot
+from ganeti_core.plugin_api.data import Description
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES, LOCAL_SPACE, NO_DISKS
+from ganeti_core.plugin_api.hypervisor import HYPERVISORS
+from ganeti_core.plugin_api.kinds import Kind, hookimpl
+from ganeti_core.plugins import PluginHost
+from ganeti_core.query.engine import QueryEngine
+
+
+def stub(kind: Kind[Any], description: Description) -> object:
+    """A driver that keeps its contract as far as the host checks it, and does nothing."""
+    hooks: dict[str, Any] = {}
+    for name in vars(kind.spec):
+        if not name.startswith("_"):
+            def hook(self: object) -> None:
+                return None
+
+            hook.__name__ = name
+            hooks[name] = hookimpl(hook)
+
+    def describe(self: object) -> Description:
+        return description
+
+    hooks["describe"] = hookimpl(describe)
+    return type("Stub", (), hooks)()
+
+
+def schema(**defaults: Any) -> dict[str, Any]:
+    types = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    return {"type": "object", "properties": {
+        name: {"type": types[type(value)], "default": value}
+        for name, value in defaults.items()}}
+
+
+@pytest.fixture(scope="session")
+def host() -> PluginHost:
+    found = PluginHost()
+    found.add(HYPERVISORS, "fake", stub(HYPERVISORS, Description(0, "a stub", {
+        "type": "object", "properties": {
+            "migration_mode": {"type": "string", "default": "live", "x-global": True}}})))
+    found.add(HYPERVISORS, "kvm", stub(HYPERVISORS, Description(
+        0, "a stub", schema(kernel_path="/boot/vmlinuz", acpi=True, user_shutdown=False,
+                            own_number=3, own_text="x"))))
+    for template in ("file", "sharedfile", "ext"):
+        found.add(DISK_TEMPLATES, template, stub(DISK_TEMPLATES, Description(
+            0, "a stub", capabilities=frozenset({LOCAL_SPACE}))))
+    found.add(DISK_TEMPLATES, "diskless", stub(DISK_TEMPLATES, Description(
+        0, "a stub", capabilities=frozenset({NO_DISKS}))))
+    return found
+
+
+@pytest.fixture
+def snapshot() -> Snapshot:
+    return at_recording()
+
+
+@pytest.fixture
+def nodes() -> FakeNodes:
+    return FakeNodes.as_recorded()
+
+
+@pytest.fixture
+def jobs() -> FakeJobs:
+    return FakeJobs([
+        {**job, "status": _status(job), "archived": False}
+        for job in recorded()["jobs"].values()])
+
+
+def _status(job: dict[str, Any]) -> str:
+    states = [op["status"] for op in job["ops"]]
+    return next((state for state in states if state != "success"), "success")
+
+
+@pytest.fixture
+def locks() -> FakeLocks:
+    return FakeLocks()
+
+
+@pytest.fixture
+def engine(
+    host: PluginHost, nodes: FakeNodes, jobs: FakeJobs, locks: FakeLocks
+) -> QueryEngine:
+    return QueryEngine(host, nodes, jobs, locks)
