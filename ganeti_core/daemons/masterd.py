@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import signal
 import sys
@@ -33,7 +32,7 @@ from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +85,14 @@ class MasterDaemon:
             remember_debts=debts.remember, touched=self.live.touched, locks=self.locks.describe,
             settings=settings_of)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set."""
+    async def run(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+        """Serve until `stop` is set; `ready` is called when clients are answered."""
         await self.luxi.start()
         await self.engine.recover()
         self.engine.open()
         self._payer.start()
         log.info("the master daemon is ready")
+        ready()
         await stop.wait()
         log.info("the master daemon stops")
         await self.luxi.close()
@@ -110,13 +110,13 @@ class MasterDaemon:
                 log.exception("paying debts")
 
 
-async def _serve(paths: Paths) -> None:
+async def _serve(paths: Paths, ready: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     daemon = MasterDaemon(paths, loop)
-    await daemon.run(stop)
+    await daemon.run(stop, ready)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -137,10 +137,9 @@ def run_daemon(paths: Paths, options: Any) -> int:
     with Daemon(paths, NAME, foreground=options.foreground) as process:
         set_up_logging(process.log_file, debug=bool(options.debug))
         try:
-            asyncio.run(_serve(paths))
+            asyncio.run(_serve(paths, process.ready))
         except GanetiError as exc:
             log.critical("%s", exc)
-            with contextlib.suppress(OSError):
-                print(f"{NAME}: {exc}", file=sys.stderr)
+            process.failed(str(exc))
             return 1
     return 0
