@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli import options as opt
-from ganeti_core.cli.failure import EXIT_FAILURE, wrong_input
+from ganeti_core.cli.failure import wrong_input
 from ganeti_core.cli.lists import Listing, listing_commands
 from ganeti_core.cli.session import Command
 
@@ -45,16 +45,13 @@ def _delete(session: Session, arguments: list[str]) -> int:
 
 def _info(session: Session, arguments: list[str]) -> int:
     rows: list[list[Any]] = session.client.query_filters(arguments or None, list(_FIELDS))
-    missing = False
     for row in rows:
-        if row[0] is None:
-            missing = True
+        if row[0] is None:  # a rule that was named and does not exist
             continue
         print(f"UUID: {row[0]}")
         for title, value in zip(_TITLES[1:], row[1:], strict=True):
             print(f"  {title}: {value}")
-        print()
-    return EXIT_FAILURE if missing else 0
+    return 0
 
 
 _RULE = (

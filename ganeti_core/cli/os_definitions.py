@@ -27,10 +27,11 @@ def _list(session: Session, _arguments: list[str]) -> int:
     names = [name for system in systems for name in
              ([f"{system['name']}+{variant}" for variant in system["variants"]]
               or [system["name"]])]
-    # The title is as wide as the column, as scripts that cut by position expect.
-    width = max(map(len, ["Name", *names]))
-    for line in names if session.options.no_headers else ["Name", *names]:
-        print(line.ljust(width))
+    if not session.options.no_headers:
+        # Unlike in other listings the title is as wide as the column.
+        print("Name".ljust(max(map(len, ["Name", *names]))))
+    for name in names:
+        print(name)
     return 0
 
 
