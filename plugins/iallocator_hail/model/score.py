@@ -220,12 +220,12 @@ def _part(view: View, part: slice) -> View:
     return View(*(cut(getattr(view, name)) for name in View.__slots__))
 
 
-def optimal_score(cluster: Cluster) -> float:
-    """The part of the score that no balancing can remove: the reserved memory itself."""
-    total = cluster.site.total_mem
+def optimal_score(cluster: Cluster, nodes: Ints) -> float:
+    """The part of some nodes' score that no balancing can remove: the reserved memory itself."""
+    total = cluster.site.total_mem[nodes]
     whole = float(np.add.accumulate(total)[-1]) if len(total) else 0.0
     rest = whole - float(total.max(initial=0.0))
     if len(total) < 2 or rest <= 0:
         return 0.0
-    reserved = float(cluster.peers.sum())
+    reserved = float(cluster.peers[nodes].sum())
     return 0.25 * (reserved / rest - reserved / whole)

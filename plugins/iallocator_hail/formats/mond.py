@@ -1,0 +1,55 @@
+"""What the monitoring daemons tell about the load of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+from urllib.request import urlopen
+
+from ..errors import LoadError
+from .json_reader import Fields, Json, as_float, as_object, as_string, list_of, parse_json
+
+CPU_LOAD: Final = "cpu-avg-load"
+_PORT = 1815
+_TIMEOUT = 10.0
+
+
+def reports_from_text(text: str) -> dict[str, float]:
+    """Processor load per node name, from a document with the reports of several nodes.
+
+    :raises LoadError: it is malformed.
+    """
+    loads: dict[str, float] = {}
+    for item in list_of(as_object)(parse_json(text)):
+        fields = Fields("MonD data", item)
+        node = fields.get("node", as_string)
+        for report in fields.get("reports", list_of(as_object)):
+            value = _cpu_total(report)
+            if value is not None:
+                loads[node] = value
+    return loads
+
+
+def _cpu_total(report: dict[str, Json]) -> float | None:
+    fields = Fields("MonD report", report)
+    if fields.get("name", as_string) != CPU_LOAD:
+        return None
+    data = Fields("MonD report data", fields.get("data", as_object))
+    return data.get("cpu_total", as_float)
+
+
+def query(nodes: Sequence[str]) -> dict[str, float]:
+    """Ask the daemons of all nodes at once; nodes that do not answer are left out."""
+    with ThreadPoolExecutor(max_workers=max(1, min(32, len(nodes)))) as pool:
+        answers = pool.map(_ask, nodes)
+    return {node: load for node, load in zip(nodes, answers, strict=True) if load is not None}
+
+
+def _ask(node: str) -> float | None:
+    url = f"http://{node}:{_PORT}/1/report/default/{CPU_LOAD}"
+    try:
+        with urlopen(url, timeout=_TIMEOUT) as response:  # noqa: S310 - the scheme is fixed
+            return _cpu_total(as_object(parse_json(response.read().decode())))
+    except (OSError, ValueError, LoadError):
+        return None
