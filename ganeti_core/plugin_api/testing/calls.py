@@ -71,11 +71,20 @@ class Calls(Generic[S]):
         try:
             result = caller(**here, **decode_arguments(contract, sent))
         except GanetiError as exc:
-            raise GanetiError.from_wire(json.loads(json.dumps(exc.to_wire()))) from exc
+            raise _arrived(exc) from exc
         arrived = decode_result(contract, _through_json(result))
         assert arrived == result, (
             f"{contract.__name__} answered {result!r}, which arrives as {arrived!r}")
         return arrived
+
+
+def _arrived(error: GanetiError) -> GanetiError:
+    """Rebuild an error as the master has it: of the nearest class of the core, arguments plain."""
+    known = next(cls for cls in type(error).__mro__ if cls.__module__.startswith("ganeti_core."))
+    again: GanetiError = known.__new__(known)
+    Exception.__init__(
+        again, *(item if isinstance(item, str | int) else str(item) for item in error.args))
+    return again
 
 
 class _Hooks:
