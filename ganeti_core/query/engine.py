@@ -8,17 +8,23 @@ once, what the wanted fields need; filter again; encode what is not encoded yet.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError, ParameterError, RequestError
 from ganeti_core.query.cache import Columns, Encoded, RowCache
-from ganeti_core.query.cluster import ClusterResource
-from ganeti_core.query.fields import Absent, Field, unknown_field
+from ganeti_core.query.cluster_listing import ClusterResource
+from ganeti_core.query.export import ExportResource
+from ganeti_core.query.fields import Field, unknown_field
+from ganeti_core.query.filter_rule import RuleResource
 from ganeti_core.query.group import GroupResource
 from ganeti_core.query.instance import InstanceResource
-from ganeti_core.query.job import JobResource
+from ganeti_core.query.job import JobResource, JobRow
+from ganeti_core.query.lock import LockResource
+from ganeti_core.query.network import NetworkResource
 from ganeti_core.query.node import NodeResource
+from ganeti_core.query.provider import OsResource, ProviderResource
 from ganeti_core.query.view import Index, Resource, View
 from ganeti_core.query_language import (
     EVERYTHING,
@@ -26,6 +32,7 @@ from ganeti_core.query_language import (
     Expression,
     compile_filter,
     fields_of,
+    make_simple_filter,
     parse_filter,
     requested_names,
     split,
@@ -34,7 +41,6 @@ from ganeti_core.query_language import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.plugins import PluginHost
     from ganeti_core.query.live import LiveSource
     from ganeti_core.query.sources import JobSource, LockSource
@@ -80,8 +86,9 @@ class QueryEngine:
     def refresh(self) -> None:
         """Look at the plugin host again, after plugins came or went."""
         resources: list[Resource[Any]] = [
-            InstanceResource(self.host), NodeResource(), GroupResource(), JobResource(),
-            ClusterResource(),
+            InstanceResource(self.host), NodeResource(), GroupResource(), NetworkResource(),
+            JobResource(), LockResource(), RuleResource(), ExportResource(), ClusterResource(),
+            OsResource(), ProviderResource(),
         ]
         self._resources = {resource.what: resource for resource in resources}
         self._indexes.clear()
@@ -105,6 +112,13 @@ class QueryEngine:
         known = self._resource(what).fields
         wanted = {*fields, *fields_of(parse_filter(qfilter))}
         return any(known[name].needs for name in wanted if name in known)
+
+    def needs_thread(self, what: str, fields: Sequence[str], qfilter: object = None) -> bool:
+        """Whether a query waits for nodes or reads many jobs: not for the event loop's thread.
+
+        :raises RequestError: as `query`
+        """
+        return what == "job" or self.needs_live(what, fields, qfilter)
 
     def query(
         self, snapshot: Snapshot, what: str, fields: Sequence[str], qfilter: object = None
@@ -130,19 +144,40 @@ class QueryEngine:
         rows = ",".join([row.text for row in self._encoded(snapshot, query)])
         return f'{{"fields":{json.dumps(described, separators=(",", ":"))},"data":[{rows}]}}'
 
-    def query_values(
-        self, snapshot: Snapshot, what: str, fields: Sequence[str], qfilter: object = None
+    def old_style(
+        self, snapshot: Snapshot, what: str, names: Sequence[str], fields: Sequence[str]
     ) -> list[list[Any]]:
-        """As `query`, but plain values only, as in the older calls.
+        """Plain values, as the older calls answer; names that are not known select nothing.
 
-        :raises OpPrereqError: unknown fields
+        :param names: of the objects wanted; none for all
+        :raises OpPrereqError: unknown fields (`ECODE_INVAL`)
         """
-        query = self._prepare(what, fields, qfilter)
-        unknown = [found.name for found in query.columns.fields if found.kind == "unknown"]
-        if unknown:
-            raise OpPrereqError(
-                f"Unknown output fields selected: {', '.join(unknown)}", ECODE_INVAL)
-        return [[value for _, value in row.cells] for row in self._encoded(snapshot, query)]
+        name_field = self._resource(what).name_field
+        query = self._prepare(what, fields, make_simple_filter(name_field, names))
+        return _values(query, self._encoded(snapshot, replace(query, names=None)))
+
+    def old_jobs(self, ids: Sequence[int] | None, fields: Sequence[str]) -> list[list[Any]]:
+        """The answer to ``QueryJobs``: jobs that do not exist have a row of None.
+
+        :raises OpPrereqError: as `old_style`
+        """
+        query = self._prepare("job", fields, None)
+        return _values(query, self._encoded(Snapshot(), replace(query, names=ids)))
+
+    def exports(self, snapshot: Snapshot, nodes: Sequence[str]) -> list[list[Any]]:
+        """The answer to ``QueryExports``: node and export, None where there is none."""
+        return self.old_style(snapshot, "export", nodes, ["node", "export"])
+
+    def job_observer(
+        self, fields: Sequence[str]
+    ) -> Callable[[Mapping[str, Any]], list[Any]]:
+        """Make what tells the values of `fields` of a job's document.
+
+        :raises OpPrereqError: as `old_style`
+        """
+        columns = self._prepare("job", fields, None).columns
+        _refuse_unknown(columns.fields)
+        return lambda job: [field.cell(JobRow(job["id"], job))[1] for field in columns.fields]
 
     def _resource(self, what: str) -> Resource[Any]:
         found = self._resources.get(what)
@@ -176,7 +211,7 @@ class QueryEngine:
             rows = list(filter(query.early, rows))
         wanted = [resource.fields[name] for name in query.wanted if name in resource.fields]
         needs = frozenset(need for found in wanted for need in found.needs)
-        if needs and rows:
+        if needs:
             rows = resource.with_live(view, rows, needs)
         if query.late is not None:
             rows = list(filter(query.late, rows))
@@ -203,4 +238,13 @@ def _test(
     return None if expression == EVERYTHING else compile_filter(expression, access)
 
 
-__all__ = ["Absent", "QueryEngine"]
+def _refuse_unknown(columns: Sequence[Field[Any]]) -> None:
+    unknown = [found.name for found in columns if found.kind == "unknown"]
+    if unknown:
+        raise OpPrereqError(
+            f"Unknown output fields selected: {', '.join(unknown)}", ECODE_INVAL)
+
+
+def _values(query: _Query, rows: Sequence[Encoded[Any]]) -> list[list[Any]]:
+    _refuse_unknown(query.columns.fields)
+    return [[value for _, value in row.cells] for row in rows]

@@ -1,0 +1,232 @@
+"""Asks nodes over RPC: one round trip per node, never the same twice at once.
+
+Queries that ask one node at the same time share its answer. An answer is used again for
+`FRESH_SECONDS`, unless something changed the node meanwhile (`LiveNodes.touched`): an answer that
+was under way at that moment goes to those who had asked before, and to nobody after.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import GanetiError, NotSupported, RpcError
+from ganeti_core.plugin_api import codec
+from ganeti_core.plugin_api.all_kinds import KINDS
+from ganeti_core.plugin_api.hypervisor import HYPERVISORS
+from ganeti_core.query.live import NODE_FACTS, ConsoleRequest, NodeLive, Question
+from ganeti_core.query.specs import node_ref
+from ganeti_core.rpc import wire
+from ganeti_core.rpc.calls import service_call
+from ganeti_core.rpc.client import Peer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ganeti_core.model import Node
+    from ganeti_core.plugin_api.data import Console
+    from ganeti_core.rpc.calls import Call
+    from ganeti_core.rpc.client import NodeClients
+
+FRESH_SECONDS = 1.0
+JOIN_SECONDS = 120.0
+"""How long to wait for an answer that another query asked for; longer than any call takes."""
+
+Answers = dict[Question, Any]
+
+
+@dataclass
+class _Known:
+    """What is known of one node: `answers` with the time of asking, calls under way."""
+
+    answers: dict[Question, tuple[float, Any]] = field(default_factory=dict)
+    under_way: dict[Question, Future[Answers]] = field(default_factory=dict)
+    generation: int = 0
+
+
+@dataclass(frozen=True)
+class _Share:
+    """What one query gets of one node: answers at hand, those to wait for, those to ask for."""
+
+    at_hand: Answers
+    joined: set[Future[Answers]]
+    own: frozenset[Question]
+    promise: Future[Answers]
+    generation: int
+
+
+class LiveNodes:
+    """A `LiveSource` over RPC; safe to use from several threads.
+
+    :param settings: tells what travels with hook calls as their `ctx.config`
+    :param clock: monotonic, seconds
+    """
+
+    def __init__(
+        self, nodes: NodeClients, settings: Callable[[], Mapping[str, Any]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._nodes = nodes
+        self._settings = settings
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._known: dict[str, _Known] = defaultdict(_Known)
+
+    def touched(self, node_uuid: str) -> None:
+        """Forget what a node said: something changed it, or is about to."""
+        with self._guard:
+            known = self._known[node_uuid]
+            known.generation += 1
+            known.answers.clear()
+            known.under_way.clear()
+
+    def gather(
+        self, nodes: Sequence[Node], questions: frozenset[Question]
+    ) -> Mapping[str, NodeLive | GanetiError]:
+        """See `LiveSource.gather`."""
+        shares = {node.uuid: self._share(node.uuid, questions) for node in nodes}
+        asked = [node for node in nodes if shares[node.uuid].own]
+        began = self._clock()
+        try:
+            found = self._ask({node.uuid: node for node in asked},
+                              {node.uuid: shares[node.uuid].own for node in asked})
+        except BaseException as exc:
+            for node in asked:
+                self._give_up(node.uuid, shares[node.uuid], exc)
+            raise
+        for node in asked:
+            self._keep(node.uuid, shares[node.uuid], found[node.uuid], began)
+        return {uuid: _collected(share, questions) for uuid, share in shares.items()}
+
+    def _share(self, uuid: str, questions: frozenset[Question]) -> _Share:
+        with self._guard:
+            known = self._known[uuid]
+            oldest = self._clock() - FRESH_SECONDS
+            at_hand = {question: known.answers[question][1] for question in questions
+                       if question in known.answers and known.answers[question][0] >= oldest}
+            rest = questions - at_hand.keys()
+            joined = {known.under_way[question] for question in rest
+                      if question in known.under_way}
+            own = rest - known.under_way.keys()
+            promise: Future[Answers] = Future()
+            known.under_way.update(dict.fromkeys(own, promise))
+            return _Share(at_hand, joined, own, promise, known.generation)
+
+    def _keep(self, uuid: str, share: _Share, answers: Answers, began: float) -> None:
+        self._settle(uuid, share)
+        with self._guard:
+            known = self._known[uuid]
+            if known.generation == share.generation:
+                known.answers.update(
+                    {question: (began, answer) for question, answer in answers.items()})
+        share.promise.set_result(answers)
+
+    def _give_up(self, uuid: str, share: _Share, exc: BaseException) -> None:
+        self._settle(uuid, share)
+        failure = RpcError(f"asking the node failed: {exc}")
+        share.promise.set_result(dict.fromkeys(share.own, failure))
+
+    def _settle(self, uuid: str, share: _Share) -> None:
+        with self._guard:
+            under_way = self._known[uuid].under_way
+            for question in share.own:
+                if under_way.get(question) is share.promise:
+                    del under_way[question]
+
+    def _ask(
+        self, nodes: Mapping[str, Node], questions: Mapping[str, frozenset[Question]]
+    ) -> dict[str, Answers]:
+        settings = codec.encode(self._settings())
+        hooks = {uuid: sorted(wanted - {NODE_FACTS}) for uuid, wanted in questions.items()}
+        calls: dict[tuple[str, str], tuple[Peer, Call]] = {}
+        for uuid, node in nodes.items():
+            if hooks[uuid]:
+                calls[uuid, "survey"] = (Peer.of(node), _survey(hooks[uuid], settings))
+            if NODE_FACTS in questions[uuid]:
+                calls[uuid, "facts"] = (
+                    Peer.of(node), service_call("node.facts", {"settings": settings}))
+        results = self._nodes.fan_out(calls)
+        found: dict[str, Answers] = {}
+        for uuid in nodes:
+            found[uuid] = _survey_answers(hooks[uuid], results.get((uuid, "survey"), []))
+            if (uuid, "facts") in results:
+                found[uuid][NODE_FACTS] = results[uuid, "facts"]
+        return found
+
+    def consoles(
+        self, requests: Sequence[ConsoleRequest]
+    ) -> Mapping[str, Console | GanetiError]:
+        """See `LiveSource.consoles`; one round trip per node."""
+        by_node: dict[str, list[ConsoleRequest]] = defaultdict(list)
+        for request in requests:
+            by_node[request.node.uuid].append(request)
+        settings = codec.encode(self._settings())
+        results = self._nodes.fan_out({
+            uuid: (Peer.of(group[0].node), _console_survey(group, settings))
+            for uuid, group in by_node.items()})
+        found: dict[str, Console | GanetiError] = {}
+        for uuid, group in by_node.items():
+            questions = [Question("hypervisors", request.instance.hypervisor, "console")
+                         for request in group]
+            answers = _decode_all(questions, results[uuid])
+            found |= {request.instance.uuid: answer
+                      for request, answer in zip(group, answers, strict=True)}
+        return found
+
+    def exports(self, nodes: Sequence[Node]) -> Mapping[str, Sequence[str] | GanetiError]:
+        """See `LiveSource.exports`. Nodes store no exports yet."""
+        return {node.uuid: NotSupported("nodes cannot be asked for exports") for node in nodes}
+
+
+def _survey(questions: Sequence[Question], settings: Any) -> Call:
+    hooks = [{"kind": question.kind, "driver": question.driver, "hook": question.hook,
+              "arguments": {}} for question in questions]
+    return service_call("node.survey", {"hooks": hooks, "settings": settings})
+
+
+def _console_survey(requests: Sequence[ConsoleRequest], settings: Any) -> Call:
+    hooks = [{
+        "kind": HYPERVISORS.name, "driver": request.instance.hypervisor, "hook": "console",
+        "arguments": codec.encode(
+            {"instance": request.instance, "node": node_ref(request.node)}),
+    } for request in requests]
+    return service_call("node.survey", {"hooks": hooks, "settings": settings})
+
+
+def _survey_answers(questions: Sequence[Question], result: Any) -> Answers:
+    return dict(zip(questions, _decode_all(questions, result), strict=True))
+
+
+def _decode_all(questions: Sequence[Question], result: Any) -> list[Any]:
+    """Decode a survey's envelopes; what failed is its own answer."""
+    if isinstance(result, GanetiError):
+        return [result] * len(questions)
+    if not isinstance(result, list) or len(result) != len(questions):
+        return [RpcError("the node answered another survey than it was asked")] * len(questions)
+    return [_decoded(question, envelope)
+            for question, envelope in zip(questions, result, strict=True)]
+
+
+def _decoded(question: Question, envelope: Any) -> Any:
+    try:
+        spec = KINDS[question.kind].hooks()[question.hook]
+        return codec.decode_result(spec, wire.unwrap(envelope))
+    except GanetiError as exc:
+        return exc
+    except TypeError as exc:
+        return RpcError(f"plugin {question.kind} {question.driver}: {exc}")
+
+
+def _collected(share: _Share, questions: frozenset[Question]) -> NodeLive | GanetiError:
+    answers = dict(share.at_hand)
+    for promise in {*share.joined, *([share.promise] if share.own else [])}:
+        answers.update(promise.result(JOIN_SECONDS))
+    wanted = {question: answers[question] for question in questions}
+    failures = [answer for answer in wanted.values() if isinstance(answer, GanetiError)]
+    if failures and len(failures) == len(wanted) and isinstance(failures[0], RpcError):
+        return failures[0]
+    return NodeLive(wanted)
