@@ -61,6 +61,7 @@ def build(
         site=site,
         figures=figures,
         demand=demand,
+        loads=loads_of(instances, options),
         labels=labels,
         state=_empty_state(description, figures),
         peers=np.zeros((len(description.nodes), len(description.nodes))),
@@ -136,17 +137,13 @@ def demand_of(instances: Sequence[Instance], options: BuildOptions) -> Demand:
     def flags(values: list[bool]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         return np.array(values, dtype=np.bool_)
 
-    def load(instance: Instance) -> Load:
-        return _IDLE if options.ignore_loads else options.loads.get(instance.name, _BUSY)
-
     real = flags([not item.forthcoming for item in instances])
     local = flags([item.template in LOCAL_TEMPLATES for item in instances])
     disk = np.where(local, column([item.disk for item in instances]), 0.0)
     spindle_use = np.where(local, column([item.spindle_use for item in instances]), 0.0)
     cpus = column([0.0 if _switched_off(item) else item.vcpus for item in instances])
     known = [item.total_spindles for item in instances]
-    loads = np.array([load(item) for item in instances], dtype=np.float64).reshape(-1, 4)
-    loads = np.where(real[:, None], loads, 0.0).T.copy()
+    loads = np.where(real, loads_of(instances, options), 0.0)
     return Demand(
         memory=column([item.memory for item in instances]),
         running=column([item.memory if item.uses_memory else 0 for item in instances]),
@@ -167,6 +164,16 @@ def demand_of(instances: Sequence[Instance], options: BuildOptions) -> Demand:
         drbd=flags([item.template == "drbd" for item in instances]),
         real=real,
     )
+
+
+def loads_of(instances: Sequence[Instance], options: BuildOptions) -> Floats:
+    """Utilisation by instances: four rows, for processor, memory, disk and network."""
+
+    def load(instance: Instance) -> Load:
+        return _IDLE if options.ignore_loads else options.loads.get(instance.name, _BUSY)
+
+    table = np.array([load(item) for item in instances], dtype=np.float64)
+    return table.reshape(-1, 4).T.copy()
 
 
 def _switched_off(instance: Instance) -> bool:

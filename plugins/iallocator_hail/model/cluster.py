@@ -48,6 +48,8 @@ class Cluster:
     site: Site
     figures: NodeFigures
     demand: Demand
+    loads: Floats
+    """Utilisation as measured or assumed, for reports: four rows, forthcoming ones too."""
     labels: Labels
     state: View
     peers: Floats

@@ -46,7 +46,7 @@ def _run(settings: Settings, words: list[str]) -> int:
 
 def _introduce(cluster: Cluster, settings: Settings) -> None:
     description = cluster.description
-    if settings.verbosity > 2:
+    if settings.verbosity > 1:
         say(f"Loaded cluster tags: {','.join(description.tags)}")
         say(f"Loaded cluster ipolicy: {show_policy(description.policy)}")
 
@@ -54,7 +54,7 @@ def _introduce(cluster: Cluster, settings: Settings) -> None:
 def _tell_size(cluster: Cluster, settings: Settings) -> None:
     say(f"Loaded {cluster.node_count} nodes, {len(cluster.instances)} instances")
     suffix = common_suffix(cluster.description)
-    if settings.verbosity > 2 and suffix:
+    if settings.verbosity > 1 and suffix:
         say(f"Note: Stripping common suffix of '{suffix}' from names")
 
 
@@ -98,8 +98,8 @@ class _Run:
         say(f"Group size {len(self.nodes)} nodes, {len(self.members)} instances")
         say(f"Selected node group: {name}")
         self._tell_health()
-        print_instances(cluster, settings.print_instances, "Initial")
-        print_nodes(cluster, settings.print_nodes, "Initial cluster")
+        print_instances(cluster, settings.print_instances, "Initial", self.members)
+        print_nodes(cluster, settings.print_nodes, "Initial cluster", self.nodes)
         before = cluster.copy()
         scorer = Scorer(cluster, self.nodes)
         start = scorer.base()
@@ -112,8 +112,8 @@ class _Run:
         self._tell_outcome(start, moves)
         self._hand_out(moves)
         save_cluster(cluster, settings, "balanced", "after balancing ")
-        print_instances(cluster, settings.print_instances, "Final")
-        print_nodes(cluster, settings.print_nodes, "Final cluster")
+        print_instances(cluster, settings.print_instances, "Final", self.members)
+        print_nodes(cluster, settings.print_nodes, "Final cluster", self.nodes)
         if settings.verbosity > 3:
             self._tell_resources(before, "Original:")
             self._tell_resources(cluster, "Final:   ")

@@ -45,4 +45,5 @@ def _spread(cluster: Cluster, loads: np.ndarray) -> None:  # type: ignore[type-a
     vcpus = np.array([item.vcpus for item in cluster.instances], dtype=np.float64)
     share = (loads / cluster.state.cpus)[primary] * vcpus
     cluster.demand.load_cpu[:count] = np.where(cluster.demand.real[:count], share, 0.0)
+    cluster.loads[0, :count] = share
     cluster.state.load_cpu[:] = loads

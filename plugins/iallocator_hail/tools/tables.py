@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..formats.haskell import fixed
+from ..model.arrays import Ints
 from ..model.cluster import Cluster
 from ..model.score import free_disk_share
 from ..records import RUNNING_STATUSES
@@ -127,8 +128,8 @@ _FIELDS: dict[str, tuple[str, bool, Field]] = {
     "ucpu": ("vcpu", True, _integer("cpus")),
     "pcnt": ("pcnt", True, _integer("primaries")),
     "scnt": ("scnt", True, _integer("secondaries")),
-    "plist": ("plist", True, _listed("primaries")),
-    "slist": ("slist", True, _listed("secondaries")),
+    "plist": ("primaries", True, _listed("primaries")),
+    "slist": ("secondaries", True, _listed("secondaries")),
     "pfmem": ("p_fmem", True, _free_memory_share),
     "pfdsk": ("p_fdsk", True, _free_disk_share),
     "rcpu": ("r_cpu", True, _cpu_share),
@@ -139,7 +140,7 @@ _FIELDS: dict[str, tuple[str, bool, Field]] = {
     "ptags": ("PrimaryTags", False, _tags),
     "peermap": ("PeerMap", False, _peers),
     "spindle_count": (
-        "NumSpindles",
+        "NodeSpindles",
         True,
         lambda nodes, i: str(int(nodes.cluster.site.total_spindles[i])),
     ),
@@ -171,29 +172,28 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[bool], indent: str) -
     return "\n".join(lines)
 
 
-def node_table(cluster: Cluster, wanted: str) -> str:
-    """The node table with the fields that a user asked for (empty: the usual ones)."""
+def node_table(cluster: Cluster, wanted: str, shown: Ints | None = None) -> str:
+    """The table of some or all nodes with the fields a user asked for (empty: the usual ones)."""
     names = wanted.split(",") if wanted else list(_DEFAULT)
     if wanted.startswith("+"):
         names = [*_DEFAULT, *wanted[1:].split(",")]
     fields = [_FIELDS.get(name, _UNKNOWN) for name in names]
     nodes = _Nodes(cluster, node_aliases(cluster))
     rows = [[title for title, _, _ in fields]]
-    rows += [[show(nodes, i) for _, _, show in fields] for i in range(cluster.node_count)]
+    indices = range(cluster.node_count) if shown is None else shown.tolist()
+    rows += [[show(nodes, i) for _, _, show in fields] for i in indices]
     return columns(rows, [numeric for _, numeric, _ in fields], " ")
 
 
-def instance_table(cluster: Cluster) -> str:
-    """The table of all instances."""
+def instance_table(cluster: Cluster, shown: Sequence[int] | None = None) -> str:
+    """The table of some or all instances."""
     titles = "F Name Pri_node Sec_node Auto_bal vcpu mem dsk lCpu lMem lDsk lNet".split()
     nodes = [*node_aliases(cluster), ""]
     names = instance_aliases(cluster)
-    demand = cluster.demand
     rows = [titles]
     for index, instance in enumerate(cluster.instances):
-        if cluster.primary[index] < 0:
+        if cluster.primary[index] < 0 or (shown is not None and index not in shown):
             continue
-        loads = (demand.load_cpu, demand.load_mem, demand.load_disk, demand.load_net)
         rows.append(
             [
                 "R" if instance.status in RUNNING_STATUSES else " ",
@@ -204,19 +204,23 @@ def instance_table(cluster: Cluster) -> str:
                 str(instance.vcpus),
                 str(instance.memory),
                 str(instance.disk // 1024),
-                *(f"{load[index]:.3f}" for load in loads),
+                *(f"{load:.3f}" for load in cluster.loads[:, index]),
             ]
         )
     return columns(rows, [False] * 5 + [True] * 7, " ")
 
 
-def print_nodes(cluster: Cluster, fields: str | None, title: str) -> None:
+def print_nodes(
+    cluster: Cluster, fields: str | None, title: str, shown: Ints | None = None
+) -> None:
     """Print the node table on standard error, if one is wanted."""
     if fields is not None:
-        note(f"\n{title} status:\n{node_table(cluster, fields)}\n")
+        note(f"\n{title} status:\n{node_table(cluster, fields, shown)}\n")
 
 
-def print_instances(cluster: Cluster, wanted: bool, title: str) -> None:
+def print_instances(
+    cluster: Cluster, wanted: bool, title: str, shown: Sequence[int] | None = None
+) -> None:
     """Print the instance table on standard error, if it is wanted."""
     if wanted:
-        note(f"\n{title} instance map:\n{instance_table(cluster)}")
+        note(f"\n{title} instance map:\n{instance_table(cluster, shown)}")
