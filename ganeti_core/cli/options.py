@@ -7,6 +7,7 @@ with a dash (``--net -1:remove``), options end at the first argument, a wrong on
 
 from __future__ import annotations
 
+import copy
 import optparse
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,8 @@ class CliOption(optparse.Option):
 class OptionSpec:
     """An option as written down in a command: made into a `CliOption` when it is parsed.
 
-    An `optparse.Option` is changed by the parser that takes it, so it cannot be a constant.
+    An `optparse.Option` is changed by the parser that takes it, and a default that is a list by
+    the option's first use: neither can be a constant.
     """
 
     def __init__(self, *names: str, **attributes: Any) -> None:
@@ -61,7 +63,7 @@ class OptionSpec:
         self.attributes = attributes
 
     def make(self) -> CliOption:
-        return CliOption(*self.names, **self.attributes)
+        return CliOption(*self.names, **copy.deepcopy(self.attributes))
 
 
 def flag(*names: str, dest: str, help: str, off: bool = False) -> OptionSpec:

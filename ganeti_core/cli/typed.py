@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from ganeti_core.cli.session import Session
 
-_MEMORY = frozenset({"memory", "minmem", "maxmem"})
-_WORDS = {"default": "default", "none": None, "None": None}
+MEMORY = frozenset({"memory", "minmem", "maxmem"})
 _SAME_AS = {"memory": "maxmem"}
 
 
@@ -41,7 +40,7 @@ def convert(given: Mapping[str, Any], defaults: Mapping[str, Any],
 def _convert_one(key: str, value: Any, default: Any, is_size: bool) -> Any:
     if value is None:
         return "default"
-    if not isinstance(value, str) or value in ("default",):
+    if not isinstance(value, str) or value == "default":
         return value
     try:
         if is_size:
@@ -64,7 +63,7 @@ def backend_parameters(session: Session, given: Mapping[str, Any]) -> dict[str, 
     if not given:
         return {}
     info = session.client.query_cluster_info()
-    return convert(given, info.get("beparams", {}).get("default", {}), _MEMORY)
+    return convert(given, info.get("beparams", {}).get("default", {}), MEMORY)
 
 
 def hypervisor_parameters(session: Session, given: Mapping[str, Any],

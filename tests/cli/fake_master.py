@@ -32,7 +32,8 @@ class FakeMaster:
         self.submitted: list[list[dict[str, Any]]] = []
         self.requests: list[tuple[str, list[Any]]] = []
         folder = root / "var/run/ganeti/socket"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "ganeti-query").unlink(missing_ok=True)
         descriptor = os.open(folder, os.O_PATH)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(f"/proc/self/fd/{descriptor}/ganeti-query")
