@@ -1,0 +1,170 @@
+"""What the peer does not have, or was not recorded doing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ganeti_core.cli.instance.console import command_line
+from ganeti_core.cli.tools import TOOLS
+
+CONSOLE = {"kind": "ssh", "instance": "i1", "host": "node2", "user": "root", "port": None,
+           "display": None, "message": None, "command": ["socat", "-", "UNIX:/a b"]}
+
+
+def console_answer(console) -> list:
+    return ["Query", ["instance", ["name", "console"], "*"],
+            {"fields": [], "data": [[[0, "i1"], [0, console]]]}]
+
+
+def test_every_command_of_every_tool_exists_and_has_help(run) -> None:
+    for program, tool in TOOLS.items():
+        for name in tool.commands:
+            ran = run([program, name, "--help"])
+            assert ran.status == 0, (program, name)
+            assert ran.out.startswith(f"Usage\n=====\n  {program} {name}"), (program, name)
+        assert set(tool.aliases.values()) <= tool.commands.keys()
+
+
+def test_an_unknown_command_shows_what_there_is(run) -> None:
+    ran = run(["gnt-job", "nosuch"])
+    assert ran.status == 1
+    assert ran.out.startswith("Usage: gnt-job {command} [options...] [argument...]\n")
+    assert " why             - Explain what a job waits for\n" in ran.out
+    assert run(["gnt-job"]).status == 1
+    assert run(["gnt-job", "--help"]).status == 0
+
+
+def test_version_names_the_release_that_scripts_compare(run) -> None:
+    assert run(["gnt-cluster", "--version"]).out.split()[-1] == "3.0.2"
+
+
+def test_options_after_arguments_are_pointed_out(run) -> None:
+    ran = run(["gnt-instance", "remove", "i1", "-f"])
+    assert ran.status == 1
+    assert ran.err == ("Error: Command remove expects 1 argument(s)\n"
+                       "Options must stand before the arguments: -f\n")
+
+
+def test_the_console_runs_here_or_through_ssh() -> None:
+    assert command_line(CONSOLE, here=True) == ["socat", "-", "UNIX:/a b"]
+    assert command_line(CONSOLE, here=False) == [
+        "ssh", "-q", "-t", "root@node2", "socat - 'UNIX:/a b'"]
+
+
+def test_the_console_command_is_shown(run, tmp_path) -> None:
+    (tmp_path / "var/lib/ganeti").mkdir(parents=True)
+    (tmp_path / "var/lib/ganeti/node.json").write_text('{"name": "node2", "address": "::7"}')
+    here = run(["gnt-instance", "console", "--show-cmd", "i1"], console_answer(CONSOLE))
+    assert here.out == "socat - 'UNIX:/a b'\n"
+    there = run(["gnt-instance", "console", "--show-cmd", "i1"],
+                console_answer(CONSOLE | {"host": "node3"}))
+    assert there.out == "ssh -q -t root@node3 'socat - '\"'\"'UNIX:/a b'\"'\"''\n"
+
+
+def test_other_consoles_are_told(run) -> None:
+    vnc = CONSOLE | {"kind": "vnc", "port": 5901, "display": 1}
+    ran = run(["gnt-instance", "console", "i1"], console_answer(vnc))
+    assert ran.out == "Instance i1 has VNC listening on node2:5901 (display 1)\n"
+
+
+def test_a_stopped_instance_has_no_console(run) -> None:
+    answer = ["Query", "*", {"fields": [], "data": [[[0, "i1"], [3, None]]]}]
+    ran = run(["gnt-instance", "console", "i1"], answer)
+    assert ran.status == 1
+    assert "wrong_state" in ran.err
+
+
+PLUGINS = [
+    {"kind": "hypervisors", "name": "kvm", "api": 0, "version": "1.10", "distribution": "core",
+     "health": "ok", "problem": ""},
+    {"kind": "disk_templates", "name": "zfs", "api": None, "version": "2", "distribution": "zz",
+     "health": "rejected", "problem": "no create"},
+]
+
+
+def test_plugins_are_a_table(run) -> None:
+    ran = run(["gnt-cluster", "plugins"], ["PluginStatus", [], PLUGINS])
+    header, rule, zfs, kvm = ran.out.splitlines()
+    assert header.split() == ["Kind", "Name", "API", "Version", "Distribution", "Health"]
+    assert set(rule) == {"-", " "}
+    assert zfs.split() == ["disk_templates", "zfs", "-", "2", "zz", "no", "create"]
+    assert kvm.split() == ["hypervisors", "kvm", "0", "1.10", "core", "ok"]
+    plain = run(["gnt-cluster", "plugins", "--no-headers", "--separator=|"],
+                ["PluginStatus", [], PLUGINS])
+    assert plain.out.splitlines()[1] == "hypervisors|kvm|0|1.10|core|ok"
+
+
+def test_nodes_know_the_master_without_asking_it(tmp_path, run) -> None:
+    from ganeti_core.cli.main import run_tool
+    from ganeti_core.paths import Paths
+
+    assert run_tool("gnt-cluster", ["getmaster"], Paths(tmp_path)) == 1
+    (tmp_path / "var/lib/ganeti").mkdir(parents=True)
+    (tmp_path / "var/lib/ganeti/ssconf_master_node").write_text("node7\n")
+    assert run_tool("gnt-cluster", ["getmaster"], Paths(tmp_path)) == 0
+
+
+def test_without_a_master_it_is_said_how_to_start_one(tmp_path, capsys) -> None:
+    from ganeti_core.cli.main import run_tool
+    from ganeti_core.paths import Paths
+
+    assert run_tool("gnt-instance", ["list"], Paths(tmp_path)) == 1
+    assert "ganeti-masterd" in capsys.readouterr().err
+
+
+def test_init_refuses_what_it_would_have_to_ignore(run) -> None:
+    ran = run(["gnt-cluster", "init", "--vg-name=xenvg", "--ssh-key-bits=1024", "c"])
+    assert ran.status == 1
+    assert "Not supported by this release: --vg-name, --ssh-key-bits" in ran.err
+
+
+def test_why_prints_the_explanation(run) -> None:
+    ran = run(["gnt-job", "why", "7"], ["ExplainJob", [7], ["waits for lock node/a",
+                                                          "held by job 6"]])
+    assert ran.out == "- waits for lock node/a\n- held by job 6\n"
+
+
+def start(program: str, *argv: str, root: str, **more) -> subprocess.Popen[bytes]:
+    code = f"import sys; from ganeti_core.cli.main import {program}; sys.exit({program}())"
+    return subprocess.Popen([sys.executable, "-c", code, *argv],
+                            env=os.environ | {"GANETI_ROOT": root}, **more)
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(tmp_path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with start("instance", "--help", root=str(tmp_path), stdout=writer,
+               stderr=subprocess.PIPE) as process:
+        os.close(writer)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (1, b"")
+
+
+def test_an_interrupt_says_that_jobs_go_on(tmp_path) -> None:
+    from fake_master import FakeMaster
+
+    running = {"status": "running", "opstatus": ["running"], "opresult": [None],
+               "log": [[1, [1, 1], "message", "started"]]}
+    with FakeMaster(tmp_path, [["wait", 5, running]]), start(
+            "job", "watch", "5", root=str(tmp_path), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        while b"started" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert err.startswith(b"Aborted. Note that if the operation created any jobs")
+
+
+@pytest.mark.parametrize(("status", "code"), [("set", True), ("unset", False)])
+def test_the_queue_can_be_closed_and_opened(run, status, code) -> None:
+    action = "drain" if code else "undrain"
+    assert run(["gnt-cluster", "queue", action], ["SetDrainFlag", [code], True]).status == 0
+    shown = run(["gnt-cluster", "queue", "info"], ["QueryConfigValues", [["drain_flag"]], [code]])
+    assert shown.out == f"The drain flag is {status}\n"

@@ -1,0 +1,86 @@
+"""Following jobs: log lines as they come, what a job waits for, how it ended."""
+
+from __future__ import annotations
+
+import pytest
+
+from ganeti_core import errors
+from ganeti_core.cli import waiting
+
+
+class ScriptedMaster:
+    """Answers each wait with the next step; a step None is a wait in which nothing happened."""
+
+    def __init__(self, *steps) -> None:
+        self.steps = list(steps)
+        self.waits = []
+
+    def wait_for_job_change(self, job_id, fields, previous, log_serial, *, wait):
+        self.waits.append((previous, log_serial, wait))
+        return self.steps.pop(0)
+
+
+def state(status: str, *, log=(), opstatus=None, opresult=(None,)):
+    return [[status, opstatus or [status], list(opresult)], list(log)]
+
+
+def entry(serial: int, text: str) -> list:
+    return [serial, [1795220420 + serial, 5], "message", text]
+
+
+def test_log_lines_are_printed_once_and_in_order(capsys) -> None:
+    master = ScriptedMaster(
+        state("running", log=[entry(1, "one"), entry(2, "two")]),
+        None,
+        state("success", log=[entry(3, "three")], opresult=[17]))
+    assert waiting.follow(master, 5) == [17]
+    assert capsys.readouterr().out == (
+        "Sat Nov 21 00:20:21 2026 one\nSat Nov 21 00:20:22 2026 two\n"
+        "Sat Nov 21 00:20:23 2026 three\n")
+    assert [serial for _, serial, _ in master.waits] == [None, 2, 2]
+
+
+def test_a_job_that_does_not_start_is_explained_once(capsys) -> None:
+    master = ScriptedMaster(state("queued"), None, None, state("waiting"), None, None,
+                            state("success"))
+    waiting.follow(master, 5)
+    assert capsys.readouterr().err == (
+        "Job 5 is waiting in queue\nJob 5 is trying to acquire all necessary locks\n")
+
+
+def test_an_answer_without_news_is_not_a_busy_loop(capsys) -> None:
+    """The peer answers an unchanged state and an empty log where ours answers nothing."""
+    unchanged = state("queued")
+    master = ScriptedMaster(unchanged, unchanged, unchanged, state("success"))
+    waiting.follow(master, 5)
+    assert all(wait > 0 for _, _, wait in master.waits)
+    assert capsys.readouterr().err == "Job 5 is waiting in queue\n"
+
+
+def test_a_failed_job_raises_its_own_error() -> None:
+    failed = state("error", opresult=[["OpPrereqError", ["no", "wrong_state"]]])
+    with pytest.raises(errors.OpPrereqError) as caught:
+        waiting.follow(ScriptedMaster(failed), 5)
+    assert caught.value.ecode == "wrong_state"
+
+
+def test_a_failure_after_a_success_is_partial() -> None:
+    failed = state("error", opstatus=["success", "error"],
+                   opresult=[None, ["OpExecError", ["disk full"]]])
+    with pytest.raises(errors.OpExecError, match=r"partial failure \(opcode 1\): disk full"):
+        waiting.follow(ScriptedMaster(failed), 5)
+
+
+@pytest.mark.parametrize(("final", "error"), [
+    (state("canceled"), errors.JobCanceled),
+    (state("error", opstatus=["error"], opresult=["strange"]), errors.OpExecError),
+    (state("error", opstatus=[], opresult=[]), errors.OpExecError),
+])
+def test_other_ends(final, error) -> None:
+    with pytest.raises(error):
+        waiting.follow(ScriptedMaster(final), 5)
+
+
+def test_quiet_waiting_prints_nothing(capsys) -> None:
+    waiting.follow(ScriptedMaster(state("success", log=[entry(1, "one")])), 5, feedback=False)
+    assert capsys.readouterr().out == ""
