@@ -1,1 +1,1 @@
-"""TODO."""
+"""What happens outside a running master: making a cluster, enrolling nodes."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The ``gnt-*`` commands: clients of LUXI that load no plugin."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Entry points of processes: they build the parts, connect them, serve and stop."""

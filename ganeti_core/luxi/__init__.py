@@ -1,1 +1,1 @@
-"""TODO."""
+"""LUXI, the only door into the master: protocol, client, server."""

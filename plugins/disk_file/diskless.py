@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from ganeti_core.errors import ECODE_INVAL
 from ganeti_core.plugin_api import (
+    ECODE_INVAL,
     BlockDeviceError,
     Description,
     DiskSpec,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-from ganeti_core.errors import ECODE_INVAL
 from ganeti_core.plugin_api import (
+    ECODE_INVAL,
     BlockDeviceError,
     Description,
     DiskSpec,

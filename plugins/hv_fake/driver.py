@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from ganeti_core.errors import ECODE_INVAL
 from ganeti_core.plugin_api import (
+    ECODE_INVAL,
     Console,
     Description,
     HookContext,

@@ -1,0 +1,70 @@
+# make demo       a three-node cluster on this machine, with real guests; QUICK=1: without Linux
+# make test       everything that must hold: lint, types, import floors, tests
+# make help       the rest
+
+PYTHON ?= python3
+BIN := .venv/bin
+JOBS ?= 2
+QUICK ?=
+STAMP := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup packages demo demo-down lint check test torture lab bench docs clean
+
+help:
+	@echo "make demo [QUICK=1]  three nodes on this machine, real daemons, real guests"
+	@echo "make demo-down       end the demo and remove its files"
+	@echo "make test            lint, types, import floors, unit and end-to-end tests"
+	@echo "make check           the same without end-to-end tests: while you work"
+	@echo "make lint            ruff, mypy, import-linter"
+	@echo "make torture         kill daemons at every step of every operation; takes long"
+	@echo "make lab             tests that need virtual machines as nodes (LVM, DRBD)"
+	@echo "make bench           measure; prints tables"
+	@echo "make docs            check the documentation"
+	@echo "make setup           the virtual environment .venv; the others do it by themselves"
+	@echo "make packages        install missing Debian packages (root)"
+
+setup: $(STAMP)
+
+$(STAMP): setup.cfg pyproject.toml .ci/setup
+	@./.ci/setup $(PYTHON)
+	@touch $@
+
+packages:
+	@./.ci/packages
+
+demo: setup packages
+	@$(BIN)/python demo/run.py $(if $(QUICK),--quick)
+
+demo-down: setup
+	@$(BIN)/python demo/run.py --down
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -q $(ARGS)
+
+check: lint
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -q --ignore tests/e2e $(ARGS)
+
+torture: setup
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -q -m torture $(ARGS)
+
+lab: setup
+	@echo "No test needs virtual machines as nodes yet: disks on LVM and DRBD are not there."
+
+bench: setup
+	@for file in benchmarks/*.py; do \
+	    [ -e "$$file" ] || { echo "There are no benchmarks yet."; exit 0; }; \
+	    echo "== $$file"; $(BIN)/python "$$file" || exit 1; \
+	done
+
+docs: setup
+	$(BIN)/pytest -q tests/test_docs.py
+
+clean:
+	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	    build dist ./*.egg-info
