@@ -271,6 +271,13 @@ HYPERVISOR_MISTAKES = {
         def migration_finish(self, ctx, instance, source, success):
             if not source or success:
                 super().migration_finish(ctx, instance, source, success)"""),
+    "a killed receiver stays": Mistake("test_a_killed_receiver", """
+        @hookimpl
+        def migration_prepare(self, ctx, instance, node):
+            (ctx.state / "receiving").touch()
+            target = super().migration_prepare(ctx, instance, node)
+            (ctx.state / "receiving").unlink()
+            return target"""),
     "sends what does not run": Mistake("test_a_guest_that_does_not_run", """
         @hookimpl
         def migrate_out(self, ctx, instance, target, live):
@@ -354,6 +361,12 @@ DISK_MISTAKES = {
         @hookimpl
         def grow(self, ctx, disk, size):
             os.truncate(super().open(ctx, disk, True), size * 1024**2)"""),
+    "a killed grow blocks the next": Mistake("test_a_killed_grow", """
+        @hookimpl
+        def grow(self, ctx, disk, size):
+            with (ctx.keep / "growing").open("x"):
+                super().grow(ctx, disk, size)
+            (ctx.keep / "growing").unlink()"""),
     "grows nothing": Mistake("test_a_grown_disk_is_larger", """
         @hookimpl
         def grow(self, ctx, disk, size):

@@ -80,8 +80,9 @@ class Calls(Generic[S]):
 
 def _arrived(error: GanetiError) -> GanetiError:
     """Rebuild an error as the master has it: of the nearest class of the core, arguments plain."""
-    known = next(cls for cls in type(error).__mro__ if cls.__module__.startswith("ganeti_core."))
-    again: GanetiError = known.__new__(known)
+    known = next(cls for cls in type(error).__mro__
+                 if issubclass(cls, GanetiError) and cls.__module__.startswith("ganeti_core."))
+    again = known.__new__(known)
     Exception.__init__(
         again, *(item if isinstance(item, str | int) else str(item) for item in error.args))
     return again

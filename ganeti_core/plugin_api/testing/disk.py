@@ -250,6 +250,19 @@ class DiskTemplateContract(PluginContract):
             template.grow(ctx=ctx, disk=growable_disk, size=self.too_large)
         assert template.status(ctx=ctx, disk=growable_disk) == before
 
+    def test_a_killed_grow_can_be_repeated(
+        self, template: DiskTemplateSpec, ctx: HookContext, growable_disk: DiskSpec
+    ) -> None:
+        larger = growable_disk.size * 2
+        grow = functools.partial(template.grow, ctx=ctx, disk=growable_disk, size=larger)
+        template.create(ctx=ctx, disk=growable_disk)
+        for _ in killed_at_each_step(grow, self.kill_points):
+            assert template.status(ctx=ctx, disk=growable_disk).size >= growable_disk.size
+            grow()
+            assert template.status(ctx=ctx, disk=growable_disk).size >= larger
+            template.remove(ctx=ctx, disk=growable_disk)
+            template.create(ctx=ctx, disk=growable_disk)
+
     @pytest.fixture
     def growable_disk(self, description: Description, disk: DiskSpec) -> DiskSpec:
         if GROWABLE not in description.capabilities:

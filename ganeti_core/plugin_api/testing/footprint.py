@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ganeti_core.plugin_api.context import HookContext
 
+PROCESS = "process "
 PATIENCE = 5.0
 """Seconds that the kernel gets to take away a process that was killed."""
 
@@ -37,17 +38,18 @@ class Footprint:
         """Fail with a list of what came or went; a dying process gets a moment."""
         deadline = time.monotonic() + PATIENCE
         while (now := self._look()) != self.before and time.monotonic() < deadline:
-            if not any(item.startswith("process ") for item in now ^ self.before):
+            if not any(item.startswith(PROCESS) for item in now ^ self.before):
                 break
             time.sleep(0.02)
-        assert not now - self.before, f"left behind: {sorted(now - self.before)}"
+        left = sorted(describe(item) for item in now - self.before)
+        assert not left, f"left behind: {left}"
         assert not self.before - now, f"taken away: {sorted(self.before - now)}"
 
     def _look(self) -> frozenset[str]:
         found: set[str] = set(self.more())
         for context in self.contexts:
             found.update(files(context))
-            found.update(f"process {text}" for text in processes(context.root))
+            found.update(f"{PROCESS}{number}" for number in processes(context.root))
         return frozenset(found)
 
 
@@ -61,7 +63,7 @@ def files(context: HookContext) -> Iterable[str]:
         yield from (str(here / name) for name in (*folders, *names))
 
 
-def processes(root: Path) -> Iterable[str]:
+def processes(root: Path) -> Iterable[int]:
     """List processes whose arguments or working folder lie below `root`, without this one's own."""
     needle = str(root).encode()
     own = {os.getpid(), os.getppid()}
@@ -69,9 +71,20 @@ def processes(root: Path) -> Iterable[str]:
         if not entry.name.isdigit() or int(entry.name) in own:
             continue
         try:
-            words = (entry / "cmdline").read_bytes()
+            # A zombie has no working folder, so it does not count.
             cwd = os.fsencode((entry / "cwd").readlink())
+            if cwd.startswith(needle) or needle in (entry / "cmdline").read_bytes():
+                yield int(entry.name)
         except OSError:
-            continue  # it ended, or is a zombie, or not ours to see
-        if words and (needle in words or cwd.startswith(needle)):
-            yield f"{entry.name} {words.replace(bytes(1), b' ').decode(errors='replace')[:200]}"
+            continue  # it ended, or is not ours to see
+
+
+def describe(item: str) -> str:
+    """Add to the number of a process what it runs."""
+    if not item.startswith(PROCESS):
+        return item
+    try:
+        words = Path("/proc", item.removeprefix(PROCESS), "cmdline").read_bytes()
+    except OSError:
+        return f"{item} (ended now)"
+    return f"{item}: {words.replace(bytes(1), b' ').decode(errors='replace')[:200]}"

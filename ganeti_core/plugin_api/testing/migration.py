@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -23,6 +23,7 @@ from ganeti_core.plugin_api.hypervisor import LIVE_MIGRATION, HypervisorSpec, Mi
 from .calls import Calls
 from .contexts import make_context
 from .footprint import Footprint
+from .killing import killed_at_each_step
 
 TARGET = NodeRef("6fd1c8c4-7e8c-4b4e-9c0e-0d3a0a9a1f02", "node2.example.com", "127.0.0.1")
 LONGEST = 60.0
@@ -78,6 +79,8 @@ class Move:
 
 class MigrationTests:
     """Asked of drivers that promise ``live_migration``."""
+
+    kill_points: ClassVar[int]
 
     @pytest.fixture
     def target_ctx(self, tmp_path: Path) -> HookContext:
@@ -151,6 +154,14 @@ class MigrationTests:
             move.finish(source=False, success=False)
         before.assert_unchanged()
         assert move.runs_on() == [move.source.node]
+
+    def test_a_killed_receiver_can_be_given_up(self, move: Move) -> None:
+        before = Footprint((move.target,))
+        for _ in killed_at_each_step(move.prepare, self.kill_points):
+            move.hypervisor.recover(ctx=move.target)
+            move.finish(source=False, success=False)
+            before.assert_unchanged()
+            assert move.runs_on() == [move.source.node]
 
     def test_an_aborted_transfer_leaves_one_running_guest(self, move: Move) -> None:
         move.send(move.prepare())
