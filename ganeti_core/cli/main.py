@@ -46,8 +46,13 @@ def run_tool(program: str, argv: list[str], paths: Paths) -> int:
         print(usage_text(tool))
         return 0 if name in ("--help", "-h") else EXIT_FAILURE
     entry = tool.commands[name]
-    command: Command = import_module(entry.module).COMMANDS[entry.key or name]
-    return _run_command(tool, name, command, argv[1:], paths)
+    command: Command = import_module(entry.module).COMMANDS[name]
+    try:
+        return _run_command(tool, name, command, argv[1:], paths)
+    except GanetiError as exc:
+        sys.stdout.flush()
+        print(describe(exc), file=sys.stderr)
+        return exit_status(exc)
 
 
 def _run_command(tool: Tool, name: str, command: Command, argv: list[str], paths: Paths) -> int:
@@ -62,13 +67,7 @@ def _run_command(tool: Tool, name: str, command: Command, argv: list[str], paths
         print(problem, file=sys.stderr)
         return EXIT_FAILURE
     with LuxiClient(paths.master_socket) as client:
-        session = Session(paths, tool.program, name, options, client)
-        try:
-            return command.run(session, arguments)
-        except GanetiError as exc:
-            sys.stdout.flush()
-            print(describe(exc), file=sys.stderr)
-            return exit_status(exc)
+        return command.run(Session(paths, tool.program, name, options, client), arguments)
 
 
 def _main(program: str) -> int:

@@ -12,6 +12,7 @@ import optparse
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli import values
+from ganeti_core.errors import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +29,19 @@ def _checked(read: Callable[[str], Any]) -> Callable[[optparse.Option, str, str]
     return check
 
 
+def _read_bool(text: str) -> bool:
+    """A wrong yes/no word is told like a wrong parameter, not like wrong use."""
+    try:
+        return values.parse_bool(text)
+    except ValueError as exc:
+        raise ParameterError(str(exc)) from exc
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "keyval": values.parse_key_values,
     "identkeyval": values.parse_identified,
     "unit": values.parse_size,
-    "bool": values.parse_bool,
+    "bool": _read_bool,
     "list": values.parse_list,
     "maybefloat": values.parse_ratio,
     "json": values.parse_json,

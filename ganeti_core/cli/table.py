@@ -76,7 +76,16 @@ def column_writer(kind: str, unit: str) -> Callable[[Any], str]:
         case "timestamp":
             return format_time
         case _:
-            return str
+            return visible
+
+
+def visible(value: Any) -> str:
+    """Write a value so that it cannot steer the terminal or break the line."""
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable()
+                   else character.encode("unicode_escape").decode() for character in text)
 
 
 def layout(titles: Sequence[str], right: Sequence[bool], rows: Sequence[Sequence[str]],

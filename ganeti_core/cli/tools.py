@@ -14,11 +14,10 @@ COMPATIBLE_RELEASE = "3.0.2"
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a program's table; `key` is the name in ``COMMANDS`` where it differs."""
+    """One line of a program's table."""
 
     summary: str
     module: str
-    key: str = ""
 
 
 @dataclass(frozen=True)

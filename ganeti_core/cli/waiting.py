@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core import errors
 from ganeti_core.cli.failure import EXIT_FAILURE, JobSubmitted, describe
+from ganeti_core.cli.table import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,9 @@ _FIELDS = ["status", "opstatus", "opresult"]
 
 def print_feedback(timestamp: Any, message: Any) -> None:
     """Print one entry of a job's log as it arrives; `timestamp` is [seconds, microseconds]."""
-    print(f"{time.ctime(timestamp[0])} {message}", flush=True)
+    # Output of programs gets into these lines: it may break them, and do nothing else.
+    lines = "\n".join(map(visible, str(message).expandtabs().split("\n")))
+    print(f"{time.ctime(timestamp[0])} {lines}", flush=True)
 
 
 def follow(client: LuxiClient, job_id: int, *, feedback: bool = True) -> list[Any]:

@@ -11,6 +11,7 @@ An exchange is one of
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -56,7 +57,8 @@ class FakeMaster:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection:
+            # A client may be gone before its answer.
+            with connection, contextlib.suppress(ConnectionError):
                 self._converse(connection)
 
     def _converse(self, connection: socket.socket) -> None:
