@@ -1,12 +1,14 @@
 """Does KVM work here? Decided by booting, not by looking.
 
 Where a host runs under a hypervisor of its own, ``/dev/kvm`` may exist and QEMU may initialise it
-although no guest ever executes an instruction. So a boot sector is started that prints a word, and
-KVM is believed in when the word comes. The answer is kept per boot and QEMU version.
+although guests hang, or are interpreted a thousand times slower than QEMU would emulate them. So a
+boot sector is started that does some work and then prints a word, and KVM is believed in when the
+word comes in time. The answer is kept per boot and QEMU version.
 """
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -17,7 +19,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ganeti_core.plugin_api import HookContext
 
@@ -26,11 +28,17 @@ Accelerator = Literal["kvm", "tcg"]
 TIME_LIMIT = 4.0
 WORD = b"GUEST RUNS"
 KEEP_VERSION = 1
+REFUSAL_HOLDS = 3600.0
+"""Seconds that KVM is not tried again: the node may only have been too busy."""
 
-# 16-bit code at 0x7c00: xor ax,ax; mov ds,ax; mov si,0x7c18; mov dx,0x3f8;
-# next: lodsb; test al,al; jz done; out dx,al; jmp next; done: cli; hlt; jmp done
-_CODE = bytes.fromhex("31c0 8ed8 be187c baf803 ac 84c0 7403 ee ebf8 fa f4 ebfc".replace(" ", ""))
-BOOT_SECTOR = (_CODE.ljust(0x18, b"\x90") + WORD + b"\0").ljust(510, b"\0") + b"\x55\xaa"
+# The code of probe.S, assembled; a test compares them.
+_CODE = (
+    "+vwxwI7YjsCO0LwAfL8AELkAGPOrxwYAEAMgxwYAIAMwxwYAMIMADwEWsHxmuCAAAAAPIuBmuAAQ"
+    "AAAPIthmuYAAAMAPMmYNAAEAAA8wDyDAZg0BAACADyLA6l98CAC4EAAAAI7YjtC5AOH1Bf/Jdfy+"
+    "hnwAALr4AwAArITAdAPu6/j06/1HVUVTVCBSVU5TAA8fgAAAAAAAAAAAAAAAAAAAAAAAmiAAAAAA"
+    "AACSAAAXAJh8"
+)
+BOOT_SECTOR = base64.b64decode(_CODE).ljust(510, b"\0") + b"\x55\xaa"
 
 
 def choose(ctx: HookContext, binary: Path, version: str, flag: str) -> Accelerator:
@@ -49,10 +57,11 @@ def choose(ctx: HookContext, binary: Path, version: str, flag: str) -> Accelerat
     with open(ctx.keep / "accelerator.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         known = _load(answers)
-        if known.get("key") != key:
+        if known.get("key") != key or _is_old_refusal(known):
             works, reason = probe(binary, "kvm", TIME_LIMIT)
             ctx.log.info("KVM %s: %s", "works" if works else "does not work", reason)
-            known = {"version": KEEP_VERSION, "key": key, "kvm": works, "reason": reason}
+            known = {"version": KEEP_VERSION, "key": key, "kvm": works, "reason": reason,
+                     "time": time.time()}
             draft = answers.with_suffix(".new")
             draft.write_text(json.dumps(known))
             draft.replace(answers)
@@ -94,10 +103,14 @@ def _listen(process: subprocess.Popen[bytes], deadline: float) -> tuple[bool, st
         heard += chunk
         if WORD in heard:
             return True, "a guest ran"
-    return False, "a guest did not run although QEMU started"
+    return False, "QEMU started, but its guest hangs or is too slow"
 
 
-def _load(path: Path) -> dict[str, object]:
+def _is_old_refusal(known: dict[str, Any]) -> bool:
+    return not known["kvm"] and abs(time.time() - known["time"]) > REFUSAL_HOLDS
+
+
+def _load(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text())
     except (OSError, ValueError):

@@ -90,10 +90,11 @@ def _processors(engine: Engine, instance: InstanceSpec) -> list[str]:
     smp = [str(instance.vcpus)]
     smp += [f"{part}={params[f'cpu_{part}']}" for part in ("sockets", "cores", "threads")
             if params[f"cpu_{part}"]]
-    model = params["cpu_type"] or ("host" if engine.accelerator == "kvm" else "max")
-    if engine.accelerator == "tcg" and model.split(",")[0] == "host":
-        model = ",".join(["max", *model.split(",")[1:]])  # only KVM can pass the host's CPU on
-    return ["-cpu", model, "-smp", ",".join(smp)]
+    words = ["-smp", ",".join(smp)]
+    model, comma, flags = params["cpu_type"].partition(",")
+    if engine.accelerator == "tcg" and model == "host":
+        model = "max"  # only KVM can pass the host's CPU on
+    return [*words, "-cpu", model + comma + flags] if model else words
 
 
 def _channels(instance: InstanceSpec, opened: Opened) -> list[str]:

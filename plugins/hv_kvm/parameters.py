@@ -57,7 +57,7 @@ PARAMETERS: dict[str, Parameter] = {
     "use_chroot": P(False, "run QEMU in an empty root"),
     "use_guest_agent": P(False, "talk to an agent inside the guest"),
     # Processors
-    "cpu_type": P("", "CPU model and flags; empty: the host's under KVM, all of TCG without"),
+    "cpu_type": P("", "CPU model and flags; empty: QEMU's default, which every host can run"),
     "cpu_mask": P("all", "CPUs of the host that the guest may use, such as 0-2,5; all: any"),
     "cpu_cores": P(0, "cores of a socket; 0: QEMU's choice"),
     "cpu_threads": P(0, "threads of a core; 0: QEMU's choice"),
