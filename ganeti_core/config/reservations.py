@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import ECODE_NORES, ECODE_NOTUNIQUE, OpPrereqError
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
 
 LAST_PORT = 14999
+
+
+@dataclass(frozen=True)
+class Room:
+    """Memory and disk space, MiB."""
+
+    memory: int = 0
+    disk: int = 0
+
 _TRIES = 64
 
 
@@ -27,6 +37,7 @@ class Reservations:
         self._snapshot = snapshot
         self._mutex = threading.Lock()
         self._owners: dict[tuple[str, str], str] = {}
+        self._rooms: dict[str, dict[str, Room]] = {}
 
     def reserve(self, space: str, key: str, owner: str) -> None:
         """Set a value aside for the job `owner`.
@@ -80,9 +91,22 @@ class Reservations:
             return False
         return key not in self._snapshot().claims.get(space, {})
 
+    def hold_room(self, node: str, room: Room, owner: str) -> None:
+        """Count room on a node as used, until the job ends."""
+        with self._mutex:
+            self._rooms.setdefault(owner, {})[node] = room
+
+    def held_on(self, node: str, asking: str) -> Room:
+        """The room that jobs other than `asking` have set aside on a node."""
+        with self._mutex:
+            rooms = [held[node] for owner, held in self._rooms.items()
+                     if owner != asking and node in held]
+        return Room(sum(room.memory for room in rooms), sum(room.disk for room in rooms))
+
     def release(self, owner: str) -> None:
         """Give back all that the job held."""
         with self._mutex:
+            self._rooms.pop(owner, None)
             for key in [key for key, holder in self._owners.items() if holder == owner]:
                 del self._owners[key]
 

@@ -21,6 +21,7 @@ from ganeti_core.jobs.engine import JobEngine
 from ganeti_core.locking import LockManager
 from ganeti_core.luxi.methods import Master
 from ganeti_core.luxi.server import LuxiServer
+from ganeti_core.node.world import Place, World
 from ganeti_core.operations.context import Services
 from ganeti_core.operations.settings import settings_of
 from ganeti_core.paths import Paths
@@ -30,9 +31,12 @@ from ganeti_core.query.live_rpc import LiveNodes
 from ganeti_core.query.sources import LockStatus
 from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients
+from ganeti_core.rpc.identity import NodeIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from ganeti_core.plugin_api.context import HookContext
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +71,8 @@ class MasterDaemon:
         self.locks = LockManager()
         self.live = LiveNodes(self.nodes, lambda: settings_of(self.store.snapshot))
         self.engine = JobEngine(loop, self.store, self.locks)
-        self.engine.connect(self._services())
+        world = World(Place(NodeIdentity.load(paths), paths), self.host)
+        self.engine.connect(self._services(paths, world))
         queries = QueryEngine(self.host, self.live, self.engine, _Locks(self.locks))
         self.luxi = LuxiServer(paths.master_socket, Master(
             self.store, self.engine, queries, self.host,
@@ -75,15 +80,19 @@ class MasterDaemon:
         self._stopping = threading.Event()
         self._payer = threading.Thread(target=self._pay_debts, name="debts", daemon=True)
 
-    def _services(self) -> Services:
+    def _services(self, paths: Paths, world: World) -> Services:
         debts = self.engine.debts
+
+        def hook_context(kind: str, driver: str) -> HookContext:
+            return world.context(kind, driver, settings_of(self.store.snapshot))
+
         return Services(
             store=self.store, nodes=self.nodes, host=self.host, events=self.events,
             reservations=Reservations(lambda: self.store.snapshot),
             submit_jobs=self.engine.submit_from_thread, debts_of=debts.of,
             pay_debts=lambda node: debts.pay(node, self.nodes), all_debts=debts.all,
             remember_debts=debts.remember, touched=self.live.touched, locks=self.locks.describe,
-            settings=settings_of)
+            settings=settings_of, live=self.live, hook_context=hook_context, paths=paths)
 
     async def run(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
         """Serve until `stop` is set; `ready` is called when clients are answered."""
@@ -135,7 +144,7 @@ def run_daemon(paths: Paths, options: Any) -> int:
         print(f"{NAME}: this node has no cluster (gnt-cluster init makes one)", file=sys.stderr)
         return 1
     with Daemon(paths, NAME, foreground=options.foreground) as process:
-        set_up_logging(process.log_file, debug=bool(options.debug))
+        set_up_logging(process.log_file, debug=bool(options.debug), foreground=options.foreground)
         try:
             asyncio.run(_serve(paths, process.ready))
         except GanetiError as exc:

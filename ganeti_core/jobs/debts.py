@@ -61,7 +61,7 @@ class Debts:
             return self.of(node)
 
     def _pay_one(self, entry: Entry, nodes: NodeClients) -> bool:
-        """Answers whether the node can be asked for more."""
+        """Answers whether it was paid: the next one may depend on it."""
         peer = self._store.snapshot.nodes.get(entry.node)
         if peer is not None:
             if peer.offline:
@@ -72,7 +72,7 @@ class Debts:
                 return False
             except GanetiError as exc:
                 log.warning("debt of job %d (%s) on %s: %s", entry.job, entry.note, peer.name, exc)
-                return True
+                return False
             log.info("paid on %s for job %d: %s", peer.name, entry.job, entry.note)
         self._store.journal.write([Write("saga", entry.key, None)])
         with self._mutex:

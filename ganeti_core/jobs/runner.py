@@ -218,6 +218,7 @@ class JobRunner:
         ctx = self._context(index, op, self._env.store.snapshot, saga)
         if state.committed:
             ctx.settle()
+            operation.resume(op, ctx)
             return state.result
         if self._undone(operation, op, ctx):
             raise OpExecError(INTERRUPTED)

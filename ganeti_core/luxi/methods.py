@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_INVAL, GanetiError, OpPrereqError, RequestError
+from ganeti_core.luxi.protocol import Raw
 from ganeti_core.opcodes.registry import parse
-from ganeti_core.plugins import PluginHost, PluginStatus
 from ganeti_core.query.cluster import cluster_info, config_values
+from ganeti_core.query.requests import refuse_as_peer
 from ganeti_core.query.tags import tags_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ganeti_core.config.store import Change, Store
     from ganeti_core.jobs.engine import JobEngine
     from ganeti_core.opcodes.base import OpCode
+    from ganeti_core.plugins import PluginHost, PluginStatus
     from ganeti_core.query.engine import QueryEngine
 
 LONGEST_WAIT = 600.0
@@ -132,13 +134,17 @@ class Master:
     # Queries
 
     async def _query(self, what: Any, fields: Any, qfilter: Any) -> Any:
+        refuse_as_peer("Query", what)
         names = _names(fields)
         if self.queries.needs_thread(what, names, qfilter):
-            return await asyncio.to_thread(
-                self.queries.query, self.store.snapshot, what, names, qfilter)
-        return self.queries.query(self.store.snapshot, what, names, qfilter)
+            text = await asyncio.to_thread(
+                self.queries.query_json, self.store.snapshot, what, names, qfilter)
+        else:
+            text = self.queries.query_json(self.store.snapshot, what, names, qfilter)
+        return Raw(text.encode())
 
     async def _query_fields(self, what: Any, fields: Any = None) -> Any:
+        refuse_as_peer("QueryFields", what)
         return self.queries.fields(what, _names(fields) if fields else None)
 
     async def _query_jobs(self, ids: Any, fields: Any) -> Any:
@@ -221,7 +227,8 @@ def _parse_job(method: str, ops: Any) -> list[OpCode]:
 
 def _unreadable(args: list[Any], wanted: str) -> str:
     shown = json.dumps(args)[:300]
-    return f"Failed to parse request: Cannot convert value '{shown}', error: Unable to read {wanted}"
+    return (f"Failed to parse request: Cannot convert value '{shown}', "
+            f"error: Unable to read {wanted}")
 
 
 def _job_id(value: Any) -> int:

@@ -19,6 +19,10 @@ MAX_MESSAGE = 64 * 1024 * 1024
 """Bytes of the longest accepted message; a listing of 10,000 instances takes about 10 MiB."""
 
 
+class Raw(bytes):
+    """A result that is JSON already; forwarded as it is."""
+
+
 @dataclass(frozen=True)
 class Request:
     """One call of a client: `method` is a LUXI name, `args` its positional arguments."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ganeti_core.errors import GanetiError, RequestError
 from ganeti_core.luxi.protocol import (
     MessageBuffer,
+    Raw,
     encode_error,
     encode_result,
     parse_request,
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHUNK = 256 * 1024
-
-
-class Raw(bytes):
-    """A result that is JSON already; forwarded as it is."""
 
 
 def bind_unix(path: Path) -> socket.socket:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What each opcode does on the master."""

@@ -60,6 +60,10 @@ class Operation(Generic[O, P]):
         del op, ctx
         return False
 
+    def resume(self, op: O, ctx: OpContext) -> None:
+        """Go on after a crash that came after the pivot, beyond the recorded forward calls."""
+        del op, ctx
+
 
 def request(op: OpCode, *wants: Want) -> LockRequest:
     """A lock request with the cluster lock that every opcode takes."""

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from ganeti_core.model import Node
     from ganeti_core.opcodes.base import OpCode
     from ganeti_core.operations.saga import Entry, Saga
+    from ganeti_core.paths import Paths
+    from ganeti_core.plugin_api.context import HookContext
     from ganeti_core.plugin_api.kinds import Kind
     from ganeti_core.plugins import Events, PluginHost
+    from ganeti_core.query.live import LiveSource
     from ganeti_core.rpc.calls import Call
     from ganeti_core.rpc.client import NodeClients
 
@@ -50,6 +53,10 @@ class Services:
     pay_debts: Callable[[str], list[Entry]]
     remember_debts: Callable[[Sequence[Entry]], None]
     touched: Callable[[str], None]
+    live: LiveSource
+    hook_context: Callable[[str, str], HookContext]
+    """The world of a hook that runs on the master, by kind and plugin name."""
+    paths: Paths
     locks: Callable[[], list[LockInfo]]
     settings: Callable[[Snapshot], dict[str, Any]]
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
-from ganeti_core.operations import test
+from ganeti_core.operations import os, test
+from ganeti_core.operations.cluster import lifecycle, verify
+from ganeti_core.operations.instance import (
+    create,
+    failover,
+    inspect,
+    migrate,
+    power,
+    remove,
+)
+from ganeti_core.operations.node import add as node_add
+from ganeti_core.operations.node import modify as node_modify
+from ganeti_core.operations.node import remove as node_remove
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,7 +31,9 @@ def _collect(*modules: ModuleType) -> dict[str, Operation[Any, Any]]:
             for module in modules for operation in module.OPERATIONS}
 
 
-_OPERATIONS = _collect(test)
+_OPERATIONS = _collect(
+    test, os, lifecycle, verify, create, failover, inspect, migrate, power, remove, node_add,
+    node_modify, node_remove)
 
 
 def operation_of(op: OpCode) -> Operation[Any, Any]:

@@ -115,9 +115,12 @@ class Saga:
         forward = [entry for entry in self._entries if entry.direction == "forward"]
         debts: list[Entry] = []
         done: list[Write] = []
+        stuck: dict[str, str] = {}
         for entry in [*undo, *forward]:
-            problem = perform(entry)
+            # Order counts on a node: no disk is removed below a guest that could not be stopped.
+            problem = stuck.get(entry.node) or perform(entry)
             if problem:
+                stuck[entry.node] = problem
                 debts.append(replace(entry, debt=problem))
             else:
                 done.append(Write("saga", entry.key, None))

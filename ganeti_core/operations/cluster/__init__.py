@@ -1,1 +1,1 @@
-"""TODO."""
+"""Operations on the cluster, one verb a module."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Operations on instances, one verb a module."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Operations on nodes, one verb a module."""

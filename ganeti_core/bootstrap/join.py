@@ -1,0 +1,65 @@
+"""Bring a host to the point where `OP_NODE_ADD` can take it: enrolled, its daemon running.
+
+A host whose daemon already shows a certificate of this cluster is left alone. Others are enrolled
+by ssh: the one-time token goes through the program's standard input, never on a command line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import ECODE_ENVIRON, GanetiError, OpPrereqError
+from ganeti_core.plugin_api.run import CommandFailed, run_command
+from ganeti_core.resolve import resolve
+from ganeti_core.rpc.calls import service_call
+from ganeti_core.rpc.certs import TlsIdentity
+from ganeti_core.rpc.client import NodeClients, Peer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ganeti_core.paths import Paths
+
+DEFAULT_PORT = 1811
+
+
+def prepare_node(
+    paths: Paths, name: str, token: Mapping[str, str], options: Mapping[str, Any]
+) -> None:
+    """Enrol the host `name` unless its daemon answers as a node of this cluster.
+
+    :param token: ``token``, ``ca_fingerprint`` and ``master`` (``address:port``)
+    :raises OpPrereqError: the name does not resolve, or the host could not be reached by ssh
+    """
+    host = resolve(paths, name)
+    if _is_enrolled(paths, host.name, host.address):
+        return
+    ndparams = options.get("ndparams") or {}
+    ssh = ["ssh", "-o", "BatchMode=yes", "-p", str(dict(ndparams).get("ssh_port", 22))]
+    if not options.get("ssh_key_check", True):
+        ssh += ["-o", "StrictHostKeyChecking=no"]
+    target = f"root@{host.name}"
+    enrol = ["ganeti-noded", "enrol", "--master", token["master"], "--ca-fingerprint",
+             token["ca_fingerprint"], "--name", host.name, "--address", host.address,
+             "--port", str(DEFAULT_PORT)]
+    if options.get("force_join") or options.get("readd"):
+        enrol.append("--force")
+    try:
+        run_command([*ssh, target, *enrol], timeout=120.0, stdin=token["token"] + "\n")
+        run_command([*ssh, target, "ganeti-noded"], timeout=120.0)
+    except CommandFailed as exc:
+        raise OpPrereqError(
+            f"The host {host.name} could not be enrolled by ssh: {exc}. Enrol it by hand there: "
+            f"{' '.join(enrol)} (the token goes on standard input), start ganeti-noded and try "
+            "again", ECODE_ENVIRON) from exc
+
+
+def _is_enrolled(paths: Paths, name: str, address: str) -> bool:
+    clients = NodeClients(TlsIdentity.of(paths), lambda: 0)
+    try:
+        clients.call(Peer(name, name, address, DEFAULT_PORT, ""), service_call("node.ping"))
+    except GanetiError:
+        return False
+    finally:
+        clients.close()
+    return True

@@ -1,0 +1,71 @@
+"""Start and stop the daemons of this host, as programs of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from ganeti_core.errors import OpExecError
+from ganeti_core.plugin_api.run import CommandFailed, run_command
+from ganeti_core.resolve import HOSTNAME_VARIABLE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ganeti_core.paths import Paths
+
+MASTERD, NODED = "ganeti-masterd", "ganeti-noded"
+_MODULES = {MASTERD: "ganeti_core.daemons.masterd", NODED: "ganeti_core.daemons.noded"}
+_KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", HOSTNAME_VARIABLE)
+STOP_SECONDS = 30.0
+
+
+def start(paths: Paths, daemon: str) -> None:
+    """Start a daemon in the background and wait until it serves; one that runs is left alone.
+
+    :raises OpExecError: it did not start; says why
+    """
+    if is_running(paths.daemon_pid(daemon)):
+        return
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    environment["GANETI_ROOT"] = str(paths.root)
+    program = f"import sys; from {_MODULES[daemon]} import main; sys.exit(main([]))"
+    try:
+        run_command([sys.executable, "-c", program], timeout=60.0, env=environment)
+    except CommandFailed as exc:
+        raise OpExecError(f"{daemon} did not start: {exc}") from exc
+
+
+def stop(paths: Paths, daemon: str) -> None:
+    """Ask a daemon to end and wait; one that does not within half a minute is killed."""
+    file = paths.daemon_pid(daemon)
+    pid = is_running(file)
+    if pid is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while is_running(file):
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            return
+        time.sleep(0.05)
+
+
+def is_running(pid_file: Path) -> int | None:
+    """The pid of the daemon that holds the lock on its pid file; None when none runs."""
+    try:
+        with pid_file.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return int(file.read().strip() or 0) or None
+    except (FileNotFoundError, ValueError):
+        return None
+    return None

@@ -1,0 +1,64 @@
+"""``OP_CLUSTER_POST_INIT``, ``_DESTROY``, ``_REDIST_CONF``: the cluster's beginning and end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.locking import ALL, Level, LockRequest, Want
+from ganeti_core.opcodes.cluster import ClusterDestroy, ClusterPostInit, ClusterRedistConf
+from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.ssconf import distribute
+
+if TYPE_CHECKING:
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.operations.context import OpContext
+
+
+class PostInit(Operation[ClusterPostInit, None]):
+    """The first job of a cluster."""
+
+    opcode = ClusterPostInit
+
+    def plan(self, op: ClusterPostInit, ctx: OpContext) -> None:
+        return
+
+    def run(self, op: ClusterPostInit, ctx: OpContext, plan: None) -> bool:
+        distribute(ctx)
+        return True
+
+
+class RedistConf(Operation[ClusterRedistConf, None]):
+    """Send the configuration's files to all nodes again."""
+
+    opcode = ClusterRedistConf
+
+    def locks(self, op: ClusterRedistConf, snapshot: Snapshot) -> LockRequest:
+        return request(op, Want(Level.NODE, ALL, exclusive=False))
+
+    def plan(self, op: ClusterRedistConf, ctx: OpContext) -> None:
+        return
+
+    def run(self, op: ClusterRedistConf, ctx: OpContext, plan: None) -> None:
+        distribute(ctx)
+
+
+class Destroy(Operation[ClusterDestroy, None]):
+    """Check that nothing would be lost; the command then removes the files."""
+
+    opcode = ClusterDestroy
+
+    def plan(self, op: ClusterDestroy, ctx: OpContext) -> None:
+        nodes = len(ctx.snapshot.nodes)
+        if nodes != 1:
+            raise OpPrereqError(f"There are still {nodes - 1} node(s) in this cluster", ECODE_INVAL)
+        instances = len(ctx.snapshot.instances)
+        if instances:
+            raise OpPrereqError(f"There are still {instances} instance(s) in this cluster",
+                                ECODE_INVAL)
+
+    def run(self, op: ClusterDestroy, ctx: OpContext, plan: None) -> str:
+        return ctx.snapshot.cluster.master_node
+
+
+OPERATIONS = (PostInit(), RedistConf(), Destroy())

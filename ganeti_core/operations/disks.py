@@ -1,0 +1,89 @@
+"""Steps with disks that several operations share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqError
+from ganeti_core.operations.specs import with_paths
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ganeti_core.model import Node
+    from ganeti_core.operations.context import OpContext
+    from ganeti_core.plugin_api.data import DiskSpec
+    from ganeti_core.rpc.calls import Call
+
+
+def open_disks(
+    ctx: OpContext, node: Node, subject: str, disks: Sequence[DiskSpec], *, exclusive: bool = True
+) -> list[DiskSpec]:
+    """Open disks on a node; answers them with their paths.
+
+    :raises GanetiError: one could not be opened
+    """
+    paths = [str(ctx.hook(node, DISK_TEMPLATES, disk.template, "open", subject=subject, disk=disk,
+                          exclusive=exclusive))
+             for disk in disks]
+    return with_paths(disks, paths)
+
+
+def close_calls(
+    ctx: OpContext, node: Node, subject: str, disks: Sequence[DiskSpec]
+) -> list[tuple[Node, Call, str]]:
+    """The calls that close disks on a node, as forward or undo steps."""
+    return [(node, ctx.hook_call(DISK_TEMPLATES, disk.template, "close", subject=subject,
+                                 disk=disk),
+             f"close disk {disk.index} of {disk.instance}") for disk in disks]
+
+
+def remove_calls(
+    ctx: OpContext, node: Node, subject: str, disks: Sequence[DiskSpec]
+) -> list[tuple[Node, Call, str]]:
+    """The calls that remove disks from a node, as forward or undo steps."""
+    return [(node, ctx.hook_call(DISK_TEMPLATES, disk.template, "remove", subject=subject,
+                                 disk=disk),
+             f"remove disk {disk.index} of {disk.instance}") for disk in disks]
+
+
+def check_space(
+    ctx: OpContext, node: Node, template: str, needed: int
+) -> None:
+    """:raises OpPrereqError: the node lacks `needed` MiB in the template's storage"""
+    if "local_space" not in ctx.host.describe(DISK_TEMPLATES, template).capabilities:
+        return
+    spaces = ctx.hook(node, DISK_TEMPLATES, template, "space")
+    free = max((space.free for space in spaces), default=0)
+    if free < needed:
+        raise OpPrereqError(
+            f"Not enough disk space on node {node.name} for template {template}: required "
+            f"{needed} MiB, available {free} MiB", "insufficient_resources")
+
+
+def check_template(ctx: OpContext, template: str) -> None:
+    """:raises OpPrereqError: unknown, or not enabled on this cluster (`ECODE_INVAL`)"""
+    ctx.host.describe(DISK_TEMPLATES, template)
+    enabled = ctx.snapshot.cluster.enabled_disk_templates
+    if template not in enabled:
+        raise OpPrereqError(
+            f"Disk template '{template}' is not enabled in cluster. Enabled disk templates are: "
+            f"{','.join(enabled)}", ECODE_INVAL)
+
+
+def is_shared(ctx: OpContext, template: str) -> bool:
+    """Whether every node sees the disks of this template."""
+    return "shared" in ctx.host.describe(DISK_TEMPLATES, template).capabilities
+
+
+def run_all(ctx: OpContext, steps: Sequence[tuple[Node, Call, str]]) -> None:
+    """Make calls one after the other.
+
+    :raises OpExecError: one failed; says which
+    """
+    for node, call, note in steps:
+        try:
+            ctx.call(node, call)
+        except GanetiError as exc:
+            raise OpExecError(f"Could not {note} on node {node.name}: {exc}") from exc

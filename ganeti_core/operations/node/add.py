@@ -1,0 +1,105 @@
+"""``OP_NODE_ADD``: a host that was enrolled becomes a node, or a node comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ganeti_core.config.store import Put
+from ganeti_core.errors import (
+    ECODE_ENVIRON,
+    ECODE_EXISTS,
+    ECODE_NOENT,
+    GanetiError,
+    OpPrereqError,
+)
+from ganeti_core.locking import ALL, Level, LockRequest, Want
+from ganeti_core.model import Node
+from ganeti_core.opcodes.node import NodeAdd
+from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.ssconf import candidates_of, distribute
+from ganeti_core.resolve import resolve
+from ganeti_core.rpc.calls import service_call
+from ganeti_core.rpc.client import Peer
+
+if TYPE_CHECKING:
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.model import NodeGroup
+    from ganeti_core.operations.context import OpContext
+
+DEFAULT_PORT = 1811
+
+
+@dataclass(frozen=True)
+class AddPlan:
+    """The node as it will be; `comes_back`: it was one before."""
+
+    node: Node
+    comes_back: bool
+
+
+class Add(Operation[NodeAdd, AddPlan]):
+    """Add a node."""
+
+    opcode = NodeAdd
+
+    def locks(self, op: NodeAdd, snapshot: Snapshot) -> LockRequest:
+        return request(op, Want(Level.NODE, ALL))
+
+    def plan(self, op: NodeAdd, ctx: OpContext) -> AddPlan:
+        known = ctx.snapshot.find("node", op.node_name)
+        if op.readd and known is None:
+            raise OpPrereqError(f"Node {op.node_name} is not in the configuration", ECODE_NOENT)
+        if not op.readd and known is not None:
+            raise OpPrereqError(f"Node {known.name} is already in the configuration", ECODE_EXISTS)
+        host = resolve(ctx.services.paths, known.name if known else op.node_name)
+        group = ctx.snapshot.group(op.group) if op.group else _default_group(ctx.snapshot)
+        found = known or Node(uuid="", name=host.name, group=group.uuid, primary_ip=host.address)
+        node = _asked(ctx, replace(
+            found, primary_ip=op.primary_ip or host.address,
+            secondary_ip=op.secondary_ip or found.secondary_ip or host.address))
+        node = replace(
+            node, offline=False, drained=False,
+            master_capable=node.master_capable if op.master_capable is None else op.master_capable,
+            vm_capable=node.vm_capable if op.vm_capable is None else op.vm_capable,
+            ndparams=node.ndparams | (op.ndparams or {}))
+        others = [n for n in candidates_of(ctx.snapshot) if n.uuid != node.uuid]
+        room = len(others) < ctx.snapshot.cluster.candidate_pool_size
+        return AddPlan(
+            replace(node, master_candidate=node.master_capable and room), known is not None)
+
+    def run(self, op: NodeAdd, ctx: OpContext, plan: AddPlan) -> None:
+        if plan.comes_back:
+            ctx.info("Readding a node, the offline/drained flags were reset")
+        if plan.node.master_candidate:
+            ctx.info("Node will be a master candidate")
+        ctx.commit([Put(plan.node)])
+        distribute(ctx)
+        ctx.services.events.tell("node_added", name=plan.node.name, uuid=plan.node.uuid)
+
+
+def _default_group(snapshot: Snapshot) -> NodeGroup:
+    groups = sorted(snapshot.groups.values(), key=lambda group: group.ctime)
+    return next((group for group in groups if group.name == "default"), groups[0])
+
+
+def _asked(ctx: OpContext, node: Node) -> Node:
+    """The node with what its daemon says of itself: uuid, port, certificate.
+
+    :raises OpPrereqError: no daemon with a certificate of this cluster answers there
+    """
+    peer = Peer(node.uuid or node.name, node.name, node.primary_ip, node.port, "")
+    try:
+        facts = ctx.services.nodes.call(peer, service_call("node.facts"))
+    except GanetiError as exc:
+        raise OpPrereqError(
+            f"The node daemon of {node.name} ({node.primary_ip}:{node.port}) cannot be asked: "
+            f"{exc}; enrol the host first (gnt-node add does it by ssh)", ECODE_ENVIRON) from exc
+    if node.uuid and facts["uuid"] != node.uuid:
+        raise OpPrereqError(
+            f"{node.name} says that it is the node {facts['uuid']}, not {node.uuid}",
+            ECODE_ENVIRON)
+    return replace(node, uuid=str(facts["uuid"]), fingerprint=str(facts["fingerprint"]))
+
+
+OPERATIONS = (Add(),)

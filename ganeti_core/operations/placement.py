@@ -1,0 +1,194 @@
+"""Choose nodes: builds the allocator's document from one snapshot and the nodes' live answers.
+
+Holds no node lock: memory that running creations have chosen but not committed is set aside in
+the reservations, and counted as used here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import (
+    ECODE_FAULT,
+    ECODE_INVAL,
+    ECODE_NORES,
+    GanetiError,
+    OpExecError,
+    OpPrereqError,
+)
+from ganeti_core.model.params import (
+    filled_beparams,
+    filled_ipolicy,
+    filled_ndparams,
+    filled_nicparams,
+)
+from ganeti_core.plugin_api.iallocator import IALLOCATORS
+from ganeti_core.query.live import NodeLive, host_facts, running, spaces
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.model import Instance, Node
+    from ganeti_core.operations.context import OpContext
+
+VERSION = 2
+
+
+def choose_nodes(ctx: OpContext, allocator: str, request: dict[str, Any]) -> list[str]:
+    """Ask an allocator for the nodes of one instance; answers their names.
+
+    :raises OpPrereqError: it found none (`ECODE_NORES`)
+    """
+    answer = ask_allocator(ctx, allocator, request)
+    if not answer.get("success"):
+        raise OpPrereqError(
+            f"Can't compute nodes using iallocator '{allocator}': {answer.get('info', '')}",
+            ECODE_NORES)
+    result = answer.get("result")
+    if not isinstance(result, list) or len(result) != request.get("required_nodes", 1):
+        raise OpPrereqError(
+            f"iallocator '{allocator}' returned invalid number of nodes", ECODE_FAULT)
+    return [str(name) for name in result]
+
+
+def ask_allocator(ctx: OpContext, allocator: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Send one request to an allocator.
+
+    :raises OpExecError: there is no such allocator, or it broke
+    """
+    if not ctx.host.has(IALLOCATORS, allocator):
+        raise OpExecError(f"Failure while running the iallocator script: iallocator module "
+                          f"'{allocator}' not found in the search path")
+    document = cluster_document(ctx) | {"request": request}
+    driver = ctx.host.driver(IALLOCATORS, allocator)
+    return driver.solve(ctx=ctx.services.hook_context("iallocators", allocator), request=document)
+
+
+def default_allocator(ctx: OpContext, asked: str | None) -> str:
+    """:raises OpPrereqError: none was asked for and the cluster has no default (`ECODE_INVAL`)"""
+    name = asked if asked not in (None, ".") else ctx.snapshot.cluster.default_iallocator
+    if not name:
+        raise OpPrereqError(
+            "No iallocator or node on which to place the instance was given, and the cluster has "
+            "no default iallocator", ECODE_INVAL)
+    return name
+
+
+def cluster_document(ctx: OpContext) -> dict[str, Any]:
+    """The cluster's state as the protocol has it, without the request."""
+    snapshot = ctx.current
+    cluster = snapshot.cluster
+    ipolicy = filled_ipolicy(cluster)
+    return {
+        "version": VERSION,
+        "cluster_name": cluster.name,
+        "cluster_tags": list(cluster.tags),
+        "enabled_hypervisors": list(cluster.enabled_hypervisors),
+        "ipolicy": ipolicy,
+        "nodegroups": {
+            group.uuid: {
+                "name": group.name, "alloc_policy": group.alloc_policy,
+                "networks": list(group.networks), "tags": list(group.tags),
+                "ipolicy": filled_ipolicy(cluster, group),
+            } for group in snapshot.groups.values()},
+        "nodes": _nodes(ctx, snapshot),
+        "instances": {instance.name: _instance(snapshot, instance)
+                      for instance in snapshot.instances.values()},
+    }
+
+
+def _nodes(ctx: OpContext, snapshot: Snapshot) -> dict[str, Any]:
+    cluster = snapshot.cluster
+    questions = frozenset({
+        *(question(name) for name in cluster.enabled_hypervisors
+          for question in (host_facts, running)),
+        *(spaces(name) for name in cluster.enabled_disk_templates)})
+    asked = [node for node in snapshot.nodes.values() if node.vm_capable and not node.offline]
+    live = ctx.services.live.gather(asked, questions)
+    by_node: dict[str, list[Instance]] = {}
+    for instance in snapshot.instances.values():
+        by_node.setdefault(instance.primary_node, []).append(instance)
+    return {
+        node.name: _node(snapshot, node) | _node_live(
+            ctx, node, live.get(node.uuid), by_node.get(node.uuid, ()))
+        for node in snapshot.nodes.values()}
+
+
+def _node(snapshot: Snapshot, node: Node) -> dict[str, Any]:
+    group = snapshot.groups[node.group]
+    return {
+        "tags": list(node.tags), "primary_ip": node.primary_ip,
+        "secondary_ip": node.secondary_ip or node.primary_ip, "offline": node.offline,
+        "drained": node.drained, "master_candidate": node.master_candidate, "group": node.group,
+        "master_capable": node.master_capable, "vm_capable": node.vm_capable,
+        "ndparams": filled_ndparams(snapshot.cluster, group, node),
+    }
+
+
+def _node_live(
+    ctx: OpContext, node: Node, live: NodeLive | GanetiError | None, primaries: Sequence[Instance]
+) -> dict[str, Any]:
+    """The dynamic part; a silent node has none, as an offline one."""
+    if not isinstance(live, NodeLive):
+        return {}
+    cluster = ctx.current.cluster
+    facts = live.facts(cluster.enabled_hypervisors[0])
+    if facts is None:
+        return {}
+    reserved = ctx.services.reservations.held_on(node.uuid, ctx.owner)
+    total_disk, free_disk = _space(live, cluster.enabled_disk_templates)
+    memory = {instance.name: filled_beparams(cluster, instance)["maxmem"]
+              for instance in primaries}
+    up = [instance for instance in primaries if instance.admin_state == "up"]
+    # An instance may use less than it may have: what it does not use now is not free.
+    unused = sum(max(0, memory[instance.name] - _used(live, instance)) for instance in up)
+    return {
+        "total_memory": facts.memory_total, "reserved_memory": facts.memory_host,
+        "free_memory": facts.memory_free - unused - reserved.memory,
+        "total_disk": total_disk, "free_disk": free_disk - reserved.disk,
+        "total_spindles": 0, "free_spindles": 0, "total_cpus": facts.cpu_total,
+        "reserved_cpus": 1, "i_pri_memory": sum(memory.values()) + reserved.memory,
+        "i_pri_up_memory": sum(memory[i.name] for i in up) + reserved.memory,
+    }
+
+
+def _used(live: NodeLive, instance: Instance) -> int:
+    guest = live.guests.get(instance.name)
+    return guest.memory if guest is not None else 0
+
+
+def _space(live: NodeLive, templates: Sequence[str]) -> tuple[int, int]:
+    """Total and free MiB of the first storage that a template of the cluster has there."""
+    for template in templates:
+        for space in live.spaces(template) or ():
+            return space.total, space.free
+    return 0, 0
+
+
+def _instance(snapshot: Snapshot, instance: Instance) -> dict[str, Any]:
+    cluster = snapshot.cluster
+    beparams = filled_beparams(cluster, instance)
+    disks = snapshot.disks_of(instance)
+    nodes = (instance.primary_node, *instance.secondary_nodes)
+    return {
+        "tags": list(instance.tags), "admin_state": instance.admin_state,
+        "vcpus": beparams["vcpus"], "memory": beparams["maxmem"],
+        "spindle_use": beparams["spindle_use"], "os": instance.os,
+        "nodes": [snapshot.nodes[uuid].name for uuid in nodes],
+        "nics": [nic_document({"mac": nic.mac, "ip": nic.ip,
+                               **filled_nicparams(cluster, nic)})
+                 for nic in instance.nics],
+        "disks": [{"dev_type": disk.template, "size": disk.size, "mode": disk.mode,
+                   "spindles": disk.spindles} for disk in disks],
+        "disk_template": instance.disk_template, "disks_active": instance.disks_active,
+        "hypervisor": instance.hypervisor, "disk_space_total": sum(disk.size for disk in disks),
+    }
+
+
+def nic_document(nic: Mapping[str, Any]) -> dict[str, Any]:
+    """A network card as the protocol has it."""
+    document = {name: nic.get(name) for name in ("mac", "ip", "mode", "link")}
+    if nic.get("mode") == "bridged":
+        document["bridge"] = nic.get("link")
+    return document

@@ -1,0 +1,98 @@
+"""The ``ssconf`` files: small facts of the configuration that every node keeps as text."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import GanetiError
+from ganeti_core.model.params import filled_ndparams
+from ganeti_core.rpc.calls import service_call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.model import Node
+    from ganeti_core.operations.context import OpContext
+    from ganeti_core.rpc.calls import Call
+
+log = logging.getLogger(__name__)
+
+RELEASE_VERSION = "3.0.2"
+"""What the peer's tools find: the version whose formats are spoken."""
+
+
+def candidates_of(snapshot: Snapshot) -> list[Node]:
+    """The nodes that may become master, the master itself included."""
+    master = snapshot.cluster.master_node
+    return [node for node in snapshot.nodes.values()
+            if node.master_candidate or node.uuid == master]
+
+
+def ssconf_values(snapshot: Snapshot) -> dict[str, str]:
+    """The content of every file, by name without the prefix."""
+    cluster = snapshot.cluster
+    nodes = sorted(snapshot.nodes.values(), key=lambda node: node.name)
+    candidates = candidates_of(snapshot)
+    return {
+        "cluster_name": cluster.name, "cluster_tags": _lines(sorted(cluster.tags)),
+        "master_node": snapshot.master.name, "master_ip": cluster.master_ip,
+        "master_netdev": cluster.master_netdev, "master_netmask": str(cluster.master_netmask),
+        "primary_ip_family": str(cluster.primary_ip_family),
+        "file_storage_dir": cluster.file_storage_dir,
+        "shared_file_storage_dir": cluster.shared_file_storage_dir,
+        "gluster_storage_dir": cluster.gluster_storage_dir,
+        "hypervisor_list": _lines(cluster.enabled_hypervisors),
+        "maintain_node_health": str(cluster.maintain_node_health),
+        "enabled_user_shutdown": str(cluster.enabled_user_shutdown),
+        "uid_pool": _lines(f"{low}-{high}" for low, high in cluster.uid_pool),
+        "release_version": RELEASE_VERSION,
+        "instance_list": _lines(sorted(i.name for i in snapshot.instances.values())),
+        "node_list": _lines(node.name for node in nodes),
+        "node_primary_ips": _lines(f"{node.name} {node.primary_ip}" for node in nodes),
+        "node_secondary_ips": _lines(
+            f"{node.name} {node.secondary_ip or node.primary_ip}" for node in nodes),
+        "node_vm_capable": _lines(f"{node.name}={node.vm_capable}" for node in nodes),
+        "ssh_ports": _lines(f"{node.name}={_ssh_port(snapshot, node)}" for node in nodes),
+        "offline_nodes": _lines(node.name for node in nodes if node.offline),
+        "online_nodes": _lines(node.name for node in nodes if not node.offline),
+        "master_candidates": _lines(node.name for node in candidates),
+        "master_candidates_ips": _lines(node.primary_ip for node in candidates),
+        "master_candidates_certs": _lines(
+            f"{node.uuid}={node.fingerprint}" for node in candidates),
+        "nodegroups": _lines(f"{g.uuid} {g.name}" for g in snapshot.groups.values()),
+        "networks": _lines(f"{n.uuid} {n.name}" for n in snapshot.networks.values()),
+    }
+
+
+def _lines(words: Iterable[str]) -> str:
+    return "\n".join(words)
+
+
+def _ssh_port(snapshot: Snapshot, node: Node) -> Any:
+    return filled_ndparams(snapshot.cluster, snapshot.groups.get(node.group), node)["ssh_port"]
+
+
+def ssconf_call(snapshot: Snapshot) -> Call:
+    """The call that brings a node's files up to date."""
+    return service_call("node.ssconf", {
+        "values": ssconf_values(snapshot), "epoch": snapshot.epoch,
+        "candidates": [node.fingerprint for node in candidates_of(snapshot)]})
+
+
+def distribute(ctx: OpContext, extra: Sequence[Node] = ()) -> list[str]:
+    """Send the files to every node that is not offline; answers the names of those that failed.
+
+    A node that is silent now gets them when the configuration changes next, or by
+    ``gnt-cluster redist-conf``; its own job is not to know better.
+    """
+    snapshot = ctx.current
+    nodes = {node.uuid: node for node in (*snapshot.nodes.values(), *extra) if not node.offline}
+    call = ssconf_call(snapshot)
+    failed: list[str] = []
+    for uuid, answer in ctx.fan_out(nodes.values(), lambda _node: call).items():
+        if isinstance(answer, GanetiError):
+            ctx.warn(f"could not send the configuration's files to {nodes[uuid].name}: {answer}")
+            failed.append(nodes[uuid].name)
+    return failed
