@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import select
 import signal
 import threading
 import time
@@ -34,6 +35,13 @@ class _Worker:
     server: ForkServer
     calls: int = 0
 
+    @property
+    def dead(self) -> bool:
+        """Whether it ended while it was idle: it says nothing unasked."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
+
 
 @dataclass
 class Workers:
@@ -49,7 +57,6 @@ class Workers:
     idle: int = 2
     most: int = 16
     _idle: list[_Worker] = field(default_factory=list)
-    _busy: set[int] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _closed: bool = False
 
@@ -85,17 +92,17 @@ class Workers:
 
     def _take(self) -> _Worker:
         with self._guard:
-            worker = self._idle.pop() if self._idle else None
+            while self._idle:
+                worker = self._idle.pop()
+                if not worker.dead:
+                    return worker
+                worker.sock.close()
             server = self.server
-        if worker is None:
-            try:
-                worker = _Worker(*server.spawn(), server)
-            except ForkServerLost:
-                server = self._restarted(server)
-                worker = _Worker(*server.spawn(), server)
-        with self._guard:
-            self._busy.add(worker.pid)
-        return worker
+        try:
+            return _Worker(*server.spawn(), server)
+        except ForkServerLost:
+            server = self._restarted(server)
+            return _Worker(*server.spawn(), server)
 
     def _restarted(self, lost: ForkServer) -> ForkServer:
         """Start another fork server in the place of `lost`, unless another thread has."""
@@ -130,7 +137,6 @@ class Workers:
 
     def _give_back(self, worker: _Worker, *, last: bool = False) -> None:
         with self._guard:
-            self._busy.discard(worker.pid)
             keep = (
                 not last and not self._closed and worker.calls < CALLS_PER_WORKER
                 and len(self._idle) < self.idle
@@ -154,8 +160,6 @@ class Workers:
 
     def _ended(self, worker: _Worker, how: Callable[[int], int | None]) -> int | None:
         worker.sock.close()
-        with self._guard:
-            self._busy.discard(worker.pid)
         try:
             return how(worker.pid)
         except ForkServerLost:

@@ -45,8 +45,10 @@ def run_command(
     environment = dict(env) if env is not None else {"PATH": DEFAULT_PATH, "LC_ALL": "C"}
     try:
         process = subprocess.Popen(
-            words, env=environment, cwd=cwd, text=True, errors="replace", start_new_session=True,
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            words, env=environment, cwd=cwd, text=True, errors="replace",
+            # A group of its own, in the session of the caller: when the node ends a worker, it
+            # ends the worker's session, and with it whatever did not make itself a daemon.
+            process_group=0, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as exc:
         raise CommandFailed(f"cannot run {words[0]}: {exc.strerror or exc}") from exc

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ganeti_core.errors import AccessDenied, StaleEpoch
+from ganeti_core.errors import AccessDenied, ConfigurationError, StaleEpoch
 from ganeti_core.rpc.atomic import write_private
 from ganeti_core.rpc.calls import HOOK, SERVICES
 from ganeti_core.rpc.certs import candidates_file
@@ -59,13 +59,21 @@ class Candidates:
         try:
             state = self.file.stat()
             if (stamp := (state.st_mtime_ns, state.st_ino)) != self._stamp:
-                self._known = frozenset(str(item) for item in json.loads(self.file.read_text()))
+                self._known = _fingerprints(self.file.read_text())
                 self._stamp = stamp
         except (OSError, ValueError) as exc:
             if self._stamp != (0, 0):
                 log.error("nobody may change this node, %s cannot be read: %s", self.file, exc)
             self._known, self._stamp = frozenset(), (0, 0)
         return self._known
+
+
+def _fingerprints(text: str) -> frozenset[str]:
+    """:raises ValueError: it is no list of texts"""
+    match json.loads(text):
+        case [*items] if all(isinstance(item, str) for item in items):
+            return frozenset(items)
+    raise ValueError("no list of fingerprints")
 
 
 def role_of(caller: Caller, candidates: Candidates) -> Role:
@@ -106,6 +114,9 @@ class Epochs:
                 self._highest = int(self.file.read_text())
             except FileNotFoundError:
                 self._highest = 0
+            except ValueError as exc:
+                raise ConfigurationError(
+                    f"{self.file} is damaged, no master is obeyed: {exc}") from exc
         return self._highest
 
     def admit(self, epoch: int) -> None:

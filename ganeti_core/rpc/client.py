@@ -179,8 +179,10 @@ class NodeClients:
         :raises NodeUnreachable: it cannot be reached or is someone else
         """
         connection = Connection.open(peer, self._tls())
-        connection.close()
-        return connection.server_fingerprint
+        try:
+            return connection.server_fingerprint
+        finally:
+            connection.close()
 
     def drop(self, peer_uuid: str) -> None:
         """Forget the kept connections of a node, for one that left or was renewed."""

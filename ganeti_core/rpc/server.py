@@ -1,9 +1,9 @@
 """A node's door: accept, shake hands (TLS), check who calls, then let Pyro5 read messages.
 
 Each connection has a thread of its own from its first byte on, so a silent one delays nobody.
-Connections that have not finished their handshake are few (`HANDSHAKES`): when one too many comes
-the oldest is closed, so that silence cannot lock out a caller who speaks. Those that are served
-are bounded too (`CONNECTIONS`): the one too many is told so.
+Connections that have not finished their handshake are few: when one too many comes the oldest is
+closed, so that silence cannot lock out a caller who speaks. Those that are served are bounded too:
+the one too many is told so. See `Limits`.
 """
 
 from __future__ import annotations
@@ -40,15 +40,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HANDSHAKE_SECONDS = 5.0
-MESSAGE_SECONDS = 60.0
-"""A message, once begun, must be complete after this time."""
-IDLE_SECONDS = 3600.0
 LONGEST_CALL = 1e6
-ANONYMOUS_SECONDS = 10.0
-ANONYMOUS_BYTES = 65536
-HANDSHAKES = 32
-CONNECTIONS = 128
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server bears.
+
+    :param handshake: seconds for TLS; `message`: for a message once begun; `idle`: between two
+    :param stranger: seconds, and `stranger_bytes` per message, for callers without certificate
+    :param handshakes: connections that may be shaking hands; `connections`: that are served
+    """
+
+    handshake: float = 5.0
+    message: float = 60.0
+    idle: float = 3600.0
+    stranger: float = 10.0
+    stranger_bytes: int = 65536
+    handshakes: int = 32
+    connections: int = 128
 
 
 @dataclass(frozen=True)
@@ -114,13 +124,11 @@ class _Metadata:
 class _Served(StrictConnection):
     """A connection whose caller is known."""
 
-    def __init__(self, sock: ssl.SSLSocket, caller: Caller, role: Role) -> None:
-        anonymous = role is Role.ANONYMOUS
-        super().__init__(
-            sock, idle=ANONYMOUS_SECONDS if anonymous else IDLE_SECONDS,
-            limit=ANONYMOUS_SECONDS if anonymous else MESSAGE_SECONDS)
-        if anonymous:
-            self.max_message = ANONYMOUS_BYTES
+    def __init__(self, sock: ssl.SSLSocket, caller: Caller, limits: Limits) -> None:
+        super().__init__(sock, idle=limits.idle, limit=limits.message)
+        if not caller.fingerprint:
+            self.idle = self.limit = limits.stranger
+            self.max_message = limits.stranger_bytes
         self.caller = caller
 
 
@@ -137,6 +145,7 @@ class RpcServer:
     handler: Handler
     open_to_strangers: Callable[[], bool] = lambda: False
     address: tuple[str, int] = ("127.0.0.1", 0)
+    limits: Limits = Limits()
     _listener: socket.socket | None = None
     _context: tuple[tuple[int, ...], ssl.SSLContext] | None = None
     _shaking: dict[socket.socket, None] = field(default_factory=dict)
@@ -229,12 +238,12 @@ class RpcServer:
 
     def _make_room(self) -> None:
         with self._guard:
-            oldest = next(iter(self._shaking)) if len(self._shaking) >= HANDSHAKES else None
-            if oldest is not None:
-                del self._shaking[oldest]
-        if oldest is not None:
-            log.warning("too many callers that say nothing: the oldest is dropped")
-            shut(oldest)
+            if len(self._shaking) < self.limits.handshakes:
+                return
+            oldest = next(iter(self._shaking))
+            del self._shaking[oldest]
+        log.warning("too many callers that say nothing: the oldest is dropped")
+        shut(oldest)
 
     def _tls(self) -> ssl.SSLContext:
         """The context; made anew when the node's certificate was replaced."""
@@ -276,17 +285,17 @@ class RpcServer:
         if caller is None:
             return
         role = role_of(caller, self.candidates)
-        connection = _Served(sock, caller, role)
+        connection = _Served(sock, caller, self.limits)
         with self._guard:
             self._shaking.pop(sock, None)
-            full = len(self._serving) >= CONNECTIONS
+            full = len(self._serving) >= self.limits.connections
             if not full:
                 self._serving.add(connection)
         try:
             if role is Role.ANONYMOUS and not self.open_to_strangers():
                 self._refuse(sock, address, "no certificate was shown")
             elif full:
-                self._refuse(sock, address, f"this node serves {CONNECTIONS} connections already")
+                self._refuse(sock, address, "it serves as many connections as it can")
             else:
                 self._messages(connection)
         finally:
@@ -295,7 +304,7 @@ class RpcServer:
 
     def _shake_hands(self, sock: ssl.SSLSocket, address: str) -> Caller | None:
         try:
-            shake_hands(sock, HANDSHAKE_SECONDS)
+            shake_hands(sock, self.limits.handshake)
         except OSError as exc:
             log.warning("no handshake with %s: %s", address, exc)
             return None

@@ -1,0 +1,76 @@
+"""Calls are data: they survive a database, and say what their contract says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ganeti_core.plugin_api.all_kinds import DISK_TEMPLATES, HYPERVISORS, KINDS
+from ganeti_core.plugin_api.data import DiskSpec
+from ganeti_core.rpc.calls import SERVICES, Call, hook_call, service_call
+
+DISK = DiskSpec("disk-uuid", 0, "file", 128, logical_id=("file", "/srv/a"))
+
+
+def test_call_survives_a_database():
+    call = hook_call(DISK_TEMPLATES, "file", "create", subject="disk-uuid", disk=DISK,
+                     settings={"file_storage_dir": "/srv"})
+
+    assert Call.from_dict(json.loads(json.dumps(call.to_dict()))) == call
+
+
+def test_hook_call_takes_change_and_limit_from_the_contract():
+    create = hook_call(DISK_TEMPLATES, "file", "create", disk=DISK)
+    status = hook_call(DISK_TEMPLATES, "file", "status", disk=DISK)
+
+    assert (create.changes, create.timeout) == (True, 300.0)
+    assert (status.changes, status.timeout) == (False, 30.0)
+
+
+def test_time_that_a_hook_is_told_to_wait_is_added_to_its_limit():
+    call = hook_call(HYPERVISORS, "kvm", "stop", name="inst1", force=False, timeout=600.0)
+
+    assert call.timeout == 300.0 + 600.0
+
+
+def test_limit_can_be_given():
+    call = hook_call(HYPERVISORS, "kvm", "stop", call_timeout=5.0, name="i", force=True,
+                     timeout=600.0)
+
+    assert call.timeout == 5.0
+
+
+@pytest.mark.parametrize("arguments", [{}, {"disk": DISK, "colour": "red"}, {"dsik": DISK}])
+def test_arguments_that_the_contract_lacks_are_refused_before_anything_is_sent(arguments):
+    with pytest.raises(TypeError, match="create takes"):
+        hook_call(DISK_TEMPLATES, "file", "create", **arguments)
+
+
+def test_unknown_service_is_refused():
+    with pytest.raises(KeyError):
+        service_call("node.explode")
+
+
+def test_service_call_takes_change_and_limit_from_the_table():
+    call = service_call("node.ssconf", {"values": {}})
+
+    assert (call.changes, call.timeout) == (SERVICES["node.ssconf"].changes, 30.0)
+
+
+def test_titles_name_plugin_and_hook():
+    assert hook_call(DISK_TEMPLATES, "file", "create", disk=DISK).title == (
+        "disk_templates file: create")
+    assert service_call("node.ping").title == "node.ping"
+
+
+def test_no_hook_has_an_argument_that_a_call_would_take_for_its_own():
+    taken = {"subject", "call_timeout", "settings", "call_id", "owner"}
+    clashes = {
+        (kind.name, hook, name)
+        for kind in KINDS.values() for hook, function in kind.hooks().items()
+        if kind.hook_where(hook).place == "node"
+        for name in taken & set(function.__annotations__)
+    }
+
+    assert not clashes
