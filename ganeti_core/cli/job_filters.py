@@ -65,7 +65,8 @@ _RULE = (
 
 COMMANDS = {
     **listing_commands(Listing(what="filter", default_fields=_FIELDS, name_field="uuid",
-                               argument="filter-uuid", with_filter=False)),
+                               argument="filter-uuid", fields_usage="[<fields>...]",
+                               with_filter=False)),
     "add": Command(_add, options=_RULE),
     "replace": Command(_replace_one, "<filter-uuid>", 1, 1, _RULE),
     "delete": Command(_delete, "<filter-uuid>", 1, 1),

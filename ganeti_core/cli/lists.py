@@ -32,6 +32,7 @@ class Listing:
     name_field: str = "name"
     numeric_names: bool = False
     argument: str = ""
+    fields_usage: str = "[fields...]"
     with_units: bool = False
     with_filter: bool = True
     more_options: tuple[OptionSpec, ...] = ()
@@ -121,5 +122,5 @@ def listing_commands(listing: Listing) -> dict[str, Command]:
                         f"[<{listing.argument}>...]", 0, None,
                         (*list_options, *listing.more_options)),
         "list-fields": Command(lambda session, names: run_list_fields(session, names, listing),
-                               "[fields...]", 0, None, (options.NO_HEADERS, options.SEPARATOR)),
+                               listing.fields_usage, 0, None, (options.NO_HEADERS, options.SEPARATOR)),
     }

@@ -45,6 +45,7 @@ COMMANDS = listing_commands(Listing(
     name_field="id",
     numeric_names=True,
     argument="job-id",
+    fields_usage="[<fields>...]",
     more_options=(
         status_option("--pending", PENDING, "Show only jobs pending execution"),
         status_option("--running", ("running",), "Show jobs currently running only"),
