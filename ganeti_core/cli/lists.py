@@ -122,5 +122,6 @@ def listing_commands(listing: Listing) -> dict[str, Command]:
                         f"[<{listing.argument}>...]", 0, None,
                         (*list_options, *listing.more_options)),
         "list-fields": Command(lambda session, names: run_list_fields(session, names, listing),
-                               listing.fields_usage, 0, None, (options.NO_HEADERS, options.SEPARATOR)),
+                               listing.fields_usage, 0, None,
+                               (options.NO_HEADERS, options.SEPARATOR)),
     }

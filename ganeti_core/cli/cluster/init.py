@@ -8,6 +8,7 @@ from ganeti_core.cli import options as opt
 from ganeti_core.cli.failure import wrong_input
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.typed import MEMORY, convert
+from ganeti_core.cli.waiting import submit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -19,11 +20,15 @@ _NOT_NEEDED = frozenset({"debug", "reason", "modify_etc_hosts", "modify_ssh_setu
 
 
 def _init(session: Session, arguments: list[str]) -> int:
+    from ganeti_core.bootstrap import local_daemons
     from ganeti_core.bootstrap.init import InitOptions, init_cluster
 
     given = _given(session, InitOptions.__dataclass_fields__)
     init_cluster(session.paths,
                  InitOptions.from_options({**given, "cluster_name": arguments[0]}))
+    for daemon in (local_daemons.NODED, local_daemons.MASTERD):
+        local_daemons.start(session.paths, daemon)
+    submit(session, session.opcode("OP_CLUSTER_POST_INIT"))
     return 0
 
 

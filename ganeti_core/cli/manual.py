@@ -1,0 +1,69 @@
+"""The reference part of the manual pages, written from the tables of commands.
+
+``python -m ganeti_core.cli.manual DIRECTORY`` renews the pages in place: what stands above the
+marker line of a page is written by hand and stays.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganeti_core.cli.options import COMMON
+from ganeti_core.cli.tools import TOOLS, Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ganeti_core.cli.options import OptionSpec
+    from ganeti_core.cli.session import Command
+
+MARKER = "<!-- Below this line the page is written by `python -m ganeti_core.cli.manual`. -->"
+
+
+def _option(spec: OptionSpec) -> str:
+    option = spec.make()
+    metavar = option.metavar or (option.dest or "").upper()
+    names = ", ".join(f"`{name}`" for name in spec.names)
+    value = f" *{metavar}*" if option.takes_value() else ""
+    return f"- {names}{value}: {option.help}"
+
+
+def _command(tool: Tool, name: str, command: Command) -> Iterator[str]:
+    yield f"### {name}"
+    yield ""
+    yield f"`{tool.program} {name} {command.usage}".rstrip() + "`"
+    yield ""
+    yield tool.commands[name].summary.rstrip(".") + "."
+    aliases = [f"`{alias}`" for alias, target in tool.aliases.items() if target == name]
+    if aliases:
+        yield ""
+        yield f"Also called {', '.join(aliases)}."
+    if command.options:
+        yield ""
+        yield from map(_option, command.options)
+    yield ""
+
+
+def reference(tool: Tool) -> str:
+    """Write the part of a page that lists commands and options."""
+    lines = [MARKER, "", "## Commands", ""]
+    for name, entry in sorted(tool.commands.items()):
+        lines += _command(tool, name, import_module(entry.module).COMMANDS[name])
+    lines += ["## Options of every command", "", *map(_option, COMMON), ""]
+    return "\n".join(lines)
+
+
+def main(directory: Path) -> None:
+    """Renew all pages in `directory`."""
+    for tool in TOOLS.values():
+        page = directory / f"{tool.program}.md"
+        by_hand = page.read_text().partition(MARKER)[0] if page.exists() else (
+            f"# {tool.program}\n\n")
+        page.write_text(by_hand + reference(tool))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
