@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+_encode_json = json.JSONEncoder(separators=(",", ":")).encode
+
 MAX_LISTINGS = 32
 """Different sets of columns that are kept; the least recently used goes first."""
 
@@ -31,7 +33,7 @@ class Encoded(Generic[R]):
     @property
     def text(self) -> str:
         if self._text is None:
-            self._text = json.dumps(self.cells, separators=(",", ":"))
+            self._text = _encode_json(self.cells)
         return self._text
 
 

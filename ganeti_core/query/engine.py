@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+_NO_CONFIG = Snapshot()
+"""What queries of jobs alone look at."""
+
 KEPT_INDEXES = 4
 """Snapshots whose derived data are kept: running operations still query older ones."""
 
@@ -162,7 +165,7 @@ class QueryEngine:
         :raises OpPrereqError: as `old_style`
         """
         query = self._prepare("job", fields, None)
-        return _values(query, self._encoded(Snapshot(), replace(query, names=ids)))
+        return _values(query, self._encoded(_NO_CONFIG, replace(query, names=ids)))
 
     def exports(self, snapshot: Snapshot, nodes: Sequence[str]) -> list[list[Any]]:
         """The answer to ``QueryExports``: node and export, None where there is none."""
@@ -220,11 +223,12 @@ class QueryEngine:
 
     def _index(self, snapshot: Snapshot) -> Index:
         key = id(snapshot)
-        found = self._indexes.get(key)
+        found = self._indexes.pop(key, None)
         if found is None or found.snapshot is not snapshot:
-            found = self._indexes[key] = Index(snapshot, self.host)
-            while len(self._indexes) > KEPT_INDEXES:
-                self._indexes.pop(next(iter(self._indexes)), None)
+            found = Index(snapshot, self.host)
+        self._indexes[key] = found  # now the last to go
+        while len(self._indexes) > KEPT_INDEXES:
+            self._indexes.pop(next(iter(self._indexes)), None)
         return found
 
 

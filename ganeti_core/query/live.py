@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ganeti_core.model import Node
     from ganeti_core.plugin_api.data import (
         Console,
+        DiskSpec,
+        DiskStatus,
         HostFacts,
         InstanceSpec,
         OsInfo,
@@ -98,6 +100,18 @@ class ConsoleRequest:
     node: Node
 
 
+@dataclass(frozen=True)
+class DiskQuestion:
+    """Which device is asked about, on which node."""
+
+    node: Node
+    disk: DiskSpec
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.node.uuid, self.disk.uuid
+
+
 class LiveSource(Protocol):
     """Asks nodes. Implementations may be called from several threads at once."""
 
@@ -111,25 +125,13 @@ class LiveSource(Protocol):
     ) -> Mapping[str, Console | GanetiError]:
         """How each instance's console is reached, by the instance's uuid."""
 
+    def disk_states(
+        self, questions: Sequence[DiskQuestion]
+    ) -> Mapping[tuple[str, str], DiskStatus | GanetiError]:
+        """How each device is, by the uuids of node and disk."""
+
     def exports(self, nodes: Sequence[Node]) -> Mapping[str, Sequence[str] | GanetiError]:
         """The names of the exports that each node stores, by the node's uuid."""
-
-
-class Silent:
-    """A `LiveSource` that asks nobody: for queries that must not wait."""
-
-    def gather(
-        self, nodes: Sequence[Node], questions: frozenset[Question]  # noqa: ARG002  # asks nobody
-    ) -> Mapping[str, NodeLive | GanetiError]:
-        return {node.uuid: GanetiError("live data disabled") for node in nodes}
-
-    def consoles(
-        self, requests: Sequence[ConsoleRequest]
-    ) -> Mapping[str, Console | GanetiError]:
-        return {request.instance.uuid: GanetiError("live data disabled") for request in requests}
-
-    def exports(self, nodes: Sequence[Node]) -> Mapping[str, Sequence[str] | GanetiError]:
-        return {node.uuid: GanetiError("live data disabled") for node in nodes}
 
 
 class InstanceLive(NamedTuple):

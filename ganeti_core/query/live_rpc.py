@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from ganeti_core.errors import GanetiError, NotSupported, RpcError
 from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.all_kinds import KINDS
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
-from ganeti_core.query.live import NODE_FACTS, ConsoleRequest, NodeLive, Question
+from ganeti_core.query.live import NODE_FACTS, ConsoleRequest, DiskQuestion, NodeLive, Question
 from ganeti_core.query.specs import node_ref
 from ganeti_core.rpc import wire
 from ganeti_core.rpc.calls import service_call
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ganeti_core.model import Node
-    from ganeti_core.plugin_api.data import Console
+    from ganeti_core.plugin_api.data import Console, DiskStatus
     from ganeti_core.rpc.calls import Call
     from ganeti_core.rpc.client import NodeClients
 
@@ -145,7 +146,8 @@ class LiveNodes:
         calls: dict[tuple[str, str], tuple[Peer, Call]] = {}
         for uuid, node in nodes.items():
             if hooks[uuid]:
-                calls[uuid, "survey"] = (Peer.of(node), _survey(hooks[uuid], settings))
+                calls[uuid, "survey"] = (Peer.of(node), _survey(
+                    [(question, {}) for question in hooks[uuid]], settings))
             if NODE_FACTS in questions[uuid]:
                 calls[uuid, "facts"] = (
                     Peer.of(node), service_call("node.facts", {"settings": settings}))
@@ -161,39 +163,48 @@ class LiveNodes:
         self, requests: Sequence[ConsoleRequest]
     ) -> Mapping[str, Console | GanetiError]:
         """See `LiveSource.consoles`; one round trip per node."""
-        by_node: dict[str, list[ConsoleRequest]] = defaultdict(list)
-        for request in requests:
-            by_node[request.node.uuid].append(request)
+        answers = self._ask_each([
+            (request.node, Question(HYPERVISORS.name, request.instance.hypervisor, "console"),
+             {"instance": request.instance, "node": node_ref(request.node)})
+            for request in requests])
+        return {request.instance.uuid: answer
+                for request, answer in zip(requests, answers, strict=True)}
+
+    def disk_states(
+        self, questions: Sequence[DiskQuestion]
+    ) -> Mapping[tuple[str, str], DiskStatus | GanetiError]:
+        """See `LiveSource.disk_states`; one round trip per node."""
+        answers = self._ask_each([
+            (asked.node, Question(DISK_TEMPLATES.name, asked.disk.template, "status"),
+             {"disk": asked.disk}) for asked in questions])
+        return {asked.key: answer for asked, answer in zip(questions, answers, strict=True)}
+
+    def _ask_each(
+        self, asked: Sequence[tuple[Node, Question, Mapping[str, Any]]]
+    ) -> list[Any]:
+        """Ask hooks with arguments, all of one node in one survey; answers in order."""
+        by_node: dict[str, list[int]] = defaultdict(list)
+        for at, (node, _, _) in enumerate(asked):
+            by_node[node.uuid].append(at)
         settings = codec.encode(self._settings())
         results = self._nodes.fan_out({
-            uuid: (Peer.of(group[0].node), _console_survey(group, settings))
-            for uuid, group in by_node.items()})
-        found: dict[str, Console | GanetiError] = {}
-        for uuid, group in by_node.items():
-            questions = [Question("hypervisors", request.instance.hypervisor, "console")
-                         for request in group]
-            answers = _decode_all(questions, results[uuid])
-            found |= {request.instance.uuid: answer
-                      for request, answer in zip(group, answers, strict=True)}
-        return found
+            uuid: (Peer.of(asked[places[0]][0]),
+                   _survey([asked[at][1:] for at in places], settings))
+            for uuid, places in by_node.items()})
+        found: dict[int, Any] = {}
+        for uuid, places in by_node.items():
+            answers = _decode_all([asked[at][1] for at in places], results[uuid])
+            found.update(zip(places, answers, strict=True))
+        return [found[at] for at in range(len(asked))]
 
     def exports(self, nodes: Sequence[Node]) -> Mapping[str, Sequence[str] | GanetiError]:
         """See `LiveSource.exports`. Nodes store no exports yet."""
         return {node.uuid: NotSupported("nodes cannot be asked for exports") for node in nodes}
 
 
-def _survey(questions: Sequence[Question], settings: Any) -> Call:
+def _survey(asked: Sequence[tuple[Question, Mapping[str, Any]]], settings: Any) -> Call:
     hooks = [{"kind": question.kind, "driver": question.driver, "hook": question.hook,
-              "arguments": {}} for question in questions]
-    return service_call("node.survey", {"hooks": hooks, "settings": settings})
-
-
-def _console_survey(requests: Sequence[ConsoleRequest], settings: Any) -> Call:
-    hooks = [{
-        "kind": HYPERVISORS.name, "driver": request.instance.hypervisor, "hook": "console",
-        "arguments": codec.encode(
-            {"instance": request.instance, "node": node_ref(request.node)}),
-    } for request in requests]
+              "arguments": codec.encode(arguments)} for question, arguments in asked]
     return service_call("node.survey", {"hooks": hooks, "settings": settings})
 
 

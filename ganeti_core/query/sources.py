@@ -41,3 +41,18 @@ class LockSource(Protocol):
 
     def locks(self) -> Iterable[LockStatus]:
         """Every lock that is held or waited for."""
+
+
+class _Nothing:
+    """Neither jobs nor locks."""
+
+    def jobs(self, ids: Sequence[int] | None, archived: bool) -> Iterable[Mapping[str, Any]]:
+        _ = ids, archived
+        return ()
+
+    def locks(self) -> Iterable[LockStatus]:
+        return ()
+
+
+NO_JOBS: JobSource = _Nothing()
+NO_LOCKS: LockSource = _Nothing()

@@ -22,8 +22,15 @@ from ganeti_core.model import (
     Node,
     NodeGroup,
 )
-from ganeti_core.plugin_api.data import Console, HostFacts, RunningInstance, StorageSpace
-from ganeti_core.query.live import ConsoleRequest, NodeLive, Question
+from ganeti_core.plugin_api.data import (
+    Console,
+    DiskStatus,
+    HostFacts,
+    OsInfo,
+    RunningInstance,
+    StorageSpace,
+)
+from ganeti_core.query.live import ConsoleRequest, DiskQuestion, NodeLive, Question
 
 DATA = Path(__file__).parents[1] / "data/query/recorded.json.gz"
 
@@ -73,7 +80,8 @@ def _instance(data: Mapping[str, Any], disks: Mapping[str, Disk]) -> Instance:
 
 def snapshot_of(config: Mapping[str, Any]) -> Snapshot:
     """Turn the peer's configuration into a snapshot; enough of it for queries."""
-    cluster = _build(Cluster, config["cluster"], name=config["cluster"]["cluster_name"])
+    cluster = _build(Cluster, config["cluster"], name=config["cluster"]["cluster_name"],
+                     other={"data_collectors": config["cluster"]["data_collectors"]})
     disks = {uuid: _disk(data) for uuid, data in config["disks"].items()}
     objects = {
         "cluster": {cluster.uuid: cluster},
@@ -124,9 +132,12 @@ def at_recording() -> Snapshot:
              for uuid, size in zip(uuids[1], sizes[1], strict=True)}
     disks = {uuid: replace(later.disks[uuid], size=size) for uuid, size in sizes.items()}
     networks = _restored(later.networks, columns("032"), _common)
+    info = answer("001")
+    cluster = replace(later.cluster, tags=tuple(info["tags"]), mtime=info["mtime"],
+                      candidate_pool_size=info["candidate_pool_size"])
     return snapshot_from({
-        **later.objects, "nodegroup": groups, "node": nodes, "instance": instances,
-        "disk": disks, "network": networks})
+        **later.objects, "cluster": {cluster.uuid: cluster}, "nodegroup": groups, "node": nodes,
+        "instance": instances, "disk": disks, "network": networks})
 
 
 def _common(cell: Callable[[str], Any]) -> dict[str, Any]:
@@ -151,6 +162,10 @@ class FakeNodes:
     facts: dict[str, HostFacts] = field(default_factory=dict)
     space: StorageSpace | None = None
     silent: set[str] = field(default_factory=set)
+    disk_paths: bool = True
+    stored: dict[str, list[str]] = field(default_factory=dict)
+    oses: dict[str, dict[str, OsInfo]] = field(default_factory=dict)
+    providers: dict[str, list[str]] = field(default_factory=dict)
     asked: list[tuple[tuple[str, ...], frozenset[Question]]] = field(default_factory=list)
 
     @classmethod
@@ -188,8 +203,15 @@ class FakeNodes:
                     answers[question] = self.facts[node.name]
                 case "space" if self.space:
                     answers[question] = [self.space]
+                case "info" if question.driver in self.oses.get(node.name, {}):
+                    answers[question] = self.oses[node.name][question.driver]
+                case "info":
+                    answers[question] = GanetiError("no such OS")
                 case "node.facts":
-                    answers[question] = {"boot_id": "1cfc9809-ce65-41c2-990c-01f8b7c67cac"}
+                    answers[question] = {
+                        "boot_id": "1cfc9809-ce65-41c2-990c-01f8b7c67cac", "kinds": {
+                            "os": dict.fromkeys(self.oses.get(node.name, {})),
+                            "extstorage": dict.fromkeys(self.providers.get(node.name, []))}}
         return NodeLive(answers)
 
     def consoles(self, requests: Sequence[ConsoleRequest]) -> Mapping[str, Console | GanetiError]:
@@ -198,8 +220,14 @@ class FakeNodes:
             message=f"Console not available for {request.instance.hypervisor} hypervisor")
             for request in requests}
 
+    def disk_states(
+        self, questions: Sequence[DiskQuestion]
+    ) -> Mapping[tuple[str, str], DiskStatus | GanetiError]:
+        return {asked.key: DiskStatus(exists=self.disk_paths, path=asked.disk.logical_id[1])
+                for asked in questions}
+
     def exports(self, nodes: Sequence[Node]) -> Mapping[str, Sequence[str] | GanetiError]:
-        return {node.uuid: [] for node in nodes}
+        return {node.uuid: self.stored.get(node.name, []) for node in nodes}
 
 
 @dataclass

@@ -9,8 +9,10 @@ from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.errors import GanetiError
 from ganeti_core.query.engine import QueryEngine
 
-FIELDS = {"instance": "016", "node": "017", "group": "018", "job": "022"}
-ROWS = {"instance": "029", "node": "030", "group": "031"}
+FIELDS = {"instance": "016", "node": "017", "group": "018", "network": "019", "export": "021",
+          "job": "022", "lock": "024", "filter": "026"}
+ROWS = {"instance": "029", "node": "030", "group": "031", "network": "032", "export": "033",
+        "lock": "035", "filter": "036"}
 
 
 @pytest.mark.parametrize("what", FIELDS)
