@@ -8,6 +8,7 @@ import or does not keep its contract is remembered in `rejected` and never stops
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -24,7 +25,7 @@ from ganeti_core.plugin_api.events import EVENTS_GROUP, EventsSpec
 from ganeti_core.plugin_api.kinds import PROJECT, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from stevedore.extension import Extension
@@ -77,7 +78,7 @@ class PluginHost:
                 self._sources.setdefault(kind.name, []).append(extension.obj)
 
     def _load_wrappers(self) -> None:
-        for extension in _scan(WRAPPERS_GROUP, lambda name, exc: log.error("%s: %s", name, exc)):
+        for extension in _scan(WRAPPERS_GROUP, _log_failure):
             kind = extension.name.partition(":")[0]
             self.wrap(kind, extension.obj)
 
@@ -85,9 +86,9 @@ class PluginHost:
         """Put `wrapper` (hooks with ``wrapper=True``) around drivers of `kind` added later."""
         self._wrappers.setdefault(kind, []).append(wrapper)
 
-    def _reject_import(self, kind: Kind[Any]) -> Callable[[str, BaseException], None]:
-        def reject(name: str, exc: BaseException) -> None:
-            self._reject(kind, name, "", f"cannot be loaded: {type(exc).__name__}: {exc}")
+    def _reject_import(self, kind: Kind[Any]) -> _Failed:
+        def reject(name: str, distribution: str, exc: BaseException) -> None:
+            self._reject(kind, name, distribution, f"cannot be loaded: {type(exc).__name__}: {exc}")
 
         return reject
 
@@ -201,14 +202,13 @@ class PluginHost:
         try:
             return self._drivers[kind.name, name]
         except KeyError:
-            title = kind.name.replace("_", " ").removesuffix("s")
             if refused := self.rejected.get((kind.name, name)):
                 raise OpPrereqError(
-                    f"The {title} '{name}' cannot be used: {refused.problem}", ECODE_INVAL
+                    f"The {kind.title} '{name}' cannot be used: {refused.problem}", ECODE_INVAL
                 ) from None
             known = ", ".join(self.names(kind)) or "none"
             raise OpPrereqError(
-                f"Unknown {title} '{name}' (there are: {known})", ECODE_INVAL) from None
+                f"Unknown {kind.title} '{name}' (there are: {known})", ECODE_INVAL) from None
 
     def defaults(self, kind: Kind[Any], name: str) -> dict[str, Any]:
         """The driver's parameters with their default values."""
@@ -225,12 +225,12 @@ class PluginHost:
         for key in given:
             if key not in known and not schema.get("additionalProperties", False):
                 raise OpPrereqError(
-                    f"Unknown parameter '{key}' for {kind.name.rstrip('s')} {name}", ECODE_INVAL)
+                    f"Unknown parameter '{key}' for the {kind.title} {name}", ECODE_INVAL)
         filled = fill(self.defaults(kind, name), given)
         for problem in validator_for(schema)(schema).iter_errors(filled):
             path = "/".join(str(part) for part in problem.absolute_path) or "parameters"
             raise OpPrereqError(
-                f"Invalid value for '{path}' of {kind.name.rstrip('s')} {name}: {problem.message}",
+                f"Invalid value for '{path}' of the {kind.title} {name}: {problem.message}",
                 ECODE_INVAL)
 
     def status(self) -> list[PluginStatus]:
@@ -292,7 +292,11 @@ def _check_description(kind: Kind[Any], name: str, description: object) -> None:
         raise PluginRejected(f"{kind.name} {name}: bad parameter schema: {exc.message}") from exc
 
 
-def _scan(group: str, failed: Callable[[str, BaseException], None]) -> list[Extension[Any]]:
+_Failed = Callable[[str, str, BaseException], None]
+"""Takes the name of an entry point, its distribution, and what happened."""
+
+
+def _scan(group: str, failed: _Failed) -> list[Extension[Any]]:
     """Load a group's entry points, each on its own.
 
     Stevedore loads a group as a whole and lets AssertionError and SystemExit escape its failure
@@ -300,18 +304,23 @@ def _scan(group: str, failed: Callable[[str, BaseException], None]) -> list[Exte
     """
     listing: NamedExtensionManager[Any] = NamedExtensionManager(group, names=[])
     found: list[Extension[Any]] = []
-    for name in sorted({entry.name for entry in listing.list_entry_points()}):
+    entries = {entry.name: entry for entry in listing.list_entry_points()}
+    for name, entry in sorted(entries.items()):
         try:
             manager: NamedExtensionManager[Any] = NamedExtensionManager(
                 group, names=[name], invoke_on_load=True, on_load_failure_callback=_raise)
             found.extend(manager.extensions)
         except (Exception, SystemExit) as exc:  # noqa: BLE001  # wall: foreign code at import time
-            failed(name, exc)
+            failed(name, entry.dist.name if entry.dist else "", exc)
     return found
 
 
 def _raise(_manager: object, _entry_point: object, error: BaseException) -> None:
     raise error
+
+
+def _log_failure(name: str, distribution: str, exc: BaseException) -> None:
+    log.error("%s of %s cannot be loaded: %s", name, distribution, exc)
 
 
 def _by_name(extensions: Iterable[Extension[Any]]) -> dict[str, list[Extension[Any]]]:
@@ -334,7 +343,7 @@ class Events:
 
     def load(self) -> None:
         """Find subscribers among the entry points of ``ganeti.events``."""
-        for extension in _scan(EVENTS_GROUP, lambda name, exc: log.error("%s: %s", name, exc)):
+        for extension in _scan(EVENTS_GROUP, _log_failure):
             self.add(extension.name, extension.obj)
 
     def add(self, name: str, subscriber: object) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ganeti_core.paths import Paths
 
 DEFAULT_PORT = 1811
+FILE_STORAGE = "/srv/ganeti/file-storage"
+SHARED_FILE_STORAGE = "/srv/ganeti/shared-file-storage"
 _KIND_OF = {cls: kind for kind, cls in KINDS.items()}
 _MAC_PREFIX = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){2}")
 
@@ -83,13 +85,15 @@ def init_cluster(paths: Paths, options: InitOptions) -> Cluster:
     plugins = PluginHost()
     plugins.load()
     _check_plugins(plugins, options)
-    objects = _objects(paths, options, (host.name, host.address), cluster_host.address)
+    objects = _objects(options, (host.name, host.address), cluster_host.address)
     cluster, group, node = objects
     paths.make_directories()
     certs.create_authority(paths, cluster_host.name)
     fingerprint = certs.issue_local(paths, node.uuid, host.name)
     certs.write_candidates(paths, [fingerprint])
     certs.write_node_identity(paths, node.uuid, host.name, host.address, options.port)
+    for folder in (cluster.file_storage_dir, cluster.shared_file_storage_dir):
+        (paths.root / folder.lstrip("/")).mkdir(mode=0o750, parents=True, exist_ok=True)
     write_objects(paths, [cluster, group, _with_fingerprint(node, fingerprint)])
     return cluster
 
@@ -118,7 +122,7 @@ def _check_plugins(plugins: PluginHost, options: InitOptions) -> None:
 
 
 def _objects(
-    paths: Paths, options: InitOptions, host: tuple[str, str], cluster_ip: str
+    options: InitOptions, host: tuple[str, str], cluster_ip: str
 ) -> tuple[Cluster, NodeGroup, Node]:
     group_uuid, node_uuid = new_uuid(), new_uuid()
     name, address = host
@@ -128,7 +132,6 @@ def _objects(
     node = Node(
         uuid=node_uuid, name=name, group=group_uuid, primary_ip=address,
         secondary_ip=options.secondary_ip or address, master_candidate=True, port=options.port)
-    storage = paths.root / "srv/ganeti"
     cluster = Cluster(
         uuid=new_uuid(), name=options.cluster_name, master_node=node_uuid, master_ip=cluster_ip,
         master_netdev=options.master_netdev, master_netmask=int(options.master_netmask),
@@ -139,9 +142,8 @@ def _objects(
         nicparams={"default": dict(options.nicparams)}, ndparams=dict(options.ndparams),
         ipolicy=IPOLICY_DEFAULTS | {"disk-templates": list(options.enabled_disk_templates)},
         default_iallocator=options.default_iallocator, mac_prefix=options.mac_prefix.lower(),
-        file_storage_dir=options.file_storage_dir or str(storage / "file-storage"),
-        shared_file_storage_dir=(
-            options.shared_file_storage_dir or str(storage / "shared-file-storage")),
+        file_storage_dir=options.file_storage_dir or FILE_STORAGE,
+        shared_file_storage_dir=options.shared_file_storage_dir or SHARED_FILE_STORAGE,
         candidate_pool_size=options.candidate_pool_size, os_search_path=options.os_search_path)
     return cluster, NodeGroup(uuid=group_uuid, name="default"), node
 

@@ -87,26 +87,26 @@ def _locks(session: Session, arguments: list[str]) -> int:
 
 COMMANDS = {
     "delay": Command(_delay, "[<opts>...] <duration>", 1, 1, (
-        opt.flag("--no-master", dest="on_master", off=True, help="Do not sleep in the master"),
-        opt.repeated("-n", dest="on_nodes", type="string", help="Select nodes to sleep on"),
+        opt.flag("--no-master", dest="on_master", off=True, help="The master does not wait"),
+        opt.repeated("-n", dest="on_nodes", type="string", help="A node that waits"),
         opt.value("-r", "--repeat", dest="repeat", type="int", default=0,
-                  help="Number of times to repeat the sleep"),
+                  help="How often to repeat it"),
         opt.flag("-i", "--interruptible", dest="interruptible",
-                 help="Allows the opcode to be interrupted by using a domain socket"),
+                 help="Can be ended early through a socket"),
         opt.flag("-l", "--no-locks", dest="no_locks",
-                 help="Don't take locks while performing the delay"),
+                 help="Hold no locks"),
         opt.DRY_RUN, opt.PRIORITY, *opt.SUBMITTING)),
     "submit-job": Command(_submit_job, "<op-list-file>...", 1, None, (
         opt.VERBOSE,
         opt.value("--op-repeat", dest="rep_op", type="int", default=1,
-                  help="Repeat the opcode sequence this number of times"),
+                  help="How often each job repeats its opcodes"),
         opt.value("--job-repeat", dest="rep_job", type="int", default=1,
-                  help="Repeat the job this number of times"),
-        opt.flag("--timing-stats", dest="timing_stats", help="Show timing stats"),
-        opt.flag("--each", dest="each", help="Submit each job separately"),
+                  help="How often each job is sent"),
+        opt.flag("--timing-stats", dest="timing_stats", help="Show how long it took"),
+        opt.flag("--each", dest="each", help="Send one job at a time"),
         opt.DRY_RUN, opt.PRIORITY)),
     "locks": Command(_locks, "[--interval N]", 0, 0, (
         opt.NO_HEADERS, opt.SEPARATOR, opt.OUTPUT, opt.VERBOSE,
         opt.value("--interval", dest="interval", type="int",
-                  help="Repeat this command every N seconds"))),
+                  help="Show it again every N seconds"))),
 }

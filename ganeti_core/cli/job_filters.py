@@ -58,7 +58,7 @@ _RULE = (
     opt.value("--priority", dest="priority", default="0",
               help="Priority of the rule: lower numbers are asked first"),
     opt.value("--predicates", dest="predicates", type="json", default=[],
-              help="List of predicates in the form of the Filter Predicates (JSON)"),
+              help="Predicates, as JSON"),
     opt.value("--action", dest="action", type="filteraction", default="CONTINUE",
               help='The action taken: ACCEPT, CONTINUE, PAUSE, REJECT or "RATE_LIMIT n"'),
 )

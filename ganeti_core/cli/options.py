@@ -97,51 +97,48 @@ def repeated(*names: str, dest: str, help: str, type: str = "identkeyval",
 
 
 DEBUG = OptionSpec("-d", "--debug", dest="debug", action="count", default=0,
-                   help="Increase debugging level")
-REASON = value("--reason", dest="reason", help="The reason for executing the command")
+                   help="Log and show more")
+REASON = value("--reason", dest="reason", help="Why this is done; kept with the job")
 COMMON = (DEBUG, REASON)
 
 PRIORITY = choice("--priority", dest="priority", metavar="low|normal|high",
-                  choices=list(PRIORITIES), help="Priority for opcode processing")
+                  choices=list(PRIORITIES), help="Priority of the job")
 DRY_RUN = flag("--dry-run", dest="dry_run",
-               help="Do not execute the operation, just run the check steps and verify if it"
-                    " could be executed")
+               help="Only check whether it could be done; change nothing")
 SUBMIT = flag("--submit", dest="submit_only",
-              help="Submit the job and return the job ID, but don't wait for the job to finish")
+              help="Print the job's number and do not wait for it")
 PRINT_JOBID = flag("--print-jobid", dest="print_jobid",
-                   help="Additionally print the job as first line on stdout (for scripting)")
+                   help="Print the job's number as the first line of stdout")
 SUBMITTING = (SUBMIT, PRINT_JOBID)
 
-FORCE = flag("-f", "--force", dest="force", help="Force the operation")
-CONFIRM = flag("--yes-do-it", dest="yes_do_it", help="Do not require confirmation")
-VERBOSE = flag("-v", "--verbose", dest="verbose", help="Increase the verbosity of the operation")
+FORCE = flag("-f", "--force", dest="force", help="Do not ask, and do it against doubts")
+CONFIRM = flag("--yes-do-it", dest="yes_do_it", help="Do not ask")
+VERBOSE = flag("-v", "--verbose", dest="verbose", help="Show more")
 
-NO_HEADERS = flag("--no-headers", dest="no_headers", help="Don't display column headers")
+NO_HEADERS = flag("--no-headers", dest="no_headers", help="Leave out the titles of the columns")
 SEPARATOR = value("--separator", dest="separator",
-                  help="Separator between output fields (defaults to one space)")
+                  help="Put this between the columns instead of aligning them")
 UNITS = choice("--units", dest="units", choices=["h", "m", "g", "t"],
-               help="Specify units for output (one of h/m/g/t)")
+               help="Unit of sizes: h chooses for people, or m, g, t")
 OUTPUT = value("-o", "--output", dest="output", metavar="FIELDS",
-               help="Comma separated list of output fields")
+               help="Fields to show, separated by commas; a leading + adds to the usual ones")
 FILTER = flag("-F", "--filter", dest="force_filter",
-              help="Force interpretation of the arguments as a filter")
+              help="The argument is a filter, not names")
 
 IALLOCATOR = value("-I", "--iallocator", dest="iallocator", metavar="<NAME>",
-                   help="Select nodes for the instance automatically using the <NAME> iallocator"
-                        " plugin")
+                   help="Let this instance allocator choose nodes")
 NODE_GROUP = value("-g", "--node-group", dest="nodegroup", metavar="<nodegroup>",
-                   help="Node group (name or uuid)")
+                   help="Name or UUID of a node group")
 SHUTDOWN_TIMEOUT = value("--shutdown-timeout", dest="shutdown_timeout", type="int", default=120,
-                         help="Maximum time to wait for instance shutdown")
+                         help="Seconds that the instance has to shut down")
 IGNORE_IPOLICY = flag("--ignore-ipolicy", dest="ignore_ipolicy",
-                      help="Ignore instance policy violations")
+                      help="Go on though the instance policy is violated")
 BEPARAMS = value("-B", "--backend-parameters", dest="beparams", type="keyval", default={},
-                 help="Backend parameters")
-NDPARAMS = value("--node-parameters", dest="ndparams", type="keyval", help="Node parameters")
+                 help="Memory, processors and the like: key=value,...")
+NDPARAMS = value("--node-parameters", dest="ndparams", type="keyval", help="Parameters of nodes: key=value,...")
 HV_STATE = repeated("--hypervisor-state", dest="hv_state",
-                    help="Hypervisor state dictionary, in the format hypervisor:option=value,...")
+                    help="Static hypervisor state: hypervisor:key=value,...")
 DISK_STATE = repeated("--disk-state", dest="disk_state",
-                      help="Disk state dictionary, in the format"
-                           " storage-type/identifier:option=value,...")
+                      help="Static storage state: type/name:key=value,...")
 DISK_PARAMS = repeated("-D", "--disk-parameters", dest="diskparams",
-                       help="Disk template parameters, in the format template:option=value,...")
+                       help="Parameters of a disk template: template:key=value,...")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 NAME = "ganeti-noded"
 RECOVERY_SECONDS = 300.0
+STOP_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,9 @@ class Noded:
     state: NodeState
     server: RpcServer
     workers: Workers
+
+    def __post_init__(self) -> None:
+        self._settling = threading.Thread(target=self._settle, name="settle", daemon=True)
 
     @classmethod
     def build(
@@ -74,7 +78,7 @@ class Noded:
         :raises ConfigurationError: the certificates cannot be used
         """
         self.server.start()
-        threading.Thread(target=self._settle, name="settle", daemon=True).start()
+        self._settling.start()
 
     def _settle(self) -> None:
         try:
@@ -86,8 +90,11 @@ class Noded:
     def stop(self) -> None:
         """Let calls under way end for a few seconds, then end them and all workers."""
         self.state.leave.set()
-        self.server.stop()
+        self.server.stop(STOP_SECONDS)
         self.workers.close()
+        if self._settling.is_alive():
+            # A hypervisor that hangs in its recovery does not keep the daemon from ending.
+            self._settling.join(STOP_SECONDS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import (
+    BlockDeviceError,
     GanetiError,
+    HypervisorError,
     JobCanceled,
     OpExecError,
     OpPrereqError,
@@ -110,6 +112,9 @@ class JobRunner:
             result = await self._attempt(index, state, interrupted=interrupted)
         except JobCanceled as exc:
             status, result = CANCELED, str(exc) or "Job canceled by request"
+        except (HypervisorError, BlockDeviceError) as exc:
+            # Clients know two ways in which an operation fails; a driver's error is the second.
+            status, result = ERROR, OpExecError(str(exc)).to_wire()
         except GanetiError as exc:
             status, result = ERROR, exc.to_wire()
         except Exception as exc:  # wall: a bug in an operation must not stop the engine

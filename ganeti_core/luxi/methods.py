@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Put
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ganeti_core.config.store import Change, Store
     from ganeti_core.jobs.engine import JobEngine
     from ganeti_core.opcodes.base import OpCode
-    from ganeti_core.plugins import PluginHost, PluginStatus
+    from ganeti_core.plugins import PluginHost
     from ganeti_core.query.engine import QueryEngine
 
 LONGEST_WAIT = 600.0
@@ -187,8 +187,8 @@ class Master:
     async def _query_tags(self, kind: Any, name: Any) -> Any:
         return tags_of(self.store.snapshot, kind, name)
 
-    async def _plugin_status(self) -> list[list[Any]]:
-        return [_plugin_row(status) for status in self.host.status()]
+    async def _plugin_status(self) -> list[dict[str, Any]]:
+        return [asdict(status) for status in self.host.status()]
 
     async def _debts(self) -> list[dict[str, Any]]:
         return [{"job": e.job, "node": e.node, "note": e.note, "reason": e.debt}
@@ -249,8 +249,3 @@ def _names(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise RequestError(_unreadable([value], "list"))
     return value
-
-
-def _plugin_row(status: PluginStatus) -> list[Any]:
-    return [status.kind, status.name, status.api, status.version, status.distribution,
-            status.problem, status.title]

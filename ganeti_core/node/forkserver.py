@@ -133,7 +133,8 @@ class ForkServer:
 
     def close(self) -> None:
         """End the server and all workers; returns when it is gone."""
-        self._control.close()
+        with self._guard:
+            self._control.close()
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
 

@@ -65,9 +65,15 @@ class Workers:
 
     def warm_up(self) -> None:
         """Make the idle workers, so that the first calls need not wait for a fork."""
-        made = [self._take() for _ in range(self.idle)]
-        for worker in made:
-            self._give_back(worker)
+        made: list[_Worker] = []
+        try:
+            while len(made) < self.idle and not self._closed:
+                made.append(self._take())
+        except (OSError, ForkServerLost) as exc:
+            log.warning("no worker processes are kept ready: %s", exc)
+        finally:
+            for worker in made:
+                self._give_back(worker)
 
     def run(
         self, request: HookRequest, deadline: float, feedback: Callable[[str], None]
@@ -105,9 +111,14 @@ class Workers:
             return _Worker(*server.spawn(), server)
 
     def _restarted(self, lost: ForkServer) -> ForkServer:
-        """Start another fork server in the place of `lost`, unless another thread has."""
+        """Start another fork server in the place of `lost`, unless another thread has.
+
+        :raises ForkServerLost: the pool was closed
+        """
         with self._guard:
-            if self.server is lost and not self._closed:
+            if self._closed:
+                raise ForkServerLost("the daemon is ending")
+            if self.server is lost:
                 log.error("the fork server has died: another one is started")
                 for worker in self._idle:
                     worker.sock.close()

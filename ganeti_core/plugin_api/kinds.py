@@ -76,6 +76,11 @@ class Kind(Generic[S]):
     optional: frozenset[str] = frozenset()
 
     @property
+    def title(self) -> str:
+        """One plugin of this kind, in words: ``disk template``."""
+        return self.name.replace("_", " ").removesuffix("s") if self.name != "os" else "OS"
+
+    @property
     def group(self) -> str:
         """The entry-point group of this kind's drivers."""
         return f"ganeti.{self.name}"

@@ -53,12 +53,12 @@ def _master_failover(session: Session, _arguments: list[str]) -> int:
 COMMANDS = {
     "destroy": Command(_destroy, options=(
         opt.flag("--yes-do-it", "--ya-rly", dest="yes_do_it",
-                 help="Destroy cluster"),)),
+                 help="Really destroy it"),)),
     "redist-conf": Command(_redist_conf, options=(
         *opt.SUBMITTING, opt.DRY_RUN, opt.PRIORITY, opt.CONFIRM)),
     "master-failover": Command(_master_failover, options=(
         opt.flag("--no-voting", dest="no_voting",
-                 help="Skip node agreement check (dangerous)"),
+                 help="Do not ask the other nodes (dangerous)"),
         opt.CONFIRM,
         opt.value("--ignore-offline-nodes", dest="ignore_offline_nodes",
                   help="Not supported: nodes marked offline have no vote"))),

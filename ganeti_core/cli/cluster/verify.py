@@ -33,14 +33,13 @@ COMMANDS = {
     "verify": Command(_verify, options=(
         opt.VERBOSE, opt.NODE_GROUP, opt.DRY_RUN, opt.PRIORITY,
         opt.flag("--debug-simulate-errors", dest="simulate_errors",
-                 help="Debugging option that makes the operation treat most runtime checks as"
-                      " failed"),
+                 help="Let most checks fail, to see their messages"),
         opt.flag("--error-codes", dest="error_codes",
-                 help="Enable parseable error messages"),
+                 help="Show the code of every error"),
         opt.flag("--no-nplus1-mem", dest="skip_nplusone_mem",
-                 help="Skip N+1 memory redundancy tests"),
+                 help="Do not check whether a node could fail"),
         opt.flag("--verify-ssh-clutter", dest="verify_clutter",
-                 help="Verify that Ganeti did not clutter up the 'authorized_keys' file"),
+                 help="Check for stray ssh keys"),
         opt.repeated("-I", "--ignore-errors", dest="ignore_errors", type="string",
-                     help="Error code that is told as a warning"))),
+                     help="Treat errors with this code as warnings"))),
 }

@@ -50,13 +50,13 @@ def _remove(session: Session, arguments: list[str]) -> int:
 
 _POLICY = (
     opt.value("--ipolicy-bounds-specs", dest="ipolicy_bounds_specs", type="bounds",
-              help="Complete instance specs limits: min:key=n,.../max:key=n,...[//...]"),
+              help="Smallest and largest instance: min:key=n,.../max:key=n,...[//...]"),
     opt.value("--ipolicy-disk-templates", dest="ipolicy_disk_templates", type="list",
-              help="Comma-separated list of enabled disk templates"),
+              help="Allowed disk templates, separated by commas"),
     opt.value("--ipolicy-vcpu-ratio", dest="ipolicy_vcpu_ratio", type="maybefloat",
-              help="The maximum allowed vcpu-to-cpu ratio"),
+              help="Most virtual processors per processor"),
     opt.value("--ipolicy-spindle-ratio", dest="ipolicy_spindle_ratio", type="maybefloat",
-              help="The maximum allowed instances to spindle ratio"),
+              help="Most instances per spindle"),
 )
 
 COMMANDS = {
@@ -64,8 +64,7 @@ COMMANDS = {
         opt.DRY_RUN, opt.PRIORITY, *opt.SUBMITTING, opt.NDPARAMS, opt.DISK_PARAMS, opt.HV_STATE,
         opt.DISK_STATE, *_POLICY,
         opt.value("--alloc-policy", dest="alloc_policy", metavar="POLICY",
-                  help="Allocation policy for the node group (one of preferred, last_resort,"
-                       " unallocable)"))),
+                  help="preferred, last_resort or unallocable"))),
     "remove": Command(_remove, "[--dry-run] <group>", 1, 1, (
         opt.DRY_RUN, opt.PRIORITY, *opt.SUBMITTING)),
 }

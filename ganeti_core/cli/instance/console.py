@@ -89,6 +89,6 @@ def _become(session: Session, command: list[str]) -> None:
 COMMANDS = {
     "console": Command(_console, "[--show-cmd] <instance-name>", 1, 1, (
         opt.flag("--show-cmd", dest="show_command",
-                 help="Show command instead of executing it"),
+                 help="Print the command and do not run it"),
         opt.PRIORITY)),
 }

@@ -106,10 +106,9 @@ def _info(session: Session, arguments: list[str]) -> int:
 COMMANDS = {
     "info": Command(_info, "[-s] {--all | <instance-name>...}", 0, None, (
         opt.flag("-s", "--static", dest="static",
-                 help="Only show configuration data, not runtime data"),
+                 help="Do not ask the nodes"),
         opt.flag("--all", dest="show_all",
-                 help="Show info on all instances on the cluster. This can take a long time to"
-                      " run, use wisely"),
+                 help="Show all instances"),
         opt.flag("--roman", dest="roman_integers", help="Accepted for compatibility, no effect"),
         opt.PRIORITY)),
 }

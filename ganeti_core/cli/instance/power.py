@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 _COMMON = (*SELECTION, *opt.SUBMITTING, opt.DRY_RUN, opt.PRIORITY)
 _IGNORE_OFFLINE = opt.flag("--ignore-offline", dest="ignore_offline",
-                           help="Ignore offline nodes and do as much as possible")
+                           help="Do what can be done though a node is offline")
 _NO_REMEMBER = opt.flag("--no-remember", dest="no_remember",
-                        help="Perform but do not record the change in the configuration")
-_FORCE = opt.flag("-f", "--force", dest="force", help="Force the operation")
+                        help="Do it, and leave the wanted state as it was")
+_FORCE = opt.flag("-f", "--force", dest="force", help="Do not ask, and do it against doubts")
 
 
 def _startup(session: Session, arguments: list[str]) -> int:
@@ -63,16 +63,16 @@ COMMANDS = {
     "startup": Command(_startup, "<instance>", 0, None, (
         _FORCE, *_COMMON, _IGNORE_OFFLINE, _NO_REMEMBER, opt.BEPARAMS,
         opt.value("-H", "--hypervisor-parameters", dest="hvparams", type="keyval", default={},
-                  help="Hypervisor parameters"),
-        opt.flag("--paused", dest="startup_paused", help="Start the instance in paused state"))),
+                  help="Parameters of the hypervisor: key=value,..."),
+        opt.flag("--paused", dest="startup_paused", help="Start, and hold before the first instruction"))),
     "shutdown": Command(_shutdown, "<instance>", 0, None, (
         _FORCE, *_COMMON, _IGNORE_OFFLINE, _NO_REMEMBER,
         opt.value("--timeout", dest="timeout", type="int", default=120,
-                  help="Maximum time to wait"))),
+                  help="Seconds that the instance has to shut down"))),
     "reboot": Command(_reboot, "<instance>", 0, None, (
         *_COMMON, opt.SHUTDOWN_TIMEOUT,
         opt.choice("-t", "--type", dest="reboot_type", metavar="<REBOOT>", default="hard",
-                   choices=["soft", "hard", "full"], help="Type of reboot: soft/hard/full"),
+                   choices=["soft", "hard", "full"], help="soft: in the guest, hard: by the hypervisor, full: stop and start"),
         opt.flag("--ignore-secondaries", dest="ignore_secondaries",
-                 help="Ignore errors from secondaries"))),
+                 help="Go on though the secondary node fails"))),
 }

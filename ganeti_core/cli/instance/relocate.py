@@ -63,10 +63,7 @@ def _failover(session: Session, arguments: list[str]) -> int:
 
 
 _CLEANUP = opt.flag("--cleanup", dest="cleanup",
-                    help="Instead of performing the migration/failover, try to recover from a"
-                         " failed cleanup. This is safe to run even if the instance is healthy,"
-                         " but it will create extra replication traffic and disrupt briefly the"
-                         " replication (like during the migration/failover)")
+                    help="Put in order what an earlier, failed move has left")
 _COMMON = (opt.FORCE, _CLEANUP, TARGET_NODE, opt.IALLOCATOR, opt.IGNORE_IPOLICY,
            *opt.SUBMITTING, opt.DRY_RUN, opt.PRIORITY)
 
@@ -74,11 +71,11 @@ COMMANDS = {
     "migrate": Command(_migrate, "[-f] <instance-name>", 1, 1, (
         *_COMMON, *MIGRATION_MODE, NO_RUNTIME_CHANGES,
         opt.flag("--allow-failover", dest="allow_failover",
-                 help="If migration is not possible fallback to failover"),
+                 help="Fail over when a migration is impossible"),
         opt.flag("--ignore-hvversions", dest="ignore_hvversions",
-                 help="Ignore imcompatible hypervisor versions between source and target"))),
+                 help="Go on though the nodes' hypervisor versions differ"))),
     "failover": Command(_failover, "[-f] <instance-name>", 1, 1, (
         *_COMMON, opt.SHUTDOWN_TIMEOUT,
         opt.flag("--ignore-consistency", dest="ignore_consistency",
-                 help="Ignore the consistency of the disks on the secondary"))),
+                 help="Go on though the other node's disks may be outdated"))),
 }

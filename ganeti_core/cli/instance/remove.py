@@ -31,6 +31,5 @@ COMMANDS = {
     "remove": Command(_remove, "[-f] <instance-name>", 1, 1, (
         opt.FORCE, opt.SHUTDOWN_TIMEOUT, *opt.SUBMITTING, opt.DRY_RUN, opt.PRIORITY,
         opt.flag("--ignore-failures", dest="ignore_failures",
-                 help="Remove the instance from the configuration even if there are failures"
-                      " during the removal process"))),
+                 help="Forget the instance though something of it could not be removed"))),
 }

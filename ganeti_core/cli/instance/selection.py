@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from ganeti_core.cli.session import Session
 
 _MODES = {
-    "--instance": ("instances", "Filter by instance name [default]"),
-    "--all": ("all", "Filter by any instance in the cluster"),
-    "--node": ("node", "Filter by node name (primary and secondary nodes)"),
-    "--primary": ("primary", "Filter by node name (primary)"),
-    "--secondary": ("secondary", "Filter by node name (secondary)"),
-    "--tags": ("tags", "Filter by instance tag"),
-    "--node-tags": ("node-tags", "Filter by node tag (primary and secondary)"),
-    "--pri-node-tags": ("pri-node-tags", "Filter by primary node tag"),
-    "--sec-node-tags": ("sec-node-tags", "Filter by secondary node tag"),
+    "--instance": ("instances", "The arguments are names of instances (default)"),
+    "--all": ("all", "All instances"),
+    "--node": ("node", "Instances of these nodes"),
+    "--primary": ("primary", "Instances whose primary node this is"),
+    "--secondary": ("secondary", "Instances whose secondary node this is"),
+    "--tags": ("tags", "Instances with one of these tags"),
+    "--node-tags": ("node-tags", "Instances of nodes with one of these tags"),
+    "--pri-node-tags": ("pri-node-tags", "The same for the primary node"),
+    "--sec-node-tags": ("sec-node-tags", "The same for the secondary node"),
 }
 
 SELECTION: tuple[OptionSpec, ...] = (
     *(OptionSpec(name, dest="multi_mode", action="store_const", const=mode, help=help)
       for name, (mode, help) in _MODES.items()),
     flag("--force-multiple", dest="force_multi",
-         help="Do not ask for confirmation when more than one instance is affected"),
+         help="Do not ask though several instances are affected"),
 )
 
 

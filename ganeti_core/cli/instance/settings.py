@@ -20,69 +20,67 @@ FILE_DRIVERS = ["loop", "blktap", "blktap2"]
 # A choice list would refuse the templates of further plugins: the master knows them.
 DISK_TEMPLATE = value("-t", "--disk-template", dest="disk_template", metavar="TEMPL",
                       help=f"Disk template ({', '.join(DISK_TEMPLATES)} or one of a plugin)")
-DISKS = repeated("--disk", dest="disks", help="Disk information, INDEX:size=SIZE,...")
-NICS = repeated("--net", dest="nics", help="NIC parameters, INDEX:link=NAME,...")
+DISKS = repeated("--disk", dest="disks", help="A disk: INDEX:size=SIZE,key=value,...")
+NICS = repeated("--net", dest="nics", help="A network card: INDEX:link=NAME,ip=ADDRESS,...")
 FILE_STORAGE_DIR = value("--file-storage-dir", dest="file_storage_dir", metavar="<DIR>",
-                         help="Relative path under default cluster-wide file storage dir")
+                         help="Folder for file disks, below the cluster's")
 FILE_DRIVER = choice("--file-driver", dest="file_driver", metavar="<DRIVER>",
-                     choices=FILE_DRIVERS, help="Driver to use for image files")
-OS_TYPE = value("-o", "--os-type", dest="os", metavar="<os>", help="What OS to run")
+                     choices=FILE_DRIVERS, help="How image files are attached")
+OS_TYPE = value("-o", "--os-type", dest="os", metavar="<os>", help="OS definition, NAME or NAME+VARIANT")
 FORCE_VARIANT = flag("--force-variant", dest="force_variant",
-                     help="Force an unknown variant")
+                     help="Take a variant that the OS definition does not list")
 OS_PARAMS = value("-O", "--os-parameters", dest="osparams", type="keyval", default={},
-                  help="OS parameters")
+                  help="Parameters of the OS definition: key=value,...")
 OS_PRIVATE = value("--os-parameters-private", dest="osparams_private", type="keyval", default={},
-                   help="Private OS parameters (kept, and not shown)")
+                   help="The same, kept but not shown")
 OS_SECRET_PARAMS = value("--os-parameters-secret", dest="osparams_secret", type="keyval",
-                         default={}, help="Secret OS parameters (won't be saved or logged)")
+                         default={}, help="The same, used once and kept nowhere")
 OS_SECRET = (OS_TYPE, FORCE_VARIANT, OS_PARAMS, OS_PRIVATE, OS_SECRET_PARAMS)
 NO_CONFLICTS = flag("--no-conflicts-check", dest="conflicts_check", off=True,
-                    help="Don't check for conflicting IPs")
+                    help="Do not check whether addresses are in use")
 NO_WAIT = flag("--no-wait-for-sync", dest="wait_for_sync", off=True,
-               help="Don't wait for sync (DANGEROUS!)")
+               help="Do not wait until mirrors are in sync (dangerous)")
 NO_NAME_CHECK = flag("--no-name-check", dest="name_check", off=True,
-                     help="Don't check that the instance's name is resolvable")
+                     help="The instance's name need not resolve")
 NO_IP_CHECK = flag("--no-ip-check", dest="ip_check", off=True,
-                   help="Don't check that the instance's IP is alive")
+                   help="Do not check whether the instance's address answers already")
 COMMUNICATION = value("-c", "--communication", dest="instance_communication", type="bool",
-                      help="Whether to enable instance communication")
+                      help="Give the instance a channel to its node")
 
 PLACEMENT = (
     value("-n", "--node", dest="node", metavar="<pnode>[:<snode>]",
-          help="Target node(s) for the new instance"),
+          help="Primary node, and secondary where disks are mirrored"),
     NODE_GROUP, IALLOCATOR, IGNORE_IPOLICY,
     flag("--opportunistic-locking", dest="opportunistic_locking",
-         help="Opportunistically acquire locks"),
+         help="Take those nodes whose locks are free"),
 )
 
 CREATION_OPTIONS = (
     BEPARAMS, DISKS, NICS, FILE_STORAGE_DIR, FILE_DRIVER, NO_CONFLICTS, NO_WAIT, NO_NAME_CHECK,
     NO_IP_CHECK, COMMUNICATION,
     value("-H", "--hypervisor-parameters", dest="hypervisor", type="identkeyval",
-          help="Hypervisor and hypervisor options, in the format hypervisor:option=value,..."),
-    flag("--no-nics", dest="no_nics", help="Do not create any network cards for the instance"),
+          help="Hypervisor with its parameters: name:key=value,..."),
+    flag("--no-nics", dest="no_nics", help="No network card at all"),
     value("-s", "--os-size", dest="sd_size", metavar="<size>", type="unit",
-          help="Disk size for a single-disk configuration, when not using the --disk option (in"
-               " MiB unless a suffix is used)"),
-    value("--tags", dest="tags", help="Comma-separated list of tags"),
-    flag("--no-start", dest="start", off=True, help="Do not start the instance after creation"),
-    flag("--no-install", dest="no_install", help="Do not install the OS"),
-    flag("--forthcoming", dest="forthcoming", help="Only reserve the resources"),
-    flag("--commit", dest="commit", help="Make a forthcoming instance a real one"),
+          help="One disk of this size, instead of --disk"),
+    value("--tags", dest="tags", help="Tags, separated by commas"),
+    flag("--no-start", dest="start", off=True, help="Leave the new instance stopped"),
+    flag("--no-install", dest="no_install", help="Leave the disks empty"),
+    flag("--forthcoming", dest="forthcoming", help="Only reserve what the instance will need"),
+    flag("--commit", dest="commit", help="Create an instance that was only reserved"),
     value("--helper-startup-timeout", dest="helper_startup_timeout", type="int",
-          help="Startup timeout for the helper VM"),
+          help="Seconds for the helper machine to start"),
     value("--helper-shutdown-timeout", dest="helper_shutdown_timeout", type="int",
-          help="Shutdown timeout for the helper VM"),
+          help="Seconds for the helper machine to stop"),
 )
 
 TARGET_NODE = value("-n", "--target-node", dest="dst_node", metavar="NODE",
-                    help="Target node")
+                    help="Where the instance goes")
 NO_RUNTIME_CHANGES = flag("--no-runtime-changes", dest="allow_runtime_chgs", off=True,
-                          help="Don't allow runtime changes")
+                          help="The instance's memory may not be changed on the way")
 MIGRATION_MODE = (
     flag("--non-live", dest="live", off=True,
-         help="Do a non-live migration (this usually means freeze the instance, save the state,"
-              " transfer and only then resume running on the secondary node)"),
+         help="Stop the instance, move its state, let it go on"),
     choice("--migration-mode", dest="migration_mode", choices=["live", "non-live"],
-           help="Override default migration mode (choose either live or non-live)"),
+           help="live or non-live, instead of the hypervisor's default"),
 )

@@ -87,9 +87,9 @@ COMMANDS = {
         _cancel, "{[--force] [--kill --yes-do-it] {--pending | --queued | --waiting} |"
                  " <job-id> [<job-id>...]}", 0, None,
         (*_BY_STATUS,
-         opt.flag("--kill", dest="kill", help="Kill running jobs with SIGKILL"),
+         opt.flag("--kill", dest="kill", help="End jobs that run already"),
          opt.flag("--yes-do-it", "--ya-rly", dest="yes_do_it",
-                  help="Really use --kill"))),
+                  help="Really do what --kill does"))),
     "change-priority": Command(
         _change_priority, "--priority <priority> {[--force] {--pending | --queued | --waiting} |"
                           " <job-id> [<job-id>...]}", 0, None,

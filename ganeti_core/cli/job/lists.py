@@ -51,7 +51,7 @@ COMMANDS = listing_commands(Listing(
         status_option("--running", ("running",), "Show jobs currently running only"),
         status_option("--error", ("error",), "Show failed jobs only"),
         status_option("--finished", FINISHED, "Show finished jobs only"),
-        flag("--archived", dest="archived", help="Include archived jobs in list"),
+        flag("--archived", dest="archived", help="Jobs that were archived"),
     ),
     condition=_by_status,
 ))

@@ -51,12 +51,11 @@ COMMANDS = {
             SECONDARY_IP, opt.NODE_GROUP, opt.VERBOSE, opt.PRIORITY, *CAPABLE, opt.NDPARAMS,
             opt.HV_STATE, opt.DISK_STATE,
             opt.flag("--readd", dest="readd",
-                     help="Readd old node after replacing it"),
+                     help="The node is known, and its host was made anew"),
             opt.flag("--no-ssh-key-check", dest="ssh_key_check", off=True,
-                     help="Disable SSH key fingerprint checking"),
+                     help="Accept any ssh host key"),
             opt.flag("--force-join", dest="force_join",
-                     help="Force the joining of a node"),
+                     help="Take in a host that seems to belong to a cluster"),
             opt.flag("--no-node-setup", dest="node_setup", off=True,
-                     help="Do not make initial SSH setup on remote node (needs to be done"
-                          " manually)"))),
+                     help="Do not prepare the host by ssh"))),
 }

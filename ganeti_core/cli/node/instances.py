@@ -114,7 +114,7 @@ COMMANDS = {
     "failover": Command(_failover, "[-f] <node>", 1, 1, (
         opt.FORCE, opt.IALLOCATOR, opt.PRIORITY,
         opt.flag("--ignore-consistency", dest="ignore_consistency",
-                 help="Ignore the consistency of the disks on the secondary"))),
+                 help="Go on though the other node's disks may be outdated"))),
     "migrate": Command(_migrate, "[-f] <node>", 1, 1, (
         opt.FORCE, *MIGRATION_MODE, TARGET_NODE, opt.IALLOCATOR, opt.PRIORITY,
         opt.IGNORE_IPOLICY, NO_RUNTIME_CHANGES, *opt.SUBMITTING)),
@@ -122,14 +122,13 @@ COMMANDS = {
         _evacuate, "[-f] {-I <iallocator> | -n <dst>} [-p | -s] [options...] <node>", 1, 1, (
             opt.FORCE, opt.IALLOCATOR, opt.PRIORITY, *opt.SUBMITTING,
             opt.flag("--ignore-soft-errors", dest="ignore_soft_errors",
-                     help="Ignore soft htools errors"),
+                     help="Go on though the allocator sees small problems"),
             opt.value("-n", "--new-secondary", dest="dst_node", metavar="NODE",
-                      help="New secondary node for the instances"),
+                      help="The instances' new secondary node"),
             opt.flag("--early-release", dest="early_release",
-                     help="Release the locks on the secondary node(s) early"),
+                     help="Let go of the old secondary's locks early"),
             opt.flag("-p", "--primary-only", dest="primary_only",
-                     help="Evacuate primary instances only"),
+                     help="Only instances whose primary node this is"),
             opt.flag("-s", "--secondary-only", dest="secondary_only",
-                     help="Evacuate secondary instances only (applies only to internally"
-                          " mirrored disk templates)"))),
+                     help="Only instances whose secondary node this is"))),
 }

@@ -46,11 +46,11 @@ def _role(short: str, name: str, dest: str, help: str) -> opt.OptionSpec:
 
 
 CAPABLE = (
-    _role("", "--master-capable", "master_capable", "Set the master_capable flag on the node"),
-    _role("", "--vm-capable", "vm_capable", "Set the vm_capable flag on the node"),
+    _role("", "--master-capable", "master_capable", "Whether the node may become a master candidate"),
+    _role("", "--vm-capable", "vm_capable", "Whether the node may run instances"),
 )
 SECONDARY_IP = opt.value("-s", "--secondary-ip", dest="secondary_ip", metavar="ADDRESS",
-                         help="Specify the secondary ip for the node")
+                         help="Address of the node in the network for replication")
 
 COMMANDS = {
     "modify": Command(_modify, "<node-name>", 1, 1, (
@@ -63,8 +63,8 @@ COMMANDS = {
         _role("-O", "--offline", "offline",
               "Set the offline flag on the node (cluster does not communicate with offline"
               " nodes)"),
-        _role("", "--node-powered", "node_powered", "Specify if the SoR for node is powered"),
+        _role("", "--node-powered", "node_powered", "Whether the node is recorded as powered on"),
         opt.flag("--auto-promote", dest="auto_promote",
-                 help="Lock all nodes and promote as needed to MC status"))),
+                 help="Make other nodes candidates where this one was one"))),
     "remove": Command(_remove, "<node-name>", 1, 1, (opt.DRY_RUN, opt.PRIORITY)),
 }

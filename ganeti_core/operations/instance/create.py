@@ -20,6 +20,7 @@ from ganeti_core.errors import (
     GanetiError,
     OpExecError,
     OpPrereqError,
+    RpcError,
 )
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.model import Disk, Instance, new_uuid
@@ -300,7 +301,7 @@ def _check_nodes(op: InstanceCreate, ctx: OpContext, plan: CreatePlan) -> None:
             _check_os(op, ctx, plan)
         facts = ctx.hook(primary, HYPERVISORS, instance.hypervisor, "host_facts")
         _check_disk_space(ctx, plan)
-    except OpExecError as exc:
+    except RpcError as exc:
         raise OpPrereqError(f"Node '{primary.name}' cannot be asked: {exc}", ECODE_ENVIRON) from exc
     wanted = filled_beparams(cluster, instance)["maxmem"]
     held = ctx.services.reservations.held_on(primary.uuid, ctx.owner).memory

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from ..errors import LoadError
 
@@ -96,9 +96,13 @@ def show_list(items: Iterable[str]) -> str:
 
 
 def fixed(value: float, digits: int) -> str:
-    """A number with so many decimals, halves rounded by the exact binary value."""
+    """A number with so many decimals; halves of the shortest decimal form go to the even side."""
+    value = float(value)
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
-    return f"{value:.{digits}f}"
+    place = Decimal(1).scaleb(-digits)
+    with localcontext() as context:
+        context.prec = 400
+        return f"{Decimal(repr(value)).quantize(place, ROUND_HALF_EVEN):f}"

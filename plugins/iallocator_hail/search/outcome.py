@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..formats.haskell import fixed
 from ..model.changes import Failure
 from .placement import Candidates
 
@@ -94,7 +95,7 @@ def show_score(score: Score) -> str:
     if isinstance(score, tuple):
         lost = ",".join(map(str, score[0]))
         return f"([{lost}],{score[1]})"
-    return f"{score:.8f}"
+    return fixed(score, 8)
 
 
 def describe(found: Found, names: Sequence[str]) -> str:

@@ -49,13 +49,13 @@ def score_table(components: Floats | None) -> str:
     rows = [["Field", "Value", "Weight"]]
     if components is not None:
         for (name, weight), value in zip(COMPONENTS, components.tolist(), strict=True):
-            rows.append([name, fixed(value, 8), f"x{weight:.2f}"])
+            rows.append([name, fixed(value, 8), f"x{fixed(weight, 2)}"])
     return columns(rows, [False, True, True], "   ")
 
 
 def general(value: float) -> str:
     """A number as messages show it: six decimals, or an exponent if tiny or huge."""
     if value == 0 or 0.1 <= abs(value) < 1e7:
-        return f"{value:.6f}"
+        return fixed(value, 6)
     mantissa, exponent = f"{value:.6e}".split("e")
     return f"{mantissa}e{int(exponent)}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..formats.haskell import fixed
 from ..errors import PlacementError
 from ..formats.names import common_suffix
 from ..model.arrays import Ints
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(settings: Settings, words: list[str]) -> int:
     no_arguments(words)
-    cluster = load_cluster(settings)
+    cluster = load_cluster(settings, ("original", "before balancing "))
     apply_monitoring(cluster, settings)
     _introduce(cluster, settings)
     if not cluster.instances:
@@ -40,7 +41,6 @@ def _run(settings: Settings, words: list[str]) -> int:
     _tell_size(cluster, settings)
     _tell_split(cluster, settings)
     group, nodes = choose_group(cluster, settings.group, only_used=True)
-    save_cluster(cluster, settings, "original", "before balancing ")
     return _Run(cluster, settings, group, nodes).run()
 
 
@@ -165,10 +165,10 @@ class _Run:
         score = float(weigh(components)[0])
         if self.settings.verbosity > 2:
             gap = " " if when == "Initial" else "   "
-            say(f"{when} coefficients:{gap}overall {score:.8f}")
+            say(f"{when} coefficients:{gap}overall {fixed(score, 8)}")
             say(score_table(components[:, 0] if len(scorer.online) else None))
         elif when == "Initial":
-            say(f"Initial score: {score:.8f}")
+            say(f"Initial score: {fixed(score, 8)}")
 
     def _tell_balanced(self, start: float, optimal: float) -> None:
         say(f"Cluster is already well balanced (initial score {general(start)},")
@@ -201,7 +201,7 @@ class _Run:
         name = self.instance_names[move.instance].ljust(widths[0])
         old, new = (self._pair(pair).ljust(widths[1]) for pair in (move.source, move.result))
         text = move_text(move, self.node_names)
-        return f"  {number:3d}. {name} {old} => {new} {move.score:12.8f} a={text}"
+        return f"  {number:3d}. {name} {old} => {new} {fixed(move.score, 8):>12} a={text}"
 
     def _pair(self, pair: tuple[int, int]) -> str:
         return ":".join(self.node_names[node] for node in pair if node >= 0)
@@ -210,7 +210,7 @@ class _Run:
         if self.settings.verbosity > 2 and moves:
             self._tell_score("Final", Scorer(self.cluster, self.nodes))
         elif moves:
-            say(f"Cluster score improved from {start:.8f} to {moves[-1].score:.8f}")
+            say(f"Cluster score improved from {fixed(start, 8)} to {fixed(moves[-1].score, 8)}")
         else:
             say("No solution found")
         if self.settings.verbosity >= 1:

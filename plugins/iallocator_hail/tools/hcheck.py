@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..formats.haskell import fixed
 from ..model.cluster import Cluster
 from ..model.score import Scorer, optimal_score
 from ..search.allocate import all_nodes, nodes_of
@@ -116,7 +117,7 @@ class _Machine:
             prefix = f"HCHECK_{name}_GROUP_{group.group + base}_"
             for (key, _), count in zip(_COUNTS, group.counts, strict=False):
                 say(f"{prefix}{key}={count}")
-            say(f"{prefix}SCORE={group.score:.8f}")
+            say(f"{prefix}SCORE={fixed(group.score, 8)}")
         prefix = f"HCHECK_{name}_CLUSTER_"
         totals = _totals(groups, self.settings)
         for (key, _), count in zip(_COUNTS, totals, strict=False):
@@ -142,26 +143,30 @@ class _Text:
 
     def verdict(self, bad: bool) -> None:
         if not self.settings.simulation:
-            say("Running in no-simulation mode.")
+            self._say("Running in no-simulation mode.")
         elif bad:
-            say("Cluster needs rebalancing.")
+            self._say("Cluster needs rebalancing.")
         else:
-            say("No need to rebalance cluster, no problems found.")
+            self._say("No need to rebalance cluster, no problems found.")
 
     def phase(self, name: str, groups: Sequence[_Health], bad: bool) -> None:
         when = "initially" if name == "INIT" else "after rebalancing"
         for group in groups:
             title = self.cluster.description.groups[group.group].name
-            say(f"\nStatistics for group {title} {when}")
+            self._say(f"\nStatistics for group {title} {when}")
             self._counts(group.counts)
-            say(f"    Group score: {group.score:.8f}")
-        say(f"\nCluster statistics {when}")
+            self._say(f"    Group score: {fixed(group.score, 8)}")
+        self._say(f"\nCluster statistics {when}")
         self._counts(_totals(groups, self.settings))
-        say(f"    Cluster is not healthy: {bad}")
+        self._say(f"    Cluster is not healthy: {bad}")
+
+    def _say(self, text: str) -> None:
+        if self.settings.verbosity > 0:
+            say(text)
 
     def _counts(self, counts: Sequence[int]) -> None:
         for (_, label), count in zip(_COUNTS, counts, strict=False):
-            say(f"    {label}: {count}")
+            self._say(f"    {label}: {count}")
 
     def close(self) -> None:
         pass

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..formats.haskell import fixed
 from ..model.arrays import Ints
 from ..model.cluster import Cluster
 from ..model.score import Scorer, weigh
@@ -41,7 +42,7 @@ def _run(settings: Settings, words: list[str]) -> int:
     components = scorer.components()
     say("Cluster coefficients:")
     say(score_table(components[:, 0] if len(scorer.online) else None))
-    say(f"Cluster score: {float(weigh(components)[0]):.8f}")
+    say(f"Cluster score: {fixed(weigh(components)[0], 8)}")
     return 0
 
 
@@ -55,7 +56,7 @@ def _introduce(cluster: Cluster, settings: Settings) -> None:
     say(f"Loaded cluster tags: {','.join(description.tags)}")
     if settings.verbosity > 2:
         say(f"Loaded cluster ipolicy: {show_policy(description.policy)}")
-    if not cluster.instances:
+    if not cluster.instances and settings.verbosity > 1:
         say("Cluster is empty.")
     counts = (
         _count(cluster.node_count, "node"),
@@ -95,7 +96,7 @@ def _tell_groups(cluster: Cluster) -> None:
                 str(len(bad)),
                 str(len(members)),
                 str(not len(bad)),
-                f"{Scorer(cluster, np.asarray(nodes)).base():.8f}",
+                fixed(Scorer(cluster, np.asarray(nodes)).base(), 8),
             ]
         )
     say("Node group information:")

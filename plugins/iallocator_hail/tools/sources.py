@@ -53,8 +53,10 @@ def _read(settings: Settings) -> Description:
     raise LoadError("No backend selected! Exiting.")
 
 
-def load_cluster(settings: Settings) -> Cluster:
+def load_cluster(settings: Settings, saved: tuple[str, str] | None = None) -> Cluster:
     """Read, build and adjust the cluster; warn about figures that do not add up.
+
+    What was loaded is saved under the suffix and message of `saved`, before any adjustment.
 
     :raises PlacementError: the data or the options are wrong.
     """
@@ -65,6 +67,8 @@ def load_cluster(settings: Settings) -> Cluster:
     except LoadError as exc:
         raise PlacementError(f"failed to load data, aborting: {exc}") from exc
     warn_unaccounted(cluster, settings)
+    if saved is not None:
+        save_cluster(cluster, settings, *saved)
     return adjust(cluster, settings)
 
 

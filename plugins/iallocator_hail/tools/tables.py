@@ -40,7 +40,7 @@ def _integer(name: str) -> Field:
 
 
 def _decimals(name: str) -> Field:
-    return lambda nodes, index: f"{nodes.row(name)[index]:.3f}"
+    return lambda nodes, index: fixed(nodes.row(name)[index], 3)
 
 
 def _status(nodes: _Nodes, index: int) -> str:
@@ -57,7 +57,7 @@ def _instance_memory(nodes: _Nodes, index: int) -> str:
 
 
 def _total(name: str, divisor: float = 1.0) -> Field:
-    return lambda nodes, index: f"{getattr(nodes.cluster.site, name)[index] / divisor:.0f}"
+    return lambda nodes, index: fixed(getattr(nodes.cluster.site, name)[index] / divisor, 0)
 
 
 def _figure(name: str) -> Field:
@@ -204,7 +204,7 @@ def instance_table(cluster: Cluster, shown: Sequence[int] | None = None) -> str:
                 str(instance.vcpus),
                 str(instance.memory),
                 str(instance.disk // 1024),
-                *(f"{load:.3f}" for load in cluster.loads[:, index]),
+                *(fixed(load, 3) for load in cluster.loads[:, index]),
             ]
         )
     return columns(rows, [False] * 5 + [True] * 7, " ")
