@@ -135,7 +135,8 @@ IGNORE_IPOLICY = flag("--ignore-ipolicy", dest="ignore_ipolicy",
                       help="Go on though the instance policy is violated")
 BEPARAMS = value("-B", "--backend-parameters", dest="beparams", type="keyval", default={},
                  help="Memory, processors and the like: key=value,...")
-NDPARAMS = value("--node-parameters", dest="ndparams", type="keyval", help="Parameters of nodes: key=value,...")
+NDPARAMS = value("--node-parameters", dest="ndparams", type="keyval",
+                 help="Parameters of nodes: key=value,...")
 HV_STATE = repeated("--hypervisor-state", dest="hv_state",
                     help="Static hypervisor state: hypervisor:key=value,...")
 DISK_STATE = repeated("--disk-state", dest="disk_state",

@@ -77,7 +77,7 @@ def _hypervisor_parameters(given: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _ispecs(name: str, dest: str, what: str) -> opt.OptionSpec:
     return opt.value(name, dest=dest, type="keyval", default={},
-                     help=f"{what} specs: list of key=value, where key is one of min, max, std")
+                     help=f"{what}: min=n,max=n,std=n")
 
 
 _OPTIONS = (
@@ -98,7 +98,8 @@ _OPTIONS = (
               help="Length of the prefix of the master's address"),
     opt.value("-N", "--nic-parameters", dest="nicparams", type="keyval", default={},
               help="Defaults for network cards: key=value,..."),
-    opt.flag("--no-etc-hosts", dest="modify_etc_hosts", off=True, help="Accepted for compatibility: /etc/hosts is never changed"),
+    opt.flag("--no-etc-hosts", dest="modify_etc_hosts", off=True,
+             help="Accepted for compatibility: /etc/hosts is never changed"),
     opt.flag("--no-ssh-init", dest="modify_ssh_setup", off=True,
              help="Accepted for compatibility: no ssh keys are made"),
     opt.value("-s", "--secondary-ip", dest="secondary_ip", metavar="ADDRESS",

@@ -64,7 +64,8 @@ COMMANDS = {
         _FORCE, *_COMMON, _IGNORE_OFFLINE, _NO_REMEMBER, opt.BEPARAMS,
         opt.value("-H", "--hypervisor-parameters", dest="hvparams", type="keyval", default={},
                   help="Parameters of the hypervisor: key=value,..."),
-        opt.flag("--paused", dest="startup_paused", help="Start, and hold before the first instruction"))),
+        opt.flag("--paused", dest="startup_paused",
+                 help="Start, and hold before the first instruction"))),
     "shutdown": Command(_shutdown, "<instance>", 0, None, (
         _FORCE, *_COMMON, _IGNORE_OFFLINE, _NO_REMEMBER,
         opt.value("--timeout", dest="timeout", type="int", default=120,
@@ -72,7 +73,8 @@ COMMANDS = {
     "reboot": Command(_reboot, "<instance>", 0, None, (
         *_COMMON, opt.SHUTDOWN_TIMEOUT,
         opt.choice("-t", "--type", dest="reboot_type", metavar="<REBOOT>", default="hard",
-                   choices=["soft", "hard", "full"], help="soft: in the guest, hard: by the hypervisor, full: stop and start"),
+                   choices=["soft", "hard", "full"],
+                   help="soft: in the guest, hard: by the hypervisor, full: stop and start"),
         opt.flag("--ignore-secondaries", dest="ignore_secondaries",
                  help="Go on though the secondary node fails"))),
 }

@@ -26,7 +26,8 @@ FILE_STORAGE_DIR = value("--file-storage-dir", dest="file_storage_dir", metavar=
                          help="Folder for file disks, below the cluster's")
 FILE_DRIVER = choice("--file-driver", dest="file_driver", metavar="<DRIVER>",
                      choices=FILE_DRIVERS, help="How image files are attached")
-OS_TYPE = value("-o", "--os-type", dest="os", metavar="<os>", help="OS definition, NAME or NAME+VARIANT")
+OS_TYPE = value("-o", "--os-type", dest="os", metavar="<os>",
+                help="OS definition, NAME or NAME+VARIANT")
 FORCE_VARIANT = flag("--force-variant", dest="force_variant",
                      help="Take a variant that the OS definition does not list")
 OS_PARAMS = value("-O", "--os-parameters", dest="osparams", type="keyval", default={},

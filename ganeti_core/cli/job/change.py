@@ -76,9 +76,9 @@ def _change_priority(session: Session, arguments: list[str]) -> int:
 
 
 _BY_STATUS = (
-    status_option("--pending", _WAITING, "Select jobs pending execution or being cancelled"),
-    status_option("--queued", ("queued",), "Select queued jobs only"),
-    status_option("--waiting", ("waiting",), "Select jobs waiting for locks only"),
+    status_option("--pending", _WAITING, "All jobs that have not begun"),
+    status_option("--queued", ("queued",), "All queued jobs"),
+    status_option("--waiting", ("waiting",), "All jobs that wait for locks"),
     opt.FORCE,
 )
 

@@ -46,7 +46,8 @@ def _role(short: str, name: str, dest: str, help: str) -> opt.OptionSpec:
 
 
 CAPABLE = (
-    _role("", "--master-capable", "master_capable", "Whether the node may become a master candidate"),
+    _role("", "--master-capable", "master_capable",
+          "Whether the node may become a master candidate"),
     _role("", "--vm-capable", "vm_capable", "Whether the node may run instances"),
 )
 SECONDARY_IP = opt.value("-s", "--secondary-ip", dest="secondary_ip", metavar="ADDRESS",
@@ -57,12 +58,11 @@ COMMANDS = {
         opt.FORCE, *opt.SUBMITTING, opt.DRY_RUN, opt.PRIORITY, *CAPABLE, SECONDARY_IP,
         opt.NDPARAMS, opt.HV_STATE, opt.DISK_STATE,
         _role("-C", "--master-candidate", "master_candidate",
-              "Set the master_candidate flag on the node"),
+              "Whether the node is a master candidate"),
         _role("-D", "--drained", "drained",
-              "Set the drained flag on the node (excluded from allocation operations)"),
+              "Whether the node gets no new instances"),
         _role("-O", "--offline", "offline",
-              "Set the offline flag on the node (cluster does not communicate with offline"
-              " nodes)"),
+              "Whether the node is left alone"),
         _role("", "--node-powered", "node_powered", "Whether the node is recorded as powered on"),
         opt.flag("--auto-promote", dest="auto_promote",
                  help="Make other nodes candidates where this one was one"))),
