@@ -34,7 +34,7 @@ def _tool(program: str, commands: dict[str, tuple[str, str]], **aliases: str) ->
 
 
 CLUSTER = _tool("gnt-cluster", {
-    "destroy": ("cluster.lifecycle", "Really destroy it"),
+    "destroy": ("cluster.lifecycle", "Destroy cluster"),
     "getmaster": ("cluster.facts", "Shows the cluster master"),
     "info": ("cluster.info", "Show cluster configuration"),
     "init": ("cluster.init", "Initialises a new cluster configuration"),
