@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from dataclasses import dataclass
@@ -59,14 +60,17 @@ def follow(client: LuxiClient, job_id: int, *, feedback: bool = True) -> list[An
                 return _outcome(*state)
             if changed or entries:
                 continue
-        _tell_why_it_waits(job_id, state, told)
+        status = state[0] if state else None
+        if status in _WAITING_FOR and status not in told:
+            told.add(status)
+            _tell_why_it_waits(client, job_id, status)
 
 
-def _tell_why_it_waits(job_id: int, state: list[Any] | None, told: set[str]) -> None:
-    status = state[0] if state else None
-    if status in _WAITING_FOR and status not in told:
-        told.add(status)
-        print(_WAITING_FOR[status].format(job_id), file=sys.stderr, flush=True)
+def _tell_why_it_waits(client: LuxiClient, job_id: int, status: str) -> None:
+    lines = [_WAITING_FOR[status].format(job_id)]
+    with contextlib.suppress(errors.GanetiError):  # the reason is an extra, not worth a failure
+        lines += [f"  {reason}" for reason in client.explain_job(job_id)]
+    print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 def _outcome(status: str, opstatus: list[str], opresult: list[Any]) -> list[Any]:

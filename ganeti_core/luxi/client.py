@@ -180,8 +180,9 @@ class LuxiClient:
     def set_watcher_pause(self, until: float | None) -> Any:
         return self.call("SetWatcherPause", until)
 
-    def explain_job(self, job_id: int) -> Any:
-        return self.call("ExplainJob", job_id)
+    def explain_job(self, job_id: int) -> list[str]:
+        """Tell in sentences what the job waits for."""
+        return list(self.call("ExplainJob", job_id))
 
     # Queries
 

@@ -126,7 +126,7 @@ def test_init_refuses_what_it_would_have_to_ignore(run) -> None:
 def test_why_prints_the_explanation(run) -> None:
     ran = run(["gnt-job", "why", "7"], ["ExplainJob", [7], ["waits for lock node/a",
                                                           "held by job 6"]])
-    assert ran.out == "- waits for lock node/a\n- held by job 6\n"
+    assert ran.out == "waits for lock node/a\nheld by job 6\n"
 
 
 def start(program: str, *argv: str, root: str, **more) -> subprocess.Popen[bytes]:

@@ -15,6 +15,9 @@ class ScriptedMaster:
         self.steps = list(steps)
         self.waits = []
 
+    def explain_job(self, job_id):
+        return ["It waits for job 4."]
+
     def wait_for_job_change(self, job_id, fields, previous, log_serial, *, wait):
         self.waits.append((previous, log_serial, wait))
         return self.steps.pop(0)
@@ -45,7 +48,8 @@ def test_a_job_that_does_not_start_is_explained_once(capsys) -> None:
                             state("success"))
     waiting.follow(master, 5)
     assert capsys.readouterr().err == (
-        "Job 5 is waiting in queue\nJob 5 is trying to acquire all necessary locks\n")
+        "Job 5 is waiting in queue\n  It waits for job 4.\n"
+        "Job 5 is trying to acquire all necessary locks\n  It waits for job 4.\n")
 
 
 def test_an_answer_without_news_is_not_a_busy_loop(capsys) -> None:
@@ -54,6 +58,15 @@ def test_an_answer_without_news_is_not_a_busy_loop(capsys) -> None:
     master = ScriptedMaster(unchanged, unchanged, unchanged, state("success"))
     waiting.follow(master, 5)
     assert all(wait > 0 for _, _, wait in master.waits)
+    assert capsys.readouterr().err.count("Job 5 is waiting in queue\n") == 1
+
+
+def test_a_master_that_cannot_explain_is_no_failure(capsys) -> None:
+    class Older(ScriptedMaster):
+        def explain_job(self, job_id):
+            raise errors.RequestError("unknown method")
+
+    waiting.follow(Older(state("queued"), None, state("success")), 5)
     assert capsys.readouterr().err == "Job 5 is waiting in queue\n"
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ganeti_core.cli.document import print_document
 from ganeti_core.cli.lists import job_number
 from ganeti_core.cli.session import Command
 
@@ -12,12 +11,9 @@ if TYPE_CHECKING:
     from ganeti_core.cli.session import Session
 
 
-def _plain(explanation: Any) -> Any:
-    return [explanation] if isinstance(explanation, dict) else explanation
-
-
 def _why(session: Session, arguments: list[str]) -> int:
-    print_document(_plain(session.client.explain_job(job_number(arguments[0]))))
+    for sentence in session.client.explain_job(job_number(arguments[0])):
+        print(sentence)
     return 0
 
 
