@@ -80,6 +80,11 @@ class Noded:
         self.server.start()
         self._settling.start()
 
+    def settled(self, seconds: float) -> bool:
+        """Wait for what `start` does in the background; tells whether it is done."""
+        self._settling.join(seconds)
+        return not self._settling.is_alive()
+
     def _settle(self) -> None:
         try:
             self.workers.warm_up()
@@ -94,7 +99,7 @@ class Noded:
         self.workers.close()
         if self._settling.is_alive():
             # A hypervisor that hangs in its recovery does not keep the daemon from ending.
-            self._settling.join(STOP_SECONDS)
+            self.settled(STOP_SECONDS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -57,7 +57,7 @@ class Moody:
             wait_for(ctx.root / "go")
         if name == "raise":
             raise RuntimeError("reading is hard")
-        return None
+        return
 
     @hookimpl
     def start(self, ctx, instance, paused):

@@ -86,6 +86,7 @@ class OneNode:
             forks = ForkServer.fork(place, host)
         noded = Noded.build(place, host, forks, ("127.0.0.1", 0))
         noded.start()
+        noded.settled(10)
         return cls(paths, noded, NodeClients(certs.TlsIdentity.of(paths), lambda: epoch))
 
     @property

@@ -44,7 +44,7 @@ def test_changing_hook_runs_in_another_process_that_is_used_again(node):
 
 def test_typed_error_arrives_as_it_was_raised_and_keeps_the_worker(node):
     node.start("fine.before")
-    with pytest.raises(HypervisorError, match="^no memory left$"):
+    with pytest.raises(HypervisorError, match=r"^no memory left$"):
         node.start("typed")
     node.start("fine.after")
 
@@ -58,7 +58,7 @@ def test_typed_error_arrives_as_it_was_raised_and_keeps_the_worker(node):
     ("quits", r"the worker process died \(exit status 3\)"),
 ])
 def test_hook_that_fails_unforeseen_names_plugin_and_hook(node, mood, says):
-    with pytest.raises(PluginError, match=f"plugin hypervisors moody: start: {says}"):
+    with pytest.raises(PluginError, match=rf"plugin hypervisors moody: start: {says}"):
         node.start(mood)
     node.start("fine.next")
 

@@ -15,7 +15,6 @@ from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.server import Limits, RpcServer
 from ganeti_core.rpc.wire import success
 
-
 LIMITS = Limits()
 
 
