@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from ganeti_core.errors import ParameterError
 
 from .expression import All, AnyOf, Compare, Contains, Expression, Match, Not, Truth
-from .patterns import compile_pattern, search
+from .patterns import compile_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,7 +168,7 @@ def _match_test(text: str) -> Callable[[Any], bool]:
         if not isinstance(value, str):
             raise ParameterError("Invalid field value used in regexp matching, expecting string "
                                  f"but got '{_shown(value)}'")
-        return search(pattern, value)
+        return pattern.search(value)
 
     return test
 

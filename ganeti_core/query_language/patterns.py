@@ -1,15 +1,10 @@
 """Regular expressions of filters, kept from stalling the master.
 
-A filter comes from any client and runs inside the master, and Python's engine backtracks: some
-patterns take time exponential in the length of the value. So a pattern is refused when it
-
-- is longer than `MAX_PATTERN` characters,
-- repeats, without a small bound, a group that itself contains a repetition or an alternative
-  (``(a+)+``, ``(a|ab)*``): the exponential ones,
-- has more than `MAX_REPEATS` unbounded repetitions: the cost is polynomial of that degree,
-- refers back to a group, or looks around;
-
-and only the first `MAX_SUBJECT` characters of a value are searched.
+A filter comes from any client and runs inside the master, and Python's `re` backtracks: some
+patterns take it time exponential in the length of the value, with every thread waiting. So
+patterns are checked by `re` and matched by an automaton, in linear time. What an automaton cannot
+do is refused: references back to groups and looking around. Patterns of more than `MAX_PATTERN`
+characters, or that are large once their counted repetitions are written out, are refused too.
 """
 
 from __future__ import annotations
@@ -20,22 +15,10 @@ from functools import lru_cache
 
 from ganeti_core.errors import RequestError
 
-MAX_PATTERN = 500
-MAX_REPEATS = 4
-MAX_SUBJECT = 1000
-SMALL_BOUND = 10
-"""A repetition of at most so many is not counted as unbounded."""
+from .automaton import Automaton, TooLargeError
+from .regex import UnsupportedError, parse_regex
 
-_TOKEN = re.compile(
-    r"""(?P<special>\\[1-9]                   # back reference, by number
-        | \(\?(?:P=|[^:)a-zA-Z-]))           # by name; look-around, conditional, comment
-      | \\. | \[\^?\]?(?:\\.|[^\]\\])*\]      # an escape, a character class
-      | (?P<open>\((?:\?(?:P<\w+>|[a-zA-Z-]*:|[a-zA-Z]+\)))?)
-      | (?P<close>\))
-      | (?P<repeat>[*+?]|\{\d*(?:,\d*)?\}) [?+]?
-      | (?P<alternative>\|)
-      | .""",
-    re.VERBOSE | re.DOTALL)
+MAX_PATTERN = 500
 
 _PEER_TEXTS = {
     "missing ), unterminated subpattern": "missing )",
@@ -45,36 +28,39 @@ _PEER_TEXTS = {
 }
 
 
-@lru_cache(maxsize=256)
-def compile_pattern(text: str) -> re.Pattern[str]:
-    """Compile a checked pattern.
+@lru_cache(maxsize=32)
+def compile_pattern(text: str) -> Automaton:
+    """Compile a pattern.
 
-    :raises RequestError: it is no regular expression, or could take too long
+    :raises RequestError: it is no regular expression, or one that cannot be matched in linear time
     """
     if len(text) > MAX_PATTERN:
         raise RequestError(f"Regular expression too long: more than {MAX_PATTERN} characters")
+    _check_syntax(text)
+    try:
+        return Automaton(parse_regex(text))
+    except UnsupportedError as exc:
+        raise RequestError(f"Regular expression refused, it {exc}: {text}") from exc
+    except (TooLargeError, RecursionError) as exc:
+        raise RequestError(f"Regular expression refused, it is too large: {text}") from exc
+
+
+def _check_syntax(text: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            pattern = re.compile(text)
+            re.compile(text)
     except re.error as exc:
         message = _PEER_TEXTS.get(exc.msg, exc.msg)
         position = len(text) if exc.msg in _PEER_TEXTS else exc.pos
         raise RequestError(f'({position},"{message}")') from exc
     except (Warning, OverflowError, RecursionError, ValueError) as exc:
         raise RequestError(f'(0,"{exc}")') from exc
-    _refuse_slow(text)
-    return pattern
 
 
 def check_pattern(text: str) -> None:
     """:raises RequestError: as `compile_pattern`"""
     compile_pattern(text)
-
-
-def search(pattern: re.Pattern[str], value: str) -> bool:
-    """Whether the pattern matches somewhere in (the searched part of) `value`."""
-    return pattern.search(value, 0, MAX_SUBJECT) is not None
 
 
 def glob_pattern(glob: str) -> str:
@@ -85,46 +71,3 @@ def glob_pattern(glob: str) -> str:
     translated = {"*": "[^.]*", "?": "[^.]"}
     parts = re.findall(r"[*?]|[^*?]+", re.sub(r"\*+", "*", glob))
     return rf"^{''.join(translated.get(part) or re.escape(part) for part in parts)}(\.|$)"
-
-
-def _refuse_slow(text: str) -> None:
-    """:raises RequestError: see this module's docstring"""
-    risky = [False]  # per open group: does it hold a repetition or an alternative?
-    closed_risky = False  # whether what the next repetition would repeat is such a group
-    repeats = 0
-    for token in _TOKEN.finditer(text):
-        if token["special"]:
-            raise _slow("refers back or looks around", text)
-        if token["open"]:
-            if not token["open"].endswith(")"):
-                risky.append(False)
-            closed_risky = False
-        elif token["close"]:
-            closed_risky = risky.pop()
-            risky[-1] = risky[-1] or closed_risky
-        elif token["repeat"] and not _is_bounded(token["repeat"]):
-            if closed_risky:
-                raise _slow("repeats a group that repeats or chooses", text)
-            repeats += 1
-            risky[-1] = True
-            closed_risky = False
-        elif token["repeat"]:
-            risky[-1] = True
-        else:
-            risky[-1] = risky[-1] or bool(token["alternative"])
-            closed_risky = False
-    if repeats > MAX_REPEATS:
-        raise _slow(f"has more than {MAX_REPEATS} open repetitions", text)
-
-
-def _is_bounded(repeat: str) -> bool:
-    if repeat == "?":
-        return True
-    if not repeat.startswith("{"):
-        return False
-    high = repeat.strip("{}").rpartition(",")[2]
-    return high.isdigit() and int(high) <= SMALL_BOUND
-
-
-def _slow(why: str, text: str) -> RequestError:
-    return RequestError(f"Regular expression refused, it {why}: {text}")
