@@ -34,22 +34,33 @@ def pci_bus(machine: str) -> str:
     return "pcie.0" if "q35" in machine else "pci.0"
 
 
+def room(hvparams: Mapping[str, Any]) -> range:
+    """The PCI slots that disks and NICs may have."""
+    last = LAST_SLOT[pci_bus(hvparams["machine_version"])]
+    return range(int(hvparams["kvm_pci_reservations"]), last + 1)
+
+
+def slot(device: DiskSpec | NicSpec, hvparams: Mapping[str, Any]) -> int:
+    """The slot that a device's index gives it; may lie outside of `room`."""
+    slots = room(hvparams)
+    return slots.stop - 1 - device.index if isinstance(device, DiskSpec) else (
+        slots.start + device.index)
+
+
 def slots(instance: InstanceSpec) -> dict[str, int]:
     """PCI slot of each of the instance's disks and NICs, by uuid.
 
     :raises HypervisorError: there are more devices than slots
     """
     params = instance.hvparams
-    first = int(params["kvm_pci_reservations"])
-    last = LAST_SLOT[pci_bus(params["machine_version"])]
-    found = {nic.uuid: first + nic.index for nic in instance.nics}
+    on_bus: list[DiskSpec | NicSpec] = [*instance.nics]
     if params["disk_type"] not in BUSLESS:
-        found |= {disk.uuid: last - disk.index for disk in instance.disks}
-    room = range(first, last + 1)
-    if len(set(found.values())) < len(found) or not set(found.values()) <= set(room):
+        on_bus += instance.disks
+    found = {device.uuid: slot(device, params) for device in on_bus}
+    if len(set(found.values())) < len(found) or not set(found.values()) <= set(room(params)):
         raise HypervisorError(
             f"{len(instance.disks)} disks and {len(instance.nics)} NICs do not fit into the "
-            f"{len(room)} PCI slots that kvm_pci_reservations leaves")
+            f"{len(room(params))} PCI slots that kvm_pci_reservations leaves")
     return found
 
 

@@ -8,9 +8,11 @@ from typing import Any
 from ganeti_core.plugin_api import (
     Console,
     Description,
+    DiskSpec,
     HookContext,
     HypervisorError,
     InstanceSpec,
+    NicSpec,
     NodeRef,
     OpPrereqError,
     hookimpl,
@@ -21,9 +23,9 @@ from ganeti_core.plugin_api.data import (
     MigrationTarget,
     RunningInstance,
 )
-from ganeti_core.plugin_api.hypervisor import LIVE_MIGRATION, NEEDS_PORT
+from ganeti_core.plugin_api.hypervisor import HOTPLUG, LIVE_MIGRATION, NEEDS_PORT
 
-from . import checks, consoles, host, lifecycle, migration, parameters
+from . import checks, consoles, host, hotplug, lifecycle, migration, parameters
 from .command_line import Mode
 from .engine import Versions, choose_engine, find_binary
 from .guests import STATE_VERSION, Guest, all_guests, guest
@@ -41,7 +43,7 @@ class KvmHypervisor:
         return Description(
             api_version=0, title="QEMU virtual machines, with KVM where it works",
             parameters=parameters.schema(), state_version=STATE_VERSION,
-            capabilities=frozenset({LIVE_MIGRATION, NEEDS_PORT}))
+            capabilities=frozenset({HOTPLUG, LIVE_MIGRATION, NEEDS_PORT}))
 
     @hookimpl
     def validate(self, ctx: HookContext, params: dict[str, Any]) -> None:
@@ -122,6 +124,7 @@ class KvmHypervisor:
         source = guest(ctx, instance.name)
         if source.pid() is None:
             raise HypervisorError(f"instance {instance.name} does not run on {ctx.node}")
+        migration.check_same(source, _complete(instance))
         migration.send(source, target, parameters.filled(instance.hvparams), live)
 
     @hookimpl
@@ -146,6 +149,16 @@ class KvmHypervisor:
                 migration.settle_target(end)
             case _:
                 migration.dismiss_target(end)
+
+    @hookimpl
+    def hotplug(
+        self, ctx: HookContext, instance: InstanceSpec, action: str,
+        disk: DiskSpec | None, nic: NicSpec | None,
+    ) -> None:
+        device = disk or nic
+        if device is None:
+            raise HypervisorError(f"nothing was given to {action}")
+        hotplug.change(guest(ctx, instance.name), action, device)
 
     def _launch(
         self, ctx: HookContext, found: Guest, instance: InstanceSpec, mode: Mode

@@ -130,7 +130,7 @@ class Guest:
         """Delete the folder; harmless twice."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def kill(self, patience: float = 3.0) -> None:
+    def kill(self, patience: float = 2.0) -> None:
         """End every process of the guest and delete its folder.
 
         :raises HypervisorError: a process hangs in the kernel; its folder stays

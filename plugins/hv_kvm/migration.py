@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ganeti_core.plugin_api import HypervisorError
+from ganeti_core.plugin_api import HypervisorError, InstanceSpec
 from ganeti_core.plugin_api.data import MigrationStatus, MigrationTarget
 
+from . import devices
 from .guests import Guest, Runtime
 from .parameters import PARAMETERS
 from .qmp import Qmp, QmpRefused, QmpUnreachable
@@ -46,6 +47,30 @@ def receive(guest: Guest, address: str, hvparams: Mapping[str, Any]) -> Migratio
     if not port:
         raise HypervisorError(f"QEMU does not tell on which port it awaits {guest.name}")
     return MigrationTarget(address=address, port=port)
+
+
+def check_same(guest: Guest, instance: InstanceSpec) -> None:
+    """Check that the target, which follows the config, gives the guest the machine it has.
+
+    :raises HypervisorError: it was changed since its start
+    """
+    runtime = guest.load()
+    if runtime is None:
+        raise HypervisorError(f"it is not known how {guest.name} was started; restart it")
+    had, has = _machine(runtime.spec, runtime.slots), _machine(instance, devices.slots(instance))
+    if changed := [what for what in had if had[what] != has[what]]:
+        raise HypervisorError(
+            f"{guest.name} runs with another {' and '.join(changed)} than its configuration says, "
+            "so it cannot be migrated live; restart it first")
+
+
+def _machine(instance: InstanceSpec, slots: Mapping[str, int]) -> dict[str, object]:
+    params = instance.hvparams
+    shape = ("machine_version", "cpu_type", "disk_type", "nic_type", "serial_console", "vga",
+             "usb_mouse", "acpi", "scsi_controller_type")
+    return {
+        "memory size": instance.memory, "number of CPUs": instance.vcpus,
+        "order of devices": dict(slots), **{name: params[name] for name in shape}}
 
 
 def send(

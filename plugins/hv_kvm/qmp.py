@@ -10,6 +10,7 @@ import json
 import socket
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -74,8 +75,13 @@ class Qmp:
     ) -> None:
         self._socket.close()
 
-    def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
+    def execute(
+        self, command: str, arguments: dict[str, Any] | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> Any:
         """Run a command and give its answer; events that come meanwhile are kept.
+
+        `descriptors` are handed over with the command.
 
         :raises QmpRefused: QEMU said no
         :raises QmpUnreachable: no answer in time, or the connection is lost
@@ -86,7 +92,7 @@ class Qmp:
         deadline = time.monotonic() + self._limit
         try:
             self._socket.settimeout(self._limit)
-            self._socket.sendall(json.dumps(message).encode() + b"\n")
+            self._send(json.dumps(message).encode() + b"\n", descriptors)
         except OSError as exc:
             raise QmpUnreachable(f"QEMU hung up before {command}") from exc
         while True:
@@ -100,6 +106,10 @@ class Qmp:
                 raise QmpRefused(command, str(error.get("class")), str(error.get("desc")))
             else:
                 return answer.get("return")
+
+    def _send(self, data: bytes, descriptors: Sequence[int]) -> None:
+        sent = socket.send_fds(self._socket, [data], descriptors) if descriptors else 0
+        self._socket.sendall(data[sent:])
 
     def seen(self, name: str) -> bool:
         """Tell whether an event of that name came during the commands so far."""
