@@ -1,4 +1,11 @@
-"""Matches regular expressions in time linear in the text: a deterministic automaton, made lazily.
+"""Matches the regular expressions of filters in time linear in the text.
+
+A filter comes from any client and runs inside the master, and Python's `re` backtracks: some
+patterns take it time exponential in the length of the value, with every thread waiting. So `re`
+checks a pattern's syntax and a deterministic automaton, made lazily, matches it. What an automaton
+cannot do is refused: references back to groups and looking around. Patterns of more than
+`MAX_PATTERN` characters, or that are large once their counted repetitions are written out, are
+refused too.
 
 A state is the set of places in the expression that the text read so far can have led to, with
 what the last character was (for ``^``, ``$`` and ``\\b``). What follows on a character is computed
@@ -7,9 +14,23 @@ when it is first met and then known, so a long listing costs a dictionary look-u
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from .regex import Assertion, Chars, Choice, Repetition, Sequence, Tree, is_word
+from ganeti_core.errors import RequestError
+
+from .patterns import check_syntax
+from .regex import (
+    Assertion,
+    Chars,
+    Choice,
+    Repetition,
+    Sequence,
+    Tree,
+    UnsupportedError,
+    is_word,
+    parse_regex,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +61,21 @@ class _State:
 
 class TooLargeError(ValueError):
     """The expression, its counted repetitions written out, has too many places."""
+
+
+@lru_cache(maxsize=32)
+def compile_pattern(text: str) -> Automaton:
+    """Compile a pattern.
+
+    :raises RequestError: it is no regular expression, or one that cannot be matched in linear time
+    """
+    check_syntax(text)
+    try:
+        return Automaton(parse_regex(text))
+    except UnsupportedError as exc:
+        raise RequestError(f"Regular expression refused, it {exc}: {text}") from exc
+    except (TooLargeError, RecursionError) as exc:
+        raise RequestError(f"Regular expression refused, it is too large: {text}") from exc
 
 
 class Automaton:

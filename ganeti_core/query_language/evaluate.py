@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ganeti_core.errors import ParameterError
 
+from .automaton import compile_pattern
 from .expression import All, AnyOf, Compare, Contains, Expression, Match, Not, Truth
-from .patterns import compile_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable

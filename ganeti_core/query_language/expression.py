@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.errors import RequestError
 
-from .patterns import check_pattern
+from .automaton import compile_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -156,7 +156,7 @@ def _unequal(operands: list[Any]) -> Expression:
 def _match(operands: list[Any]) -> Expression:
     field, value = _pair(operands)
     pattern = _string(value)
-    check_pattern(pattern)
+    compile_pattern(pattern)  # refuses what it cannot match
     return Match(field, pattern)
 
 

@@ -1,22 +1,11 @@
-"""Regular expressions of filters, kept from stalling the master.
-
-A filter comes from any client and runs inside the master, and Python's `re` backtracks: some
-patterns take it time exponential in the length of the value, with every thread waiting. So
-patterns are checked by `re` and matched by an automaton, in linear time. What an automaton cannot
-do is refused: references back to groups and looking around. Patterns of more than `MAX_PATTERN`
-characters, or that are large once their counted repetitions are written out, are refused too.
-"""
+"""Regular expressions of filters, as far as clients care: their syntax, and globs."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from functools import lru_cache
 
 from ganeti_core.errors import RequestError
-
-from .automaton import Automaton, TooLargeError
-from .regex import UnsupportedError, parse_regex
 
 MAX_PATTERN = 500
 
@@ -28,24 +17,10 @@ _PEER_TEXTS = {
 }
 
 
-@lru_cache(maxsize=32)
-def compile_pattern(text: str) -> Automaton:
-    """Compile a pattern.
-
-    :raises RequestError: it is no regular expression, or one that cannot be matched in linear time
-    """
+def check_syntax(text: str) -> None:
+    """:raises RequestError: `text` is no regular expression, or longer than `MAX_PATTERN`"""
     if len(text) > MAX_PATTERN:
         raise RequestError(f"Regular expression too long: more than {MAX_PATTERN} characters")
-    _check_syntax(text)
-    try:
-        return Automaton(parse_regex(text))
-    except UnsupportedError as exc:
-        raise RequestError(f"Regular expression refused, it {exc}: {text}") from exc
-    except (TooLargeError, RecursionError) as exc:
-        raise RequestError(f"Regular expression refused, it is too large: {text}") from exc
-
-
-def _check_syntax(text: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -56,11 +31,6 @@ def _check_syntax(text: str) -> None:
         raise RequestError(f'({position},"{message}")') from exc
     except (Warning, OverflowError, RecursionError, ValueError) as exc:
         raise RequestError(f'(0,"{exc}")') from exc
-
-
-def check_pattern(text: str) -> None:
-    """:raises RequestError: as `compile_pattern`"""
-    compile_pattern(text)
 
 
 def glob_pattern(glob: str) -> str:

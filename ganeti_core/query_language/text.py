@@ -21,15 +21,16 @@ for itself, for patterns use many.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ganeti_core.errors import GanetiError, RequestError
 
-from .expression import MAX_DEPTH
-from .patterns import check_pattern, glob_pattern
+from .patterns import check_syntax, glob_pattern
 
 MAX_TEXT = 65_536
+MAX_NESTING = 16
+"""Brackets and negations inside each other; the list form, which has up to three levels for one
+here, is refused beyond its own limit."""
 
 _FLAGS = frozenset("is")
 _COMPARISONS = {"==": "==", "=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
@@ -68,8 +69,7 @@ class FilterSyntaxError(GanetiError):
         self.position = position
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(NamedTuple):
     kind: TokenKind
     text: str
     start: int
@@ -135,8 +135,7 @@ class _Parser:
         return terms[0] if len(terms) == 1 else ["&", *terms]
 
     def _negation(self, depth: int) -> list[Any]:
-        # Each level of text may become two of the list form, which has the same limit.
-        if depth > MAX_DEPTH // 3:
+        if depth > MAX_NESTING:
             raise FilterSyntaxError(self.text, "Nested too deeply", self.token.start)
         if self._accept("field", "not"):
             return ["!", self._negation(depth + 1)]
@@ -211,7 +210,7 @@ class _Parser:
 
     def _checked(self, pattern: str, position: int) -> str:
         try:
-            check_pattern(pattern)
+            check_syntax(pattern)
         except RequestError as exc:
             raise FilterSyntaxError(
                 self.text, f"Invalid regular expression ({exc})", position) from exc

@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ganeti_core.errors import RequestError
-from ganeti_core.query_language.patterns import MAX_PATTERN, compile_pattern
+from ganeti_core.query_language.automaton import compile_pattern
+from ganeti_core.query_language.patterns import MAX_PATTERN
 
 USUAL = [
     "^inst[12]", "^(inst1|inst2)\\.", "web.*\\.example\\.(com|org)$", "(?i)WEB", "(?is)a.B",
@@ -74,7 +75,8 @@ def test_what_needs_backtracking_is_refused(pattern: str) -> None:
 def test_long_large_and_broken_patterns_are_refused() -> None:
     with pytest.raises(RequestError, match="too long"):
         compile_pattern("a" * (MAX_PATTERN + 1))
-    for large in ("a{3000}", "((a{50}){50}){50}", "(){9999999}", "((a?){40}){60}", "((((a{9}){9}){9}){9}){9}"):
+    for large in ("a{3000}", "((a{50}){50}){50}", "(){9999999}", "((a?){40}){60}",
+                  "((((a{9}){9}){9}){9}){9}"):
         with pytest.raises(RequestError, match="too large"):
             compile_pattern(large)
     with pytest.raises(RequestError):
