@@ -57,7 +57,7 @@ def prepare_node(
 def _is_enrolled(paths: Paths, name: str, address: str) -> bool:
     clients = NodeClients(TlsIdentity.of(paths), lambda: 0)
     try:
-        clients.call(Peer(name, name, address, DEFAULT_PORT, ""), service_call("node.ping"))
+        clients.call(Peer("", name, address, DEFAULT_PORT, ""), service_call("node.ping"))
     except GanetiError:
         return False
     finally:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 1
+START_GAP = 1_000_000
+"""Serials skipped at every start, so that none is ever used twice: a group that reached a copy but
+was lost here must not look like the next one of the same number."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -91,7 +94,7 @@ class Journal:
         """Held by who validates on top of uncommitted entries, until its own is submitted."""
         self.on_failure: Callable[[], None] = lambda: None
         self._entries: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
-        self._db = _open(path)
+        self._db = open_database(path)
         self._check()
         self._thread = threading.Thread(target=self._write_loop, name="journal", daemon=True)
         self._thread.start()
@@ -101,8 +104,7 @@ class Journal:
             problem = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if problem != "ok":
                 raise sqlite3.DatabaseError(problem)
-            with self._db:
-                self._db.executescript(_SCHEMA)
+            prepare_schema(self._db)
             meta = dict(self._db.execute("SELECT key, value FROM meta"))
         except sqlite3.Error as exc:
             self._db.close()
@@ -116,6 +118,7 @@ class Journal:
                 f"the database {self.path} was written by a newer version (schema {version}, this "
                 f"one knows {SCHEMA_VERSION})")
         self.serial = int(meta.get("journal_serial", 0))
+        self._next = self.serial + START_GAP
 
     def meta(self) -> dict[str, str]:
         """Read all of the small facts."""
@@ -205,7 +208,8 @@ class Journal:
         if self.broken is not None:
             return self.broken
         writes = [write for entry in group for write in entry.writes]
-        serial = self.serial + 1
+        serial = self._next
+        self._next += 1
         writes.append(Write("meta", ("journal_serial",), str(serial)))
         try:
             self.replicas.begin(serial, writes)
@@ -241,7 +245,11 @@ def _settle(outcome: Future[None], error: BaseException | None) -> None:
         outcome.set_exception(error)
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open or make a database file, mode 0600, with our settings.
+
+    :raises StoreBroken: it cannot be opened
+    """
     fresh = not path.exists()
     try:
         if fresh:
@@ -254,6 +262,12 @@ def _open(path: Path) -> sqlite3.Connection:
     except (sqlite3.Error, OSError) as exc:
         raise StoreBroken(f"cannot open the database {path}: {exc}") from exc
     return db
+
+
+def prepare_schema(db: sqlite3.Connection) -> None:
+    """Make the tables that are missing."""
+    with db:
+        db.executescript(_SCHEMA)
 
 
 def apply_writes(db: sqlite3.Connection, writes: Sequence[Write]) -> None:

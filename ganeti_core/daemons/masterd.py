@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.bootstrap.enrol import enrol_info
+from ganeti_core.bootstrap.voting import poll, why_not_start
 from ganeti_core.config.journal import Journal
+from ganeti_core.config.replica import position_of
+from ganeti_core.config.replicate import Replicator
 from ganeti_core.config.reservations import Reservations
 from ganeti_core.config.store import Store
 from ganeti_core.daemons.process import Daemon, set_up_logging
-from ganeti_core.errors import GanetiError
+from ganeti_core.daemons.replication import RpcLink
+from ganeti_core.errors import ECODE_STATE, GanetiError, OpPrereqError
 from ganeti_core.jobs.engine import JobEngine
 from ganeti_core.locking import LockManager
 from ganeti_core.luxi.methods import Master
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAME = "ganeti-masterd"
+SYNCHRONISE_SECONDS = 5.0
+"""How long a starting master waits for candidates to catch up before it serves."""
 DEBT_INTERVAL = 5.0
 """Seconds between two looks at nodes that are owed something."""
 
@@ -59,7 +65,11 @@ class _Locks:
 class MasterDaemon:
     """All parts of a running master. `paths` are those of its node."""
 
-    def __init__(self, paths: Paths, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, paths: Paths, loop: asyncio.AbstractEventLoop, stop: asyncio.Event
+    ) -> None:
+        self._loop = loop
+        self._stop = stop
         self.journal = Journal(paths.database)
         self.store = Store(self.journal)
         self.host = PluginHost()
@@ -68,6 +78,10 @@ class MasterDaemon:
         self.events = Events()
         self.events.load()
         self.nodes = NodeClients(TlsIdentity.of(paths), lambda: self.store.snapshot.epoch)
+        self.replicator = Replicator(
+            RpcLink(self.store, self.nodes, paths), paths.database,
+            position_of(self.journal.meta()), fenced=self._fence)
+        self.journal.replicas = self.replicator
         self.locks = LockManager()
         self.live = LiveNodes(self.nodes, lambda: settings_of(self.store.snapshot))
         self.engine = JobEngine(loop, self.store, self.locks)
@@ -94,38 +108,55 @@ class MasterDaemon:
             remember_debts=debts.remember, touched=self.live.touched, locks=self.locks.describe,
             settings=settings_of, live=self.live, hook_context=hook_context, paths=paths)
 
-    async def run(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
-        """Serve until `stop` is set; `ready` is called when clients are answered."""
+    def _fence(self, reason: str) -> None:
+        """A newer master was seen: change nothing any more, and end."""
+        log.critical("this master was replaced: %s", reason)
+        self.store.fence(reason)
+        self._loop.call_soon_threadsafe(self._stop.set)
+
+    def check_vote(self) -> str:
+        """Why this master may not start; empty when it may."""
+        found = poll(self.store.snapshot, self.store.snapshot.cluster.master_node, self.nodes)
+        return why_not_start(found, position_of(self.journal.meta()))
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until told to stop; `ready` is called when clients are answered."""
         await self.luxi.start()
+        # Candidates first: else the first commit would have to note each of them as stale.
+        await asyncio.to_thread(self.replicator.synchronise, SYNCHRONISE_SECONDS)
         await self.engine.recover()
         self.engine.open()
         self._payer.start()
         log.info("the master daemon is ready")
         ready()
-        await stop.wait()
+        await self._stop.wait()
         log.info("the master daemon stops")
         await self.luxi.close()
         await self.engine.close()
         self._stopping.set()
         await asyncio.to_thread(self._payer.join)
-        self.nodes.close()
         await asyncio.to_thread(self.journal.close)
+        self.replicator.close()
+        self.nodes.close()
 
     def _pay_debts(self) -> None:
         while not self._stopping.wait(DEBT_INTERVAL):
             try:
                 self.engine.debts.pay_all(self.nodes)
+                self.replicator.poke()
             except Exception:  # wall: the loop outlives whatever one look met
                 log.exception("paying debts")
 
 
-async def _serve(paths: Paths, ready: Callable[[], None]) -> None:
+async def _serve(paths: Paths, ready: Callable[[], None], *, no_voting: bool) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    daemon = MasterDaemon(paths, loop)
-    await daemon.run(stop, ready)
+    daemon = MasterDaemon(paths, loop, stop)
+    if not no_voting and (problem := await asyncio.to_thread(daemon.check_vote)):
+        raise OpPrereqError(problem, ECODE_STATE)
+    await daemon.run(ready)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -133,6 +164,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=NAME, description="The master daemon of the cluster.")
     parser.add_argument("-f", "--foreground", action="store_true", help="stay in the foreground")
     parser.add_argument("-d", "--debug", action="count", default=0, help="log more")
+    parser.add_argument("--no-voting", action="store_true",
+                        help="do not ask the nodes whether there is a newer master (dangerous)")
+    parser.add_argument("--yes-do-it", action="store_true", help="do not ask for confirmation")
     options = parser.parse_args(argv)
     paths = Paths.from_environment()
     return run_daemon(paths, options)
@@ -146,7 +180,7 @@ def run_daemon(paths: Paths, options: Any) -> int:
     with Daemon(paths, NAME, foreground=options.foreground) as process:
         set_up_logging(process.log_file, debug=bool(options.debug), foreground=options.foreground)
         try:
-            asyncio.run(_serve(paths, process.ready))
+            asyncio.run(_serve(paths, process.ready, no_voting=options.no_voting))
         except GanetiError as exc:
             log.critical("%s", exc)
             process.failed(str(exc))

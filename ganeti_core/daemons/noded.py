@@ -6,11 +6,13 @@ import argparse
 import logging
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganeti_core.bootstrap.enrol import Enrolment, enrol
+from ganeti_core.config.replica import Replica
 from ganeti_core.daemons.process import (
     Daemon,
     end_on_signals,
@@ -64,7 +66,8 @@ class Noded:
         world = World(place, host)
         workers = Workers(forks, lambda: ForkServer.launch(place))
         state = NodeState(world, Dispatcher(world, workers), Candidates.of(paths),
-                          Epochs(paths.epoch), Outcomes.in_folder(paths.calls))
+                          Epochs(paths.epoch), Outcomes.in_folder(paths.calls),
+                          Replica(paths.database))
         enrolment = Enrolment(paths)
         server = RpcServer(
             TlsIdentity.of(paths), state.candidates, NodeService(state, enrolment.answer),
@@ -88,7 +91,7 @@ class Noded:
     def _settle(self) -> None:
         try:
             self.workers.warm_up()
-            recover(self.state, {}, RECOVERY_SECONDS)
+            recover(self.state, {}, time.monotonic() + RECOVERY_SECONDS)
         except Exception:  # wall: a daemon that cannot recover guests still serves
             log.exception("recovery failed")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ganeti_core.config.replica import Replica
     from ganeti_core.node.dispatch import Dispatcher
     from ganeti_core.node.world import World
     from ganeti_core.rpc.access import Candidates, Epochs
@@ -25,4 +26,5 @@ class NodeState:
     candidates: Candidates
     epochs: Epochs
     outcomes: Outcomes
+    replica: Replica
     leave: threading.Event = field(default_factory=threading.Event)

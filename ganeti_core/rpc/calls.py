@@ -43,6 +43,13 @@ SERVICES: dict[str, Service] = {
     "node.scripts": Service(changes=True, timeout=600.0),
     "node.recover": Service(changes=True, timeout=120.0),
     "node.leave": Service(changes=True),
+    "node.stop_master": Service(timeout=10.0),
+    # These check the epoch of their argument themselves: recording each would double its fsyncs.
+    "replica.position": Service(timeout=10.0),
+    "replica.append": Service(timeout=10.0),
+    "replica.copy": Service(timeout=60.0),
+    "replica.mark": Service(timeout=5.0),
+    "replica.promise": Service(timeout=5.0),
     "call.outcome": Service(timeout=10.0),
 }
 

@@ -8,6 +8,7 @@ from ganeti_core.node.services import (
     cluster_files,
     facts,
     recovery,
+    replica,
     scripts,
     simple,
     survey,
@@ -33,5 +34,11 @@ SERVICE_FUNCTIONS: dict[str, Callable[[NodeState, dict[str, Any], float], Any]] 
     "node.leave": cluster_files.leave,
     "node.scripts": scripts.run_scripts,
     "node.recover": recovery.recover,
+    "node.stop_master": replica.stop_master,
+    "replica.position": replica.position,
+    "replica.append": replica.append,
+    "replica.copy": replica.copy,
+    "replica.mark": replica.mark,
+    "replica.promise": replica.promise,
 }
 """(state, plain arguments, deadline on the monotonic clock) -> plain result"""

@@ -88,7 +88,7 @@ def _asked(ctx: OpContext, node: Node) -> Node:
 
     :raises OpPrereqError: no daemon with a certificate of this cluster answers there
     """
-    peer = Peer(node.uuid or node.name, node.name, node.primary_ip, node.port, "")
+    peer = Peer(node.uuid, node.name, node.primary_ip, node.port, "")
     try:
         facts = ctx.services.nodes.call(peer, service_call("node.facts"))
     except GanetiError as exc:
