@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.errors import GanetiError, PluginError
 from ganeti_core.node.hooks import HookRequest, hook_envelope, hook_failure
+from ganeti_core.node.world import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ganeti_core.node.running import RunningCall
     from ganeti_core.node.workers import Workers
     from ganeti_core.node.world import World
     from ganeti_core.rpc.wire import Envelope
@@ -36,16 +38,17 @@ class Dispatcher:
     _running: dict[object, tuple[str, float]] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, request: HookRequest, deadline: float) -> Envelope:
-        """Run one hook; never raises. `deadline` is on the monotonic clock."""
+    def run(self, request: HookRequest, call: RunningCall) -> Envelope:
+        """Run one hook as (a part of) `call`; never raises."""
         lines: list[str] = []
         try:
             where = request.where()
             if where.changes and not where.quick:
-                envelope = self.workers.run(request, deadline, lines.append)
+                envelope = self.workers.run(request, call, lines.append)
             else:
-                with self._watched(request, deadline):
-                    envelope = hook_envelope(self.world, request, lines.append)
+                asked = Asked(lines.append, lambda: call.is_ending() or call.abandoned())
+                with self._watched(request, call.deadline):
+                    envelope = hook_envelope(self.world, request, asked)
         except GanetiError as exc:
             envelope = hook_failure(exc, request)
         return {**envelope, "feedback": lines} if lines else envelope

@@ -13,6 +13,7 @@ the daemon starts another one, as a fresh program.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -158,6 +159,8 @@ def _begin(control: socket.socket, place: Place, host: PluginHost) -> None:
         # The daemon decides when to end; what a terminal sends goes to everyone.
         signal.signal(number, signal.SIG_IGN)
     _close_others(control.fileno())
+    # What is loaded now stays in memory shared with all workers, untouched by their collectors.
+    gc.freeze()
     _Loop(control, place, host).run()
 
 
@@ -193,7 +196,7 @@ class _Loop:
         poll = select.poll()
         poll.register(self.control, select.POLLIN)
         while True:
-            if poll.poll(1000) and not self._serve_one():
+            if poll.poll(5000) and not self._serve_one():
                 break
             self._reap()
         for pid in self._living:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import ECODE_INVAL, GanetiError, NotSupported, OpPrereqError, PluginError
-from ganeti_core.node.world import World, find_kind
+from ganeti_core.node.world import UNHEARD, Asked, World, find_kind
 from ganeti_core.plugin_api import codec
 from ganeti_core.rpc.wire import Envelope, failure, success
 
@@ -73,9 +73,7 @@ def function(request: HookRequest) -> Callable[..., Any]:
         raise NotSupported(f"{request.kind} have no hook {request.hook} on this node") from None
 
 
-def run_hook(
-    world: World, request: HookRequest, feedback: Callable[[str], None] = lambda _: None
-) -> Any:
+def run_hook(world: World, request: HookRequest, asked: Asked = UNHEARD) -> Any:
     """Call the hook and answer its result as plain JSON.
 
     :raises GanetiError: what the hook raised; `PluginError` for what its contract does not name
@@ -88,7 +86,7 @@ def run_hook(
         raise OpPrereqError(f"{request.title}: {exc}", ECODE_INVAL) from exc
     hook = getattr(world.hooks(kind, request.driver, request.settings), request.hook)
     if "ctx" in spec.__code__.co_varnames[: spec.__code__.co_argcount]:
-        arguments["ctx"] = world.context(request.kind, request.driver, request.settings, feedback)
+        arguments["ctx"] = world.context(request.kind, request.driver, request.settings, asked)
     try:
         return codec.encode(hook(**arguments))
     except GanetiError:
@@ -99,12 +97,10 @@ def run_hook(
         raise PluginError.in_hook(request.title, f"{type(exc).__name__}: {said}") from exc
 
 
-def hook_envelope(
-    world: World, request: HookRequest, feedback: Callable[[str], None] = lambda _: None
-) -> Envelope:
+def hook_envelope(world: World, request: HookRequest, asked: Asked = UNHEARD) -> Envelope:
     """Run the hook and wrap what came of it."""
     try:
-        return success(run_hook(world, request, feedback))
+        return success(run_hook(world, request, asked))
     except GanetiError as exc:
         return hook_failure(exc, request)
 

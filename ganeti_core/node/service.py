@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import ECODE_INVAL, GanetiError, NotSupported, OpPrereqError
+from ganeti_core.errors import GanetiError, NotSupported
 from ganeti_core.node.hooks import HookRequest
+from ganeti_core.node.running import RunningCall
 from ganeti_core.node.services import SERVICE_FUNCTIONS
 from ganeti_core.node.subjects import Subjects
 from ganeti_core.rpc.access import Role, check_access, role_of
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from ganeti_core.rpc.server import Request
 
 log = logging.getLogger(__name__)
-
-Stranger = "Callable[[Caller, str, dict[str, Any]], Any]"
 
 
 @dataclass
@@ -58,46 +57,51 @@ class NodeService:
         if role is Role.ANONYMOUS and self.strangers is not None:
             return success(self.strangers(caller, request.service, request.args))
         check_access(role, request.service)
-        act, changes = self._plan(request)
+        call = RunningCall(
+            f"{_title(request)} (call {request.call_id or 'without id'})",
+            time.monotonic() + request.timeout, request.abandoned)
+        act, changes = self._plan(request, call)
         if not changes:
             return act()
         self.state.epochs.admit(request.epoch)
-        log.info("%s (call %s, epoch %d)", _title(request), request.call_id, request.epoch)
+        log.info("%s, epoch %d", call.title, request.epoch)
         if not request.call_id:
-            return self._alone(request, act)
+            return self._alone(request, call, act)
         return self.state.outcomes.run_once(
-            request.call_id, request.timeout, lambda: self._alone(request, act))
+            request.call_id, request.timeout, lambda: self._alone(request, call, act))
 
-    def _plan(self, request: Request) -> tuple[Callable[[], Envelope], bool]:
+    def _plan(
+        self, request: Request, call: RunningCall
+    ) -> tuple[Callable[[], Envelope], bool]:
         """Find what answers the request, and whether it changes the node.
 
         The contract decides that, not the caller.
         """
-        deadline = time.monotonic() + request.timeout
         if request.service == HOOK:
             hook = HookRequest.from_args(request.args)
             where = hook.where()
-            return lambda: self.state.dispatcher.run(hook, deadline), where.changes
+            return lambda: self.state.dispatcher.run(hook, call), where.changes
         if request.service not in SERVICES:
             raise NotSupported(f"this node knows no service {request.service}")
         function = SERVICE_FUNCTIONS[request.service]
-        return (lambda: success(function(self.state, request.args, deadline)),
+        return (lambda: success(function(self.state, request.args, call.deadline)),
                 SERVICES[request.service].changes)
 
-    def _alone(self, request: Request, act: Callable[[], Envelope]) -> Envelope:
+    def _alone(
+        self, request: Request, call: RunningCall, act: Callable[[], Envelope]
+    ) -> Envelope:
         """Act while no other call changes the same object.
 
         Half the call's time may go into waiting: the rest must do for the work, since what is
         killed halfway has to be undone.
         """
-        title = f"{_title(request)} (call {request.call_id or 'without id'})"
         try:
-            with self._subjects.hold(request.subject, title, request.timeout / 2):
+            with self._subjects.hold(request.subject, call, request.timeout / 2):
                 return act()
         except GanetiError as exc:
             return failure(exc)
         except Exception as exc:  # wall: what failed unforeseen is still the call's outcome
-            log.exception("%s failed", title)
+            log.exception("%s failed", call.title)
             return internal_failure(exc)
 
 
@@ -106,8 +110,3 @@ def _title(request: Request) -> str:
         return request.service
     return "{} {}: {}".format(
         *(str(request.args.get(key)) for key in ("kind", "driver", "hook")))
-
-
-def refuse_bad_arguments(exc: TypeError) -> OpPrereqError:
-    """Turn a decoding error of a service's arguments into one that the caller understands."""
-    return OpPrereqError(str(exc), ECODE_INVAL)

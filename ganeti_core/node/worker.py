@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
+import select
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from ganeti_core.errors import GanetiError, PluginError
 from ganeti_core.node import channel
 from ganeti_core.node.hooks import HookRequest, hook_failure, run_hook
 from ganeti_core.node.sessions import die_with_parent
-from ganeti_core.node.world import Place, World
+from ganeti_core.node.world import Asked, Place, World
 from ganeti_core.rpc.wire import success
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ def become_worker(parent: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     die_with_parent(parent)
-    gc.enable()
 
 
 def serve(sock: socket.socket, place: Place, host: PluginHost) -> None:
@@ -37,8 +36,9 @@ def serve(sock: socket.socket, place: Place, host: PluginHost) -> None:
     world = World(place, host)
     try:
         while True:
-            tainted = _answer(sock, world, channel.receive(sock))
-            if tainted:
+            message = channel.receive(sock)
+            # What asks a call to end may arrive when the call has just ended.
+            if "end" not in message and _answer(sock, world, message):
                 return
     except channel.ChannelClosed:
         return
@@ -50,9 +50,15 @@ def _answer(sock: socket.socket, world: World, message: dict[str, Any]) -> bool:
     def feedback(line: str) -> None:
         channel.send(sock, {"feedback": str(line)})
 
+    def cancelled() -> bool:
+        # While a hook runs, the daemon sends only one thing: that it should end.
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
+
     tainted = False
     try:
-        envelope = success(run_hook(world, request, feedback))
+        envelope = success(run_hook(world, request, Asked(feedback, cancelled)))
     except Exception as exc:  # noqa: BLE001  # wall: run_hook has logged it; all become answers
         error, tainted = _as_error(exc, request)
         envelope = hook_failure(error, request)

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from ganeti_core.node.running import RunningCall
     from ganeti_core.rpc.wire import Envelope
 
 log = logging.getLogger(__name__)
 
+ENDING_SECONDS = 3.0
+"""For a hook that is asked to end, before it is killed."""
+LOOK_SECONDS = 0.2
 CALLS_PER_WORKER = 100
 """A worker is replaced after so many calls: what plugins leak goes with it."""
 
@@ -38,9 +42,7 @@ class _Worker:
     @property
     def dead(self) -> bool:
         """Whether it ended while it was idle: it says nothing unasked."""
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return bool(poll.poll(0))
+        return _readable(self.sock, 0.0)
 
 
 @dataclass
@@ -76,13 +78,13 @@ class Workers:
                 self._give_back(worker)
 
     def run(
-        self, request: HookRequest, deadline: float, feedback: Callable[[str], None]
+        self, request: HookRequest, call: RunningCall, feedback: Callable[[str], None]
     ) -> Envelope:
-        """Run a hook in a worker; at `deadline` (monotonic clock) all that it started is killed.
+        """Run a hook in a worker; at the call's deadline all that it started is killed.
 
         Never raises: what went wrong is in the envelope.
         """
-        if not self._slots.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        if not self._slots.acquire(timeout=call.left):
             return hook_failure(OpExecError(
                 f"all {self.most} worker processes of this node are busy"), request)
         try:
@@ -92,7 +94,7 @@ class Workers:
             return hook_failure(OpExecError(f"no worker process for {request.title}: {exc}"),
                                 request)
         try:
-            return self._run_in(worker, request, deadline, feedback)
+            return self._run_in(worker, request, call, feedback)
         finally:
             self._slots.release()
 
@@ -128,19 +130,19 @@ class Workers:
             return self.server
 
     def _run_in(
-        self, worker: _Worker, request: HookRequest, deadline: float,
+        self, worker: _Worker, request: HookRequest, call: RunningCall,
         feedback: Callable[[str], None],
     ) -> Envelope:
         try:
             channel.send(worker.sock, request.to_dict())
-            answer = _answer(worker, deadline, feedback)
+            answer = _answer(worker, call, feedback)
         except TimeoutError:
-            problem = self._kill(worker)
+            problem = self._kill(worker, call)
         except channel.ChannelClosed:
             problem = self._bury(worker)
         else:
             worker.calls += 1
-            self._give_back(worker, last=bool(answer.get("ends")))
+            self._give_back(worker, last=bool(answer.get("ends")) or call.is_ending())
             envelope: Envelope = answer["answer"]
             return envelope
         log.error("plugin %s: %s", request.title, problem)
@@ -158,12 +160,13 @@ class Workers:
             # It ends by itself: guests that are its children must not be killed with it.
             worker.sock.close()
 
-    def _kill(self, worker: _Worker) -> str:
+    def _kill(self, worker: _Worker, call: RunningCall) -> str:
         status = self._ended(worker, worker.server.end)
+        why = ("it was to end for another call and did not" if call.is_ending()
+               else "it did not end within its time")
         if status is None:
-            return (f"it did not end within its time, and the worker process {worker.pid} is "
-                    "stuck in the kernel")
-        return "it did not end within its time; it and what it had started were killed"
+            return f"{why}, and the worker process {worker.pid} is stuck in the kernel"
+        return f"{why}; it and what it had started were killed"
 
     def _bury(self, worker: _Worker) -> str:
         status = self._ended(worker, worker.server.reap)
@@ -189,13 +192,34 @@ class Workers:
 
 
 def _answer(
-    worker: _Worker, deadline: float, feedback: Callable[[str], None]
+    worker: _Worker, call: RunningCall, feedback: Callable[[str], None]
 ) -> dict[str, Any]:
+    """Wait for a worker's answer; a call that is to end has `ENDING_SECONDS` to do so.
+
+    :raises TimeoutError: the deadline has come
+    :raises channel.ChannelClosed: the worker is gone
+    """
+    deadline = call.deadline
+    told = False
     while True:
+        if call.is_ending() and not told:
+            told = True
+            deadline = min(deadline, time.monotonic() + ENDING_SECONDS)
+            channel.send(worker.sock, {"end": True})
+        if not _readable(worker.sock, min(LOOK_SECONDS, deadline - time.monotonic())):
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+            continue
         message = channel.receive(worker.sock, deadline)
         if "answer" in message:
             return message
         feedback(str(message.get("feedback", "")))
+
+
+def _readable(sock: socket.socket, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
 
 
 def _describe(status: int | None) -> str:

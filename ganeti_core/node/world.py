@@ -37,6 +37,17 @@ class Place:
         return cls(NodeIdentity(**data["identity"]), Paths(Path(data["root"])))
 
 
+@dataclass(frozen=True)
+class Asked:
+    """How a hook reaches who asked for it: tell something, ask whether to stop."""
+
+    feedback: Callable[[str], None] = lambda _: None
+    cancelled: Callable[[], bool] = lambda: False
+
+
+UNHEARD = Asked()
+
+
 def load_node_host() -> PluginHost:
     """Load the plugins of every kind that has hooks for nodes."""
     host = PluginHost()
@@ -78,8 +89,7 @@ class World:
                     for kind in KINDS.values() for name in self.host.names(kind)]
 
     def context(
-        self, kind: str, driver: str, settings: Mapping[str, Any],
-        feedback: Callable[[str], None] = lambda _: None,
+        self, kind: str, driver: str, settings: Mapping[str, Any], asked: Asked = UNHEARD
     ) -> HookContext:
         """Make what a hook gets as `ctx`; its private folders exist."""
         paths = self.place.paths
@@ -91,17 +101,16 @@ class World:
         return HookContext(
             node=self.place.identity.name, root=paths.root, state=state, keep=keep, logs=logs,
             log=logging.getLogger(f"plugin.{kind}.{driver}"),
-            config={"address": self.place.identity.address, **settings}, feedback=feedback,
-            driver=self._neighbour(settings, feedback))
+            config={"address": self.place.identity.address, **settings},
+            feedback=asked.feedback, cancelled=asked.cancelled,
+            driver=self._neighbour(settings, asked))
 
-    def _neighbour(
-        self, settings: Mapping[str, Any], feedback: Callable[[str], None]
-    ) -> Callable[..., Any]:
+    def _neighbour(self, settings: Mapping[str, Any], asked: Asked) -> Callable[..., Any]:
         def call(kind_name: str, driver: str, hook: str, /, **arguments: Any) -> Any:
             if (kind := KINDS.get(kind_name)) is None:
                 raise LookupError(f"there is no kind {kind_name}")
             function = getattr(self.hooks(kind, driver, settings), hook)
-            ctx = self.context(kind_name, driver, settings, feedback)
+            ctx = self.context(kind_name, driver, settings, asked)
             return function(ctx=ctx, **arguments)
 
         return call

@@ -149,6 +149,16 @@ class StrictConnection(socketutil.SocketConnection):
             if self.cancelled is not None and self.cancelled():
                 raise InterruptedError
 
+    def peer_gone(self) -> bool:
+        """Whether the other side has hung up while its call runs, when it has nothing to say."""
+        poll = select.poll()
+        try:
+            poll.register(self.tls, select.POLLIN | select.POLLRDHUP)
+        except ValueError:
+            # Closed on this side.
+            return True
+        return bool(poll.poll(0))
+
     def _read(self, size: int) -> bytes:
         chunks = bytearray()
         while len(chunks) < size:

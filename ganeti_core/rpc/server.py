@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import AccessDenied, GanetiError
@@ -63,7 +63,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Request:
-    """One call as it arrived; `args` is plain JSON."""
+    """One call as it arrived.
+
+    :param args: plain JSON
+    :param abandoned: tells whether the caller has hung up and waits for no answer
+    """
 
     service: str
     args: dict[str, Any]
@@ -71,6 +75,7 @@ class Request:
     epoch: int = 0
     subject: str = ""
     timeout: float = 30.0
+    abandoned: Callable[[], bool] = lambda: False
 
 
 Handler = Callable[[Caller, Request], Envelope]
@@ -94,7 +99,8 @@ class _NodeObject:
             request = checked_request((service, args, call_id, epoch, subject, timeout))
         except GanetiError as exc:
             return failure(exc)
-        return self._handler(connection.caller, request)
+        return self._handler(
+            connection.caller, replace(request, abandoned=connection.peer_gone))
 
 
 def checked_request(parameters: tuple[Any, ...]) -> Request:

@@ -92,6 +92,15 @@ class Moody:
         write(mark, str(os.getpid()))
         wait_for(ctx.root / "go")
 
+    def _listens(self, ctx, mark):
+        write(mark, str(os.getpid()))
+        until = time.monotonic() + 30
+        while not ctx.cancelled():
+            if time.monotonic() > until:
+                raise TimeoutError("nobody told it to end")
+            time.sleep(0.005)
+        raise HypervisorError("ended as told")
+
     def _hangs(self, ctx, mark):
         run_command(["sh", "-c", f"echo $$ > {mark}.tmp; mv {mark}.tmp {mark}; sleep 600"],
                     timeout=600)

@@ -6,9 +6,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from one_node import eventually, start_call
+from one_node import alive, eventually, start_call
 
 from ganeti_core.errors import AccessDenied, HypervisorError, OutcomeUnknown, RpcError, StaleEpoch
+from ganeti_core.node import workers
 from ganeti_core.paths import Paths
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.calls import service_call
@@ -89,6 +90,48 @@ def test_call_that_waits_too_long_says_for_what_and_has_changed_nothing(node):
 
     assert not isinstance(caught.value, OutcomeUnknown)
     assert starts(node) == ["blocks.first"]
+
+
+def orphan(node, mood):
+    """Leave a call behind on ``the-uuid`` whose caller is gone."""
+    with ThreadPoolExecutor(1) as threads:
+        lost = threads.submit(node.call, start_call(f"{mood}.orphan", "the-uuid"),
+                              call_id="the-orphan", owner="job-1")
+        worker = int(node.mark("orphan"))
+        node.clients.abandon("job-1")
+        with pytest.raises(OutcomeUnknown):
+            lost.result(10)
+    return worker
+
+
+def test_call_whose_caller_is_gone_is_asked_to_end_before_its_undo(node):
+    orphan(node, "listens")
+
+    node.start("fine.undo", "the-uuid")
+
+    outcome = node.clients.outcome(node.peer, "the-orphan")
+    assert outcome["error"]["error"] == ["HypervisorError", ["ended as told"]]
+
+
+def test_call_whose_caller_is_gone_is_killed_when_it_does_not_listen(node, monkeypatch):
+    monkeypatch.setattr(workers, "ENDING_SECONDS", 0.1)
+    worker = orphan(node, "blocks")
+
+    node.start("fine.undo", "the-uuid")
+
+    assert not alive(worker)
+    outcome = node.clients.outcome(node.peer, "the-orphan")
+    assert "was to end for another call" in outcome["error"]["error"][1][0]
+
+
+def test_call_whose_caller_is_gone_goes_on_while_nobody_wants_its_object(node):
+    worker = orphan(node, "blocks")
+
+    node.start("fine.other", "another-uuid")
+
+    assert alive(worker)
+    (node.root / "go").touch()
+    assert eventually(lambda: node.clients.outcome(node.peer, "the-orphan")["state"] == "done")
 
 
 def test_older_master_may_change_nothing_and_may_still_read(node):

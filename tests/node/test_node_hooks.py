@@ -18,6 +18,7 @@ from ganeti_core.errors import (
     PluginError,
 )
 from ganeti_core.node.hooks import HookRequest
+from ganeti_core.node.running import RunningCall
 from ganeti_core.node.workers import CALLS_PER_WORKER
 from ganeti_core.plugin_api.data import HostFacts, RunningInstance
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
@@ -140,8 +141,8 @@ def test_plugin_that_hangs_is_asked_no_more_but_others_are(node):
     hang = Call("hook", {"kind": "hypervisors", "driver": "moody", "hook": "info",
                          "arguments": {"name": "hang"}, "settings": {}}, timeout=0.2)
     with ThreadPoolExecutor(4) as threads:
-        hanging = [threads.submit(node.noded.state.dispatcher.run, request(hang), time.monotonic())
-                   for _ in range(4)]
+        hanging = [threads.submit(node.noded.state.dispatcher.run, HookRequest.from_args(hang.args),
+                                  RunningCall("hang", time.monotonic())) for _ in range(4)]
         assert eventually(lambda: len(list(node.root.glob("reading-*"))) == 4)
         with pytest.raises(PluginError, match="4 earlier calls of this plugin still hang"):
             node.clients.hook(node.peer, HYPERVISORS, "moody", "host_facts")
@@ -150,10 +151,6 @@ def test_plugin_that_hangs_is_asked_no_more_but_others_are(node):
         for call in hanging:
             call.result(10)
     assert node.clients.hook(node.peer, HYPERVISORS, "moody", "host_facts").cpu_total == 2
-
-
-def request(call):
-    return HookRequest.from_args(call.args)
 
 
 def test_death_of_the_fork_server_costs_only_what_ran(node):

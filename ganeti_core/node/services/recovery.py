@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.node.hooks import HookRequest
+from ganeti_core.node.running import RunningCall
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.node.services.facts import FactsArgs
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
@@ -28,7 +29,8 @@ def recover(state: NodeState, args: dict[str, Any], deadline: float) -> dict[str
     for kind, driver, _ in state.world.drivers():
         if kind is HYPERVISORS:
             request = HookRequest(kind.name, driver, "recover", {}, settings)
-            answers[driver] = state.dispatcher.run(request, deadline)
+            answers[driver] = state.dispatcher.run(
+                request, RunningCall(request.title, deadline))
             _log(driver, answers[driver])
     return answers
 

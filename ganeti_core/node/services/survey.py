@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqError
 from ganeti_core.node.hooks import HookRequest
+from ganeti_core.node.running import RunningCall
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.rpc.wire import Envelope, failure
 
@@ -38,8 +38,9 @@ def _ask(state: NodeState, args: dict[str, Any], deadline: float) -> Envelope:
         request = HookRequest.from_args(args)
         if request.where().changes:
             raise OpPrereqError(f"{request.title} changes the node: no survey", ECODE_INVAL)
-        if time.monotonic() > deadline:
+        call = RunningCall(request.title, deadline)
+        if not call.left:
             raise OpExecError(f"{request.title} was not asked: those before it took too long")
     except GanetiError as exc:
         return failure(exc)
-    return state.dispatcher.run(request, deadline)
+    return state.dispatcher.run(request, call)
