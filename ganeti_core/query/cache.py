@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -53,9 +54,10 @@ class Columns(Generic[R]):
 
 
 class RowCache:
-    """Rows by columns and object. Safe to use from several threads: entries are only replaced."""
+    """Rows by columns and object. Safe to use from several threads."""
 
     def __init__(self) -> None:
+        self._guard = threading.Lock()
         self._listings: dict[tuple[str, ...], dict[str, Encoded[Any]]] = {}
 
     def encode(self, columns: Columns[R], rows: Sequence[R], *, whole: bool) -> list[Encoded[R]]:
@@ -75,19 +77,22 @@ class RowCache:
                 entry = known[key] = columns.encode(row)
             found.append(entry)
         if whole and len(known) > len(rows):
-            self._listings[columns.key] = {
-                resource.key(entry.context): entry for entry in found}
+            with self._guard:
+                self._listings[columns.key] = {
+                    resource.key(entry.context): entry for entry in found}
         return found
 
     def _listing(self, key: tuple[str, ...]) -> dict[str, Encoded[Any]]:
-        listing = self._listings.pop(key, None)
-        if listing is None:
-            listing = {}
-        self._listings[key] = listing
-        while len(self._listings) > MAX_LISTINGS:
-            self._listings.pop(next(iter(self._listings)), None)
-        return listing
+        with self._guard:
+            listing = self._listings.pop(key, None)
+            if listing is None:
+                listing = {}
+            self._listings[key] = listing  # now the last to go
+            while len(self._listings) > MAX_LISTINGS:
+                del self._listings[next(iter(self._listings))]
+            return listing
 
     def clear(self) -> None:
         """Forget everything, for when fields change their meaning."""
-        self._listings.clear()
+        with self._guard:
+            self._listings.clear()

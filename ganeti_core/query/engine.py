@@ -8,6 +8,7 @@ once, what the wanted fields need; filter again; encode what is not encoded yet.
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -81,6 +82,8 @@ class QueryEngine:
     locks: LockSource
     _cache: RowCache = field(default_factory=RowCache)
     _indexes: dict[int, Index] = field(default_factory=dict)
+    _latest: Index | None = None
+    _guard: threading.Lock = field(default_factory=threading.Lock)
     _resources: dict[str, Resource[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,7 +97,9 @@ class QueryEngine:
             OsResource(), ProviderResource(),
         ]
         self._resources = {resource.what: resource for resource in resources}
-        self._indexes.clear()
+        with self._guard:
+            self._indexes.clear()
+            self._latest = None
         self._cache.clear()
 
     def fields(self, what: str, names: Sequence[str] | None = None) -> dict[str, Any]:
@@ -182,7 +187,9 @@ class QueryEngine:
         _refuse_unknown(columns.fields)
         return lambda job: [field.cell(JobRow(job["id"], job))[1] for field in columns.fields]
 
-    def _resource(self, what: str) -> Resource[Any]:
+    def _resource(self, what: object) -> Resource[Any]:
+        if not isinstance(what, str):
+            raise RequestError(f"Invalid value '{json.dumps(what):.100}'for query type")
         found = self._resources.get(what)
         if found is None:
             raise RequestError(
@@ -223,13 +230,16 @@ class QueryEngine:
 
     def _index(self, snapshot: Snapshot) -> Index:
         key = id(snapshot)
-        found = self._indexes.pop(key, None)
-        if found is None or found.snapshot is not snapshot:
-            found = Index(snapshot, self.host)
-        self._indexes[key] = found  # now the last to go
-        while len(self._indexes) > KEPT_INDEXES:
-            self._indexes.pop(next(iter(self._indexes)), None)
-        return found
+        with self._guard:
+            found = self._indexes.pop(key, None)
+            if found is None or found.snapshot is not snapshot:
+                found = Index(snapshot, self.host, self._latest)
+                if snapshot is not _NO_CONFIG:
+                    self._latest = found
+            self._indexes[key] = found  # now the last to go
+            while len(self._indexes) > KEPT_INDEXES:
+                del self._indexes[next(iter(self._indexes))]
+            return found
 
 
 def _column(known: Mapping[str, Field[Any]], name: str) -> Field[Any]:

@@ -85,7 +85,7 @@ def _row(index: Index, group: NodeGroup) -> GroupRow:
     nodes = index.members.get(group.uuid, ())
     instances = [name for node in nodes for name in index.primaries.get(node.uuid, ())]
     return GroupRow(
-        group, index.cluster, [node.name for node in nodes], sorted(instances, key=nice_key),
+        group, index.settings, [node.name for node in nodes], sorted(instances, key=nice_key),
         index.once("disk defaults", lambda: disk_defaults(index.host)))
 
 

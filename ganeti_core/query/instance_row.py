@@ -63,7 +63,7 @@ def instance_row(view: View, instance: Instance) -> InstanceRow:
         secondaries,
         tuple([groups.get(node.group) if node else None for node in (primary, *secondaries)]),
         tuple([networks.get(nic.network) if nic.network else None for nic in instance.nics]),
-        view.index.cluster,
+        view.index.settings,
         view.index.hypervisor_defaults(instance.hypervisor),
     )
 
@@ -173,6 +173,6 @@ def console_document(console: Console) -> dict[str, Any]:
     document: dict[str, Any] = {"instance": console.instance, "kind": console.kind}
     for name in ("message", "host", "port", "user", "command", "display"):
         value = getattr(console, name)
-        if value and not (name == "user" and console.kind != "ssh"):
+        if value not in (None, "", ()) and not (name == "user" and console.kind != "ssh"):
             document[name] = list(value) if name == "command" else value
     return document

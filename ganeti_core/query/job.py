@@ -114,10 +114,11 @@ class JobResource(Resource[JobRow]):
     def rows(self, view: View, names: Sequence[str | int] | None) -> Sequence[JobRow]:
         if names is None:
             archived = "archived" in view.wanted
-            return sorted(JobRow(job["id"], job) for job in view.jobs.jobs(None, archived))
+            found = [JobRow(job["id"], job) for job in view.jobs.jobs(None, archived)]
+            return sorted(found, key=lambda row: row.id)
         ids = [job_id(name) for name in names]
-        found = {job["id"]: job for job in view.jobs.jobs(ids, True)}
-        return [JobRow(number, found.get(number)) for number in ids]
+        by_id = {job["id"]: job for job in view.jobs.jobs(ids, True)}
+        return [JobRow(number, by_id.get(number)) for number in ids]
 
     def key(self, row: JobRow) -> str:
         return str(row.id)

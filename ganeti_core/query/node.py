@@ -190,7 +190,7 @@ class NodeResource(Resource[NodeRow]):
 def _row(view: View, node: Node) -> NodeRow:
     index = view.index
     return NodeRow(
-        node, view.snapshot.groups.get(node.group), index.cluster,
+        node, view.snapshot.groups.get(node.group), index.settings,
         index.primaries.get(node.uuid, ()), index.secondaries.get(node.uuid, ()))
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ganeti_core.errors import ECODE_NOENT, OpPrereqError
+from ganeti_core.model import Cluster
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.query.sorting import nice_key
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ganeti_core.config.snapshot import Snapshot
-    from ganeti_core.model import Cluster, Instance, Network, Node, NodeGroup
+    from ganeti_core.model import Instance, Network, Node, NodeGroup
     from ganeti_core.plugins import PluginHost
     from ganeti_core.query.fields import Field, Need
     from ganeti_core.query.live import LiveSource
@@ -38,6 +39,13 @@ PEER_CLUSTER_WIDE = frozenset({
 """What an imported configuration may hold for hypervisors that have no driver here."""
 
 
+_INHERITED = (
+    "master_node", "enabled_hypervisors", "enabled_disk_templates", "hvparams", "os_hvp",
+    "beparams", "nicparams", "ndparams", "diskparams", "osparams", "ipolicy",
+    "enabled_user_shutdown",
+)
+
+
 def hypervisor_defaults(host: PluginHost, name: str) -> HypervisorDefaults:
     """Ask a driver for its defaults; one that is not there has none."""
     if not host.has(HYPERVISORS, name):
@@ -53,9 +61,14 @@ class Index:
     It lives as long as its snapshot is queried, so parts are shared by all queries of it.
     """
 
-    def __init__(self, snapshot: Snapshot, host: PluginHost) -> None:
+    def __init__(
+        self, snapshot: Snapshot, host: PluginHost, previous: Index | None = None
+    ) -> None:
+        """:param previous: of an earlier snapshot; what is equal there is shared with it"""
         self.snapshot = snapshot
         self.host = host
+        known = previous is not None and bool(previous.snapshot.of_kind("cluster"))
+        self._shared = previous.settings if previous is not None and known else None
         self._parts: dict[str, Any] = {}
         self._defaults: dict[str, HypervisorDefaults] = {}
 
@@ -70,6 +83,16 @@ class Index:
     @cached_property
     def cluster(self) -> Cluster:
         return self.snapshot.cluster
+
+    @cached_property
+    def settings(self) -> Cluster:
+        """The cluster as rows may see it: what they inherit, everything else left blank.
+
+        So a change of a counter in the cluster makes no row a new one.
+        """
+        values = {name: getattr(self.cluster, name) for name in _INHERITED}
+        found = Cluster(uuid=self.cluster.uuid, name=self.cluster.name, **values)
+        return self._shared if self._shared == found else found
 
     @cached_property
     def instances(self) -> Sequence[Instance]:

@@ -10,9 +10,11 @@ import pytest
 from recorded_cluster import FakeNodes, at_recording, with_objects
 
 from ganeti_core.config.snapshot import Snapshot
-from ganeti_core.errors import OpPrereqError
-from ganeti_core.plugin_api.data import OsInfo
+from ganeti_core.errors import ConfigurationError, OpPrereqError, RequestError
+from ganeti_core.model import FilterRule
+from ganeti_core.plugin_api.data import Console, OsInfo
 from ganeti_core.query.engine import QueryEngine
+from ganeti_core.query.instance_row import console_document
 from ganeti_core.query.ordinals import ordinal
 from ganeti_core.query.sorting import nice_key
 
@@ -82,6 +84,16 @@ def test_rows_of_unchanged_objects_are_kept_and_others_are_not(
     assert after[1][1] == [0, 99]
     assert [ours is theirs for ours, theirs in zip(before, after, strict=True)] == [
         True, False, True, True, True]
+
+
+def test_a_counter_of_the_cluster_changes_no_row(
+    engine: QueryEngine, snapshot: Snapshot
+) -> None:
+    before = engine.query(snapshot, "instance", ["name", "be/maxmem"])["data"]
+    counted = replace(snapshot.cluster, highest_used_port=12000, serial_no=77, mtime=1.0)
+    after = engine.query(
+        with_objects(snapshot, "cluster", counted), "instance", ["name", "be/maxmem"])["data"]
+    assert all(ours is theirs for ours, theirs in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize(("kind", "change", "column"), [
@@ -193,6 +205,40 @@ def test_the_cluster_is_a_listing_of_one_row(engine: QueryEngine, snapshot: Snap
     answer = engine.query(snapshot, "cluster", ["name", "master_node", "volume_group_name"])
     assert answer["data"] == [
         [[0, "cluster.example.com"], [0, "node1.example.com"], [3, None]]]
+
+
+def test_filter_rules_are_listed_as_they_apply(engine: QueryEngine, snapshot: Snapshot) -> None:
+    rules = [FilterRule(uuid=uuid, watermark=1, priority=priority, action="PAUSE")
+             for uuid, priority in (("a", 5), ("b", 0), ("c", 5))]
+    changed = with_objects(snapshot, "filter", *rules)
+    fields = ["uuid", "priority", "predicates", "action", "reason_trail", "watermark"]
+    assert engine.old_style(changed, "filter", [], fields) == [
+        ["b", 0, [], "PAUSE", [], 1], ["a", 5, [], "PAUSE", [], 1], ["c", 5, [], "PAUSE", [], 1]]
+    assert engine.old_style(changed, "filter", ["c", "nosuch"], ["uuid"]) == [["c"]]
+
+
+@pytest.mark.parametrize("what", ["nosuch", None, 5, ["instance"], {}])
+def test_resources_that_do_not_exist_are_refused(engine: QueryEngine, what: Any) -> None:
+    with pytest.raises(RequestError):
+        engine.fields(what)
+
+
+def test_a_cluster_that_is_not_initialised_has_jobs(engine: QueryEngine) -> None:
+    assert engine.query(Snapshot(), "job", ["id"], ["=", "id", 1])["data"] == [[[0, 1]]]
+    with pytest.raises(ConfigurationError):
+        engine.query(Snapshot(), "cluster", ["name"])
+    assert engine.query(Snapshot(), "instance", ["name"])["data"] == []
+
+
+@pytest.mark.parametrize(("console", "document"), [
+    (Console("msg", "i", message="no"), {"instance": "i", "kind": "msg", "message": "no"}),
+    (Console("ssh", "i", host="n", command=("socat", "-")),
+     {"instance": "i", "kind": "ssh", "host": "n", "user": "root", "command": ["socat", "-"]}),
+    (Console("vnc", "i", host="n", port=5900, display=0),
+     {"instance": "i", "kind": "vnc", "host": "n", "port": 5900, "display": 0}),
+])
+def test_consoles_have_what_their_kind_has(console: Console, document: dict[str, Any]) -> None:
+    assert console_document(console) == document
 
 
 def test_ordinals() -> None:
