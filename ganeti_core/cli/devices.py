@@ -70,6 +70,18 @@ def new_disks(template: str | None, given: Sequence[Given],
     return disks
 
 
+def chosen_disks(given: Sequence[Given]) -> list[Any]:
+    """Name existing disks by index, with new settings where some are given."""
+    disks: list[Any] = []
+    for index, settings in given:
+        if not index.isdigit():
+            raise wrong_input(f"Invalid disk index passed: '{index}' is not a number")
+        disks.append([int(index), _settings(settings or {})])
+    if not any(settings for _, settings in disks):
+        return [index for index, _ in disks]
+    return disks
+
+
 def new_nics(given: Sequence[Given], none_at_all: bool) -> list[dict[str, Any]]:
     """Describe the network cards of a new instance: by default one with the cluster's settings."""
     if none_at_all:

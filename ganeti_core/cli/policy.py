@@ -1,13 +1,59 @@
-"""How instance policies are shown."""
+"""Instance policies: how they are shown, and the options that set them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.cli.failure import ValueRejected
+from ganeti_core.cli.options import OptionSpec, value
+from ganeti_core.cli.values import parse_size
+
 if TYPE_CHECKING:
     from ganeti_core.cli.document import Pairs
+    from ganeti_core.cli.session import Session
 
 _RATIOS = ("spindle-ratio", "vcpu-ratio")
+
+POLICY_LIMITS: tuple[OptionSpec, ...] = (
+    value("--ipolicy-bounds-specs", dest="ipolicy_bounds_specs", type="bounds",
+          help="Smallest and largest instance: min:key=n,.../max:key=n,...[//...]"),
+    value("--ipolicy-disk-templates", dest="ipolicy_disk_templates", type="list",
+          help="Allowed disk templates, separated by commas"),
+    value("--ipolicy-vcpu-ratio", dest="ipolicy_vcpu_ratio", type="maybefloat",
+          help="Most virtual processors per processor"),
+    value("--ipolicy-spindle-ratio", dest="ipolicy_spindle_ratio", type="maybefloat",
+          help="Most instances per spindle"),
+)
+_SIZES = frozenset({"disk-size", "memory-size"})
+
+
+def _amounts(given: dict[str, Any]) -> dict[str, int]:
+    """Read the amounts of one instance: numbers, memory and disks also with a unit.
+
+    :raises ValueRejected: one is neither
+    """
+    amounts = {}
+    for key, text in given.items():
+        try:
+            amounts[key] = parse_size(text) if key in _SIZES else int(text)
+        except (ValueError, TypeError, AttributeError) as exc:
+            raise ValueRejected(f"'{key}' (value {text}) is not a valid amount") from exc
+    return amounts
+
+
+def given_policy(session: Session) -> dict[str, Any]:
+    """Collect what the policy options ask for; empty where none was given."""
+    bounds = session.option("ipolicy_bounds_specs")
+    standard = session.option("ipolicy_std_specs")
+    policy = {
+        "minmax": [{end: _amounts(given) for end, given in pair.items()} for pair in bounds]
+        if bounds else None,
+        "std": _amounts(standard) if standard else None,
+        "disk-templates": session.option("ipolicy_disk_templates"),
+        "vcpu-ratio": session.option("ipolicy_vcpu_ratio"),
+        "spindle-ratio": session.option("ipolicy_spindle_ratio"),
+    }
+    return {key: value for key, value in policy.items() if value is not None}
 
 
 def policy_limits(policy: dict[str, Any]) -> Pairs:

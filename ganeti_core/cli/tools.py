@@ -34,24 +34,33 @@ def _tool(program: str, commands: dict[str, tuple[str, str]], **aliases: str) ->
 
 
 CLUSTER = _tool("gnt-cluster", {
+    "add-tags": ("cluster.tags", "Add tags to the cluster"),
     "destroy": ("cluster.lifecycle", "Destroy cluster"),
     "getmaster": ("cluster.facts", "Shows the cluster master"),
     "info": ("cluster.info", "Show cluster configuration"),
     "init": ("cluster.init", "Initialises a new cluster configuration"),
+    "list-tags": ("cluster.tags", "List the tags of the cluster"),
     "master-failover": ("cluster.lifecycle", "Makes the current node the master"),
     "master-ping": ("cluster.facts", "Checks if the master is alive"),
+    "modify": ("cluster.modify", "Alters the parameters of the cluster"),
     "plugins": ("cluster.plugins", "Shows the plugins of this cluster, their origin and health"),
     "queue": ("cluster.queue", "Change queue properties"),
     "redist-conf": ("cluster.lifecycle",
                     "Forces a push of the configuration file and ssconf files to the nodes in"
                     " the cluster"),
+    "remove-tags": ("cluster.tags", "Remove tags from the cluster"),
+    "rename": ("cluster.modify", "Renames the cluster"),
+    "search-tags": ("cluster.tags", "Searches the tags on all objects on the cluster for a given"
+                                    " pattern (regex)"),
     "verify": ("cluster.verify", "Does a check on the cluster configuration"),
+    "verify-disks": ("cluster.verify", "Does a check on the cluster disk status"),
     "version": ("cluster.facts", "Shows the cluster version"),
     "watcher": ("cluster.queue", "Change watcher properties"),
 }, masterfailover="master-failover", show="info")
 
 NODE = _tool("gnt-node", {
     "add": ("node.add", "Add a node to the cluster"),
+    "add-tags": ("node.tags", "Add tags to the given node"),
     "evacuate": ("node.instances", "Relocate the primary and/or secondary instances from a node"),
     "failover": ("node.instances", "Stops the primary instances on a node and start them on"
                                    " their secondary node (only for instances with drbd disk"
@@ -62,31 +71,45 @@ NODE = _tool("gnt-node", {
                            " The default field list is (in order): name, dtotal, dfree, mtotal,"
                            " mnode, mfree, pinst_cnt, sinst_cnt."),
     "list-fields": ("node.lists", "Lists all available fields for nodes"),
+    "list-tags": ("node.tags", "List the tags of the given node"),
     "migrate": ("node.instances", "Migrate all the primary instance on a node away from it (only"
                                   " for instances of type drbd)"),
     "modify": ("node.modify", "Alters the parameters of a node"),
     "remove": ("node.modify", "Removes a node from the cluster"),
+    "remove-tags": ("node.tags", "Remove tags from the given node"),
 }, show="info")
 
 INSTANCE = _tool("gnt-instance", {
+    "activate-disks": ("instance.storage", "Activate an instance's disks"),
     "add": ("instance.add", "Creates and adds a new instance to the cluster"),
+    "add-tags": ("instance.tags", "Add tags to the given instance"),
+    "change-group": ("instance.identity", "Change group of instance"),
     "console": ("instance.console", "Opens a console on the specified instance"),
+    "deactivate-disks": ("instance.storage", "Deactivate an instance's disks"),
     "failover": ("instance.relocate", "Stops the instance, changes its primary node and (if it"
                                       " was originally running) starts it on the new node (the"
                                       " secondary for mirrored instances or any node for shared"
                                       " storage)."),
+    "grow-disk": ("instance.storage", "Grow an instance's disk"),
     "info": ("instance.info", "Show information on the specified instance(s)"),
     "list": ("instance.lists", 'Lists the instances and their status. The available fields can be'
                                ' shown using the "list-fields" command (see the man page for'
                                " details). The default field list is (in order): name,"
                                " hypervisor, os, pnode, status, oper_ram."),
     "list-fields": ("instance.lists", "Lists all available fields for instances"),
+    "list-tags": ("instance.tags", "List the tags of the given instance"),
     "migrate": ("instance.relocate", "Migrate instance to its secondary node (only for mirrored"
                                      " instances)"),
     "modify": ("instance.modify", "Alters the parameters of an instance"),
+    "move": ("instance.identity", "Move instance to an arbitrary node (only for instances of type"
+                                  " file and lv)"),
     "reboot": ("instance.power", "Reboots an instance"),
+    "recreate-disks": ("instance.storage", "Recreate an instance's disks"),
     "reinstall": ("instance.reinstall", "Reinstall a stopped instance"),
     "remove": ("instance.remove", "Shuts down the instance and removes it"),
+    "remove-tags": ("instance.tags", "Remove tags from given instance"),
+    "rename": ("instance.identity", "Rename the instance"),
+    "replace-disks": ("instance.storage", "Replaces disks for the instance"),
     "shutdown": ("instance.power", "Stops an instance"),
     "startup": ("instance.power", "Starts an instance"),
 }, start="startup", stop="shutdown", show="info")
@@ -133,13 +156,19 @@ FILTER = _tool("gnt-filter", {
 
 GROUP = _tool("gnt-group", {
     "add": ("group.change", "Add a new node group to the cluster"),
+    "add-tags": ("group.tags", "Add tags to the given group"),
+    "assign-nodes": ("group.change", "Assign nodes to a group"),
     "info": ("group.info", "Show group information"),
     "list": ("group.lists", 'Lists the node groups in the cluster. The available fields can be'
                             ' shown using the "list-fields" command (see the man page for'
                             " details). The default field list is (in order): name, node_cnt,"
                             " pinst_cnt, alloc_policy, ndparams."),
     "list-fields": ("group.lists", "Lists all available fields for node groups"),
+    "list-tags": ("group.tags", "List the tags of the given group"),
+    "modify": ("group.change", "Alters the parameters of a node group"),
     "remove": ("group.change", "Remove an (empty) node group from the cluster"),
+    "remove-tags": ("group.tags", "Remove tags from the given group"),
+    "rename": ("group.change", "Rename a node group"),
 })
 
 TOOLS = {tool.program: tool for tool in

@@ -13,7 +13,7 @@ from ganeti_core.cli.failure import ValueRejected
 from ganeti_core.cli.values import parse_bool, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ganeti_core.cli.session import Session
 
@@ -90,3 +90,13 @@ def node_parameters(session: Session, given: Mapping[str, Any] | None) -> dict[s
     if not given:
         return None
     return convert(given, session.client.query_cluster_info().get("ndparams", {}))
+
+
+def disk_parameters(session: Session,
+                    given: Sequence[tuple[str, Any]]) -> dict[str, dict[str, Any]] | None:
+    """Type the parameters of ``-D``, per disk template."""
+    if not given:
+        return None
+    known = session.client.query_cluster_info().get("diskparams", {})
+    return {template: convert(parameters or {}, known.get(template, {}))
+            for template, parameters in given}

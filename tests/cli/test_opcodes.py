@@ -125,3 +125,66 @@ def test_evacuation_names_the_instances_it_would_move(run) -> None:
     ran = run(["gnt-node", "evacuate", "-p", "n1"], ["Query", "*", data])
     assert (ran.status, ran.submitted) == (13, [])
     assert "Relocate instance(s) i1 from node n1?" in ran.err
+
+
+CLUSTER = INFO | {"nicparams": {"default": {"link": "br0"}}, "diskparams": {"drbd": {"port": 1}}}
+
+
+def test_cluster_settings_are_typed_and_only_those_given_are_sent(run) -> None:
+    ran = run(["gnt-cluster", "modify", "-B", "maxmem=1g", "-H", "kvm:acpi=no", "-N", "link=br1",
+               "-D", "drbd:port=7", "--enabled-hypervisors=kvm,fake", "--reserved-lvs=",
+               "--add-uids=5,10-20", "--ipolicy-bounds-specs",
+               "min:memory-size=1g,cpu-count=1/max:memory-size=2g,cpu-count=4",
+               "--data-collector-interval=diskstats=2.5"],
+              ["QueryClusterInfo", [], CLUSTER], job("OP_CLUSTER_SET_PARAMS"))
+    assert (ran.status, ran.err) == (0, "")
+    sent = {key: value for key, value in ran.opcode.items()
+            if key not in ("OP_ID", "reason", "debug_level", "force")}
+    assert sent == {
+        "beparams": {"maxmem": 1024}, "hvparams": {"kvm": {"acpi": False}},
+        "nicparams": {"default": {"link": "br1"}}, "diskparams": {"drbd": {"port": 7}},
+        "enabled_hypervisors": ["kvm", "fake"], "reserved_lvs": [],
+        "add_uids": [[5, 5], [10, 20]], "data_collector_interval": {"diskstats": 2500000},
+        "ipolicy": {"minmax": [{"min": {"memory-size": 1024, "cpu-count": 1},
+                                "max": {"memory-size": 2048, "cpu-count": 4}}]},
+    }
+
+
+def test_tags_come_from_arguments_and_from_a_file(run, tmp_path) -> None:
+    source = tmp_path / "tags"
+    source.write_text("b\n\n c \n")
+    ran = run(["gnt-instance", "add-tags", "--from", str(source), "i1", "a"], job("OP_TAGS_SET"))
+    assert ran.opcode["tags"] == ["a", "b", "c"]
+    assert (ran.opcode["kind"], ran.opcode["name"]) == ("instance", "i1")
+    assert "Cannot read tags" in run(["gnt-cluster", "add-tags", "--from", "/nonexistent"]).err
+
+
+@pytest.mark.parametrize(("options", "mode"), [
+    (["-a"], "replace_auto"), (["-p"], "replace_on_primary"), (["-s"], "replace_on_secondary"),
+    (["-n", "n3"], "replace_new_secondary"), (["-I", "hail"], "replace_new_secondary")])
+def test_which_disks_are_replaced(run, options, mode) -> None:
+    ran = run(["gnt-instance", "replace-disks", *options, "--disks=0,2", "i1"],
+              job("OP_INSTANCE_REPLACE_DISKS"))
+    assert (ran.opcode["mode"], ran.opcode["disks"]) == (mode, [0, 2])
+
+
+def test_disks_are_recreated_with_or_without_new_settings(run) -> None:
+    plain = run(["gnt-instance", "recreate-disks", "--disk", "1", "i1"],
+                job("OP_INSTANCE_RECREATE_DISKS"))
+    assert plain.opcode["disks"] == [1]
+    changed = run(["gnt-instance", "recreate-disks", "--disk", "1:size=1g", "--disk", "0", "i1"],
+                  job("OP_INSTANCE_RECREATE_DISKS"))
+    assert changed.opcode["disks"] == [[1, {"size": 1024}], [0, {}]]
+
+
+def test_disks_that_are_only_down_are_activated(run) -> None:
+    ran = run(["gnt-cluster", "verify-disks"],
+              job("OP_CLUSTER_VERIFY_DISKS", opresult=[{"jobs": [[True, 8]]}]),
+              ["wait", 8, DONE | {"opresult": [[{"n2": "no answer"}, ["i1"],
+                                               {"i2": [["n1", "xenvg/disk0"]]}]]}],
+              job("OP_INSTANCE_ACTIVATE_DISKS", id=9))
+    assert ran.status == 1
+    assert ran.out.splitlines()[2:] == [
+        "Error gathering data on node n2: no answer", "Activating disks for instance 'i1'",
+        "Submitted jobs 9", "Waiting for job 9 for i1 ...",
+        "Instance i2 has missing disks: n1 xenvg/disk0"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli import options as opt
 from ganeti_core.cli.failure import EXIT_FAILURE
@@ -29,7 +29,41 @@ def _verify(session: Session, _arguments: list[str]) -> int:
     return 0 if fine else EXIT_FAILURE
 
 
+def _verify_disks(session: Session, _arguments: list[str]) -> int:
+    result = submit(session, session.opcode("OP_CLUSTER_VERIFY_DISKS",
+                                            group_name=session.options.nodegroup))
+    jobs = JobSet(session)
+    jobs.add_started(result["jobs"])
+    status = 0
+    for outcome in jobs.finish():
+        if not outcome.success or not _show_disks(session, *outcome.result[0]):
+            status = EXIT_FAILURE
+    return status
+
+
+def _show_disks(session: Session, bad_nodes: dict[str, Any], offline: list[str],
+                missing: dict[str, list[list[str]]]) -> bool:
+    """Tell what one group's check found, and activate what is only down; whether all is well."""
+    for node, problem in bad_nodes.items():
+        print(f"Error gathering data on node {node}: {problem}")
+    fine = not bad_nodes
+    activations = JobSet(session)
+    for name in offline:
+        print(f"Activating disks for instance '{name}'")
+        activations.add(name, session.opcode("OP_INSTANCE_ACTIVATE_DISKS", instance_name=name))
+    if offline:
+        fine = all(outcome.success for outcome in activations.finish()) and fine
+    for name, disks in missing.items():
+        print(f"Instance {name} has missing disks: "
+              + ", ".join(f"{node} {volume}" for node, volume in disks))
+        fine = False
+    if not offline and not missing:
+        print("No disks need to be activated.")
+    return fine
+
+
 COMMANDS = {
+    "verify-disks": Command(_verify_disks, options=(opt.PRIORITY, opt.NODE_GROUP)),
     "verify": Command(_verify, options=(
         opt.VERBOSE, opt.NODE_GROUP, opt.DRY_RUN, opt.PRIORITY,
         opt.flag("--debug-simulate-errors", dest="simulate_errors",

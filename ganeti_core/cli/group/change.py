@@ -1,36 +1,18 @@
-"""``gnt-group add`` and ``remove``."""
+"""Commands that change node groups."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganeti_core.cli import options as opt
+from ganeti_core.cli.failure import CommandError
+from ganeti_core.cli.policy import POLICY_LIMITS, given_policy
 from ganeti_core.cli.session import Command
-from ganeti_core.cli.typed import convert, node_parameters
+from ganeti_core.cli.typed import disk_parameters, node_parameters
 from ganeti_core.cli.waiting import submit
 
 if TYPE_CHECKING:
     from ganeti_core.cli.session import Session
-
-
-def _policy(session: Session) -> dict[str, Any]:
-    options = session.options
-    policy = {
-        "minmax": options.ipolicy_bounds_specs,
-        "disk-templates": options.ipolicy_disk_templates,
-        "vcpu-ratio": options.ipolicy_vcpu_ratio,
-        "spindle-ratio": options.ipolicy_spindle_ratio,
-    }
-    return {key: value for key, value in policy.items() if value is not None}
-
-
-def _disk_parameters(session: Session) -> dict[str, Any] | None:
-    given = session.options.diskparams
-    if not given:
-        return None
-    known = session.client.query_cluster_info().get("diskparams", {})
-    return {template: convert(parameters or {}, known.get(template, {}))
-            for template, parameters in given}
 
 
 def _add(session: Session, arguments: list[str]) -> int:
@@ -38,8 +20,42 @@ def _add(session: Session, arguments: list[str]) -> int:
     submit(session, session.opcode(
         "OP_GROUP_ADD", group_name=arguments[0], alloc_policy=options.alloc_policy,
         ndparams=node_parameters(session, options.ndparams),
-        diskparams=_disk_parameters(session), ipolicy=_policy(session) or None,
+        diskparams=disk_parameters(session, options.diskparams),
+        ipolicy=given_policy(session) or None,
         hv_state=dict(options.hv_state) or None, disk_state=dict(options.disk_state) or None))
+    return 0
+
+
+def _modify(session: Session, arguments: list[str]) -> int:
+    options = session.options
+    changes = {
+        "alloc_policy": options.alloc_policy,
+        "ndparams": node_parameters(session, options.ndparams),
+        "diskparams": disk_parameters(session, options.diskparams),
+        "ipolicy": given_policy(session) or None,
+        "hv_state": dict(options.hv_state) or None,
+        "disk_state": dict(options.disk_state) or None,
+    }
+    if all(value is None for value in changes.values()):
+        raise CommandError("Please give at least one of the parameters.")
+    result = submit(session, session.opcode("OP_GROUP_SET_PARAMS", group_name=arguments[0],
+                                            **changes))
+    if result:
+        print(f"Modified node group {arguments[0]}")
+        for name, value in result:
+            print(f" - {name:<5} -> {value}")
+    return 0
+
+
+def _rename(session: Session, arguments: list[str]) -> int:
+    submit(session, session.opcode("OP_GROUP_RENAME", group_name=arguments[0],
+                                   new_name=arguments[1]))
+    return 0
+
+
+def _assign(session: Session, arguments: list[str]) -> int:
+    submit(session, session.opcode("OP_GROUP_ASSIGN_NODES", group_name=arguments[0],
+                                   nodes=arguments[1:], force=session.options.force))
     return 0
 
 
@@ -48,23 +64,20 @@ def _remove(session: Session, arguments: list[str]) -> int:
     return 0
 
 
-_POLICY = (
-    opt.value("--ipolicy-bounds-specs", dest="ipolicy_bounds_specs", type="bounds",
-              help="Smallest and largest instance: min:key=n,.../max:key=n,...[//...]"),
-    opt.value("--ipolicy-disk-templates", dest="ipolicy_disk_templates", type="list",
-              help="Allowed disk templates, separated by commas"),
-    opt.value("--ipolicy-vcpu-ratio", dest="ipolicy_vcpu_ratio", type="maybefloat",
-              help="Most virtual processors per processor"),
-    opt.value("--ipolicy-spindle-ratio", dest="ipolicy_spindle_ratio", type="maybefloat",
-              help="Most instances per spindle"),
+_SETTINGS = (
+    opt.DRY_RUN, opt.PRIORITY, *opt.SUBMITTING, opt.NDPARAMS, opt.DISK_PARAMS, opt.HV_STATE,
+    opt.DISK_STATE, *POLICY_LIMITS,
+    opt.value("--alloc-policy", dest="alloc_policy", metavar="POLICY",
+              help="preferred, last_resort or unallocable"),
 )
 
 COMMANDS = {
-    "add": Command(_add, "<group-name>", 1, 1, (
-        opt.DRY_RUN, opt.PRIORITY, *opt.SUBMITTING, opt.NDPARAMS, opt.DISK_PARAMS, opt.HV_STATE,
-        opt.DISK_STATE, *_POLICY,
-        opt.value("--alloc-policy", dest="alloc_policy", metavar="POLICY",
-                  help="preferred, last_resort or unallocable"))),
+    "add": Command(_add, "<group-name>", 1, 1, _SETTINGS),
+    "modify": Command(_modify, "<group>", 1, 1, _SETTINGS),
+    "rename": Command(_rename, "[--dry-run] <old-name> <new-name>", 2, 2, (
+        opt.DRY_RUN, opt.PRIORITY, *opt.SUBMITTING)),
+    "assign-nodes": Command(_assign, "<group-name> <node-name>...", 1, None, (
+        opt.DRY_RUN, opt.FORCE, opt.PRIORITY, *opt.SUBMITTING)),
     "remove": Command(_remove, "[--dry-run] <group>", 1, 1, (
         opt.DRY_RUN, opt.PRIORITY, *opt.SUBMITTING)),
 }
