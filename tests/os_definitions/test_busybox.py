@@ -70,7 +70,9 @@ def test_without_apt_the_user_is_told(tmp_path: Path) -> None:
 @pytest.mark.needs_qemu
 @pytest.mark.skipif(not (GUEST / "version").exists(),
                     reason="os_definitions/busybox/fetch-kernel was not run")
-def test_the_guest_boots_knows_its_name_counts_and_powers_down(tmp_path: Path) -> None:
+def test_the_guest_knows_its_name_counts_sees_disks_come_and_go_and_powers_down(
+    tmp_path: Path
+) -> None:
     ctx, kvm = make_context(tmp_path / "node1"), KvmHypervisor()
     disk = tmp_path / "disk0"
     disk.write_bytes(bytes(1 << 20))
@@ -80,6 +82,9 @@ def test_the_guest_boots_knows_its_name_counts_and_powers_down(tmp_path: Path) -
                   "kernel_args": "quiet panic=-1 mitigations=off", "kvm_flag": "disabled"},
         beparams={"maxmem": 128, "vcpus": 1},
         disks=(DiskSpec("d15c0000-0000-4000-8000-000000000001", 0, "file", 1, path=str(disk)),))
+    (tmp_path / "disk1").write_bytes(bytes(1 << 20))
+    more = DiskSpec("d15c1111-0000-4000-8000-000000000002", 1, "file", 1,
+                    path=str(tmp_path / "disk1"))
     OsScripts("busybox", FOLDER).create(ctx, instance, "", False)
     kvm.start(ctx, instance, False)
     try:
@@ -87,6 +92,19 @@ def test_the_guest_boots_knows_its_name_counts_and_powers_down(tmp_path: Path) -
             said = console.makefile("rb")
             ready = next(line for line in said if b"GUEST READY" in line).decode()
             assert f"name={instance.name} uuid={instance.uuid} before=nothing" in ready
+
+            def inside(command: str) -> str:
+                """What a command says in the guest's shell; the shell repeats what it is sent."""
+                console.sendall(f'echo "=$({command})"\n'.encode())
+                line = next(line for line in said if line.startswith(b"="))
+                return line.decode().strip().removeprefix("=")
+
+            assert inside("ls /sys/block") == "vda"
+            kvm.hotplug(ctx, instance, "add", more, None)
+            assert inside("while ! [ -b /dev/vdb ]; do usleep 9999; done; ls /sys/block | xargs"
+                          ) == "vda vdb"
+            kvm.hotplug(ctx, instance, "remove", more, None)
+            assert inside("while [ -b /dev/vdb ]; do usleep 9999; done; ls /sys/block") == "vda"
         kvm.stop(ctx, instance.name, False, 30.0)
         assert re.match(rb"count \d+ *\n", disk.read_bytes()[512:1024])
     finally:

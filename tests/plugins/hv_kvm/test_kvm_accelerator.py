@@ -1,6 +1,7 @@
 """Whether KVM works is found out by booting, within a time, once per boot of the node."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -13,7 +14,7 @@ from ganeti_core.plugin_api import HookContext
 from ganeti_plugins.hv_kvm import accelerator
 
 SOURCE = Path(ganeti_plugins.hv_kvm.__file__).with_name("probe.S")
-KVM_IS_THERE = Path("/dev/kvm").exists()
+KVM_IS_THERE = os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
 def fake_qemu(folder: Path, body: str) -> Path:
@@ -43,7 +44,7 @@ def test_the_probe_tells_what_qemu_says(tmp_path: Path) -> None:
     assert accelerator.probe(qemu, "kvm", 10.0) == (False, "QEMU ended: no KVM today")
 
 
-@pytest.mark.skipif(not KVM_IS_THERE, reason="/dev/kvm is not there, so nothing is tried")
+@pytest.mark.skipif(not KVM_IS_THERE, reason="no access to /dev/kvm, so nothing is tried")
 @pytest.mark.parametrize(("says", "expected"), [("GUEST RUNS", "kvm"), ("nothing", "tcg")])
 def test_the_answer_is_kept_for_the_boot_and_the_version(
     ctx: HookContext, tmp_path: Path, says: str, expected: str
@@ -57,7 +58,7 @@ def test_the_answer_is_kept_for_the_boot_and_the_version(
     assert log.read_text() == "called\ncalled\n"
 
 
-@pytest.mark.skipif(not KVM_IS_THERE, reason="/dev/kvm is not there, so nothing is tried")
+@pytest.mark.skipif(not KVM_IS_THERE, reason="no access to /dev/kvm, so nothing is tried")
 def test_a_refusal_is_questioned_after_a_while(ctx: HookContext, tmp_path: Path) -> None:
     assert accelerator.choose(ctx, fake_qemu(tmp_path, "exit 1"), "7.2", "") == "tcg"
     kept = ctx.keep / "accelerator.json"
