@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -74,17 +75,27 @@ def reboot(guest: Guest, hvparams: Mapping[str, Any]) -> None:
 def info(guest: Guest) -> RunningInstance | None:
     """Tell of one guest; None when no process of it lives."""
     runtime, pid = guest.load(), guest.pid()
-    if pid is None or runtime is None:
+    if pid is None:
         return None
     state = migration.run_state(guest)
     # A QEMU that hangs counts as running: it holds the disks.
     shown = "user-down" if state == "shutdown" else (
         "running" if state in RUNNING or not state else "paused")
+    uuid, memory, vcpus = (
+        (runtime.spec.uuid, runtime.spec.memory, runtime.spec.vcpus) if runtime
+        else _from_command_line(pid))
     return RunningInstance(
-        name=guest.name, uuid=runtime.spec.uuid,
+        name=guest.name, uuid=uuid,
         state=shown,  # type: ignore[arg-type]  # one of the three literals above
-        memory=runtime.spec.memory, vcpus=runtime.spec.vcpus,
-        cpu_time=processes.cpu_seconds(pid))
+        memory=memory, vcpus=vcpus, cpu_time=processes.cpu_seconds(pid))
+
+
+def _from_command_line(pid: int) -> tuple[str, int, int]:
+    """What can be told of a guest whose remembered state is damaged or of a newer version."""
+    words = processes.arguments(pid)
+    told = dict(itertools.pairwise(words))
+    memory, vcpus = told.get("-m", "0"), told.get("-smp", "1").partition(",")[0]
+    return told.get("-uuid", ""), int(memory), int(vcpus)
 
 
 def resident_memory(ctx: HookContext) -> float:
@@ -97,10 +108,10 @@ def recover(ctx: HookContext) -> list[str]:
     """Find guests again and clear away what dead ones left; a line for each."""
     done = []
     for guest in all_guests(ctx):
-        if guest.runtime_file.exists() and guest.load() is None:
-            done.append(f"left {guest.name} alone: its state is of a newer version or damaged")
-        elif (pid := guest.pid()) is not None:
+        if (pid := guest.pid()) is not None:
             done.append(f"found {guest.name} again, pid {pid}")
+        elif guest.runtime_file.exists() and guest.load() is None:
+            done.append(f"left {guest.name} alone: its state is of a newer version or damaged")
         elif strays := guest.strays():
             with suppress(OSError):
                 guest.pid_file.write_text(f"{strays[0]}\n")

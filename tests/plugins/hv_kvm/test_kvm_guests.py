@@ -267,6 +267,20 @@ def test_state_of_a_newer_version_is_left_alone(
     assert (ctx.state / "new.example.com/runtime.json").exists()
 
 
+def test_a_guest_whose_state_cannot_be_read_is_listed_all_the_same(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec
+) -> None:
+    kvm.start(ctx, guest_instance, False)
+    before = kvm.info(ctx, guest_instance.name)
+    (ctx.state / guest_instance.name / "runtime.json").write_text('{"version": 99}')
+    after = kvm.info(ctx, guest_instance.name)
+    assert before is not None
+    assert after is not None
+    assert replace(after, cpu_time=0.0) == replace(before, cpu_time=0.0)
+    kvm.start(ctx, guest_instance, False)  # is left alone
+    assert "found" in kvm.recover(ctx)[0]
+
+
 def test_secret_os_parameters_do_not_reach_the_disk(
     kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec
 ) -> None:
