@@ -176,7 +176,7 @@ class NodeResource(Resource[NodeRow]):
         questions: set[Question] = {spaces(template) for template in templates}
         if Need.FACTS in needs and hypervisor:
             questions.add(host_facts(hypervisor))
-        if Need.FACTS in needs or Need.BOOT in needs:
+        if Need.BOOT in needs:
             questions.add(NODE_FACTS)
         nodes = [row.node for row in rows if not row.node.offline]
         answers = view.live.gather(nodes, frozenset(questions))

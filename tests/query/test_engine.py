@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from recorded_cluster import FakeNodes, at_recording, with_objects
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.errors import ConfigurationError, OpPrereqError, RequestError
 from ganeti_core.model import FilterRule
-from ganeti_core.plugin_api.data import Console, OsInfo
+from ganeti_core.plugin_api.data import Console, OsInfo, RunningInstance
 from ganeti_core.query.engine import QueryEngine
 from ganeti_core.query.instance_row import console_document
 from ganeti_core.query.ordinals import ordinal
@@ -139,6 +140,26 @@ def test_the_text_form_is_the_same_answer(
     text = engine.query_json(snapshot, what, [*fields, "nosuch"])
     answer = engine.query(snapshot, what, [*fields, "nosuch"])
     assert json.loads(text) == json.loads(json.dumps(answer))
+
+
+def test_a_large_listing_is_cheap_and_cheaper_again(
+    engine: QueryEngine, snapshot: Snapshot, nodes: FakeNodes
+) -> None:
+    first = snapshot.instance("inst1")
+    many = [replace(first, uuid=str(at), name=f"many{at}.example.com") for at in range(2000)]
+    snapshot = with_objects(snapshot, "instance", *many)
+    nodes.guests["node1.example.com"] += [
+        RunningInstance(found.name, found.uuid, "running", 128, 1) for found in many]
+    fields = ["name", "os", "pnode", "status", "oper_ram", "be/vcpus", "disk.sizes", "tags"]
+
+    def seconds() -> float:
+        begun = time.process_time()
+        engine.query_json(snapshot, "instance", fields)
+        return time.process_time() - begun
+
+    # Measured: 0.035 s and 0.005 s. The limits only catch what changes the order of growth.
+    assert seconds() < 1
+    assert min(seconds() for _ in range(3)) < 0.1
 
 
 def test_listings_sort_numbers_in_names_as_numbers(engine: QueryEngine) -> None:
