@@ -8,16 +8,16 @@ import or does not keep its contract is remembered in `rejected` and never stops
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import jsonschema
 import pluggy
 from jsonschema.validators import validator_for
-from stevedore import NamedExtensionManager
 
-from ganeti_core.errors import ECODE_INVAL, NotSupported, OpPrereqError, PluginRejected
+from ganeti_core.entry_points import Failed, Found, Origins, by_name, log_failure, scan
+from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, NotSupported, OpPrereqError, PluginRejected
 from ganeti_core.model import fill
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.data import Description
@@ -25,20 +25,22 @@ from ganeti_core.plugin_api.events import EVENTS_GROUP, EventsSpec
 from ganeti_core.plugin_api.kinds import PROJECT, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
-
-    from stevedore.extension import Extension
 
 S = TypeVar("S")
 WRAPPERS_GROUP = "ganeti.wrappers"
+DISABLED = "disabled by the administrator"
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class PluginStatus:
-    """One plugin as `gnt-cluster plugins` shows it; `problem` is empty when it is healthy."""
+    """One plugin as `gnt-cluster plugins` shows it; `problem` is empty when it is healthy.
+
+    `seconds`: what its import and its first description took.
+    """
 
     kind: str
     name: str
@@ -47,6 +49,7 @@ class PluginStatus:
     api: int | None
     problem: str = ""
     title: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -56,52 +59,75 @@ class _Loaded:
     distribution: str = ""
     version: str = ""
     from_source: bool = False
+    seconds: float = 0.0
 
 
 @dataclass
 class PluginHost:
-    """Holds the drivers of every kind. Build one per process and pass it on."""
+    """Holds the drivers of every kind. Build one per process and pass it on.
+
+    :param disabled: plugins (``KIND:NAME``) that the administrator does not want; those that are
+        named before `load` are not even imported
+    """
 
     rejected: dict[tuple[str, str], PluginStatus] = field(default_factory=dict)
     disabled: frozenset[str] = frozenset()
     _drivers: dict[tuple[str, str], _Loaded] = field(default_factory=dict)
     _sources: dict[str, list[Any]] = field(default_factory=dict)
     _wrappers: dict[str, list[object]] = field(default_factory=dict)
+    _origins: Origins | None = None
 
     def load(self, kinds: Iterable[Kind[Any]] = KINDS.values()) -> None:
         """Find and check every driver and source of `kinds` among the entry points."""
         self._load_wrappers()
         for kind in kinds:
-            for name, found in _by_name(_scan(kind.group, self._reject_import(kind))).items():
-                self._add_found(kind, name, found)
-            for extension in _scan(kind.sources_group, self._reject_import(kind)):
-                self._sources.setdefault(kind.name, []).append(extension.obj)
+            self._load_drivers(kind)
+            for found in scan(kind.sources_group, self._reject_import(kind)):
+                self._sources.setdefault(kind.name, []).append(found.extension.obj)
+
+    def _load_drivers(self, kind: Kind[Any], only: str = "") -> None:
+        def wanted(name: str) -> bool:
+            return name == only if only else not self._is_disabled(kind, name)
+
+        for name, found in by_name(
+                scan(kind.group, self._reject_import(kind), wanted)).items():
+            self._add_found(kind, name, found)
+
+    def obey(self, disabled: Iterable[str]) -> None:
+        """Refuse exactly these plugins (``KIND:NAME``) from now on; load what was not before."""
+        before, self.disabled = self.disabled, frozenset(disabled)
+        for kind_name, _, name in (key.partition(":") for key in before - self.disabled):
+            if kind_name in KINDS and (kind_name, name) not in self._drivers:
+                self._load_drivers(KINDS[kind_name], name)
+
+    def _is_disabled(self, kind: Kind[Any], name: str) -> bool:
+        return f"{kind.name}:{name}" in self.disabled
 
     def _load_wrappers(self) -> None:
-        for extension in _scan(WRAPPERS_GROUP, _log_failure):
-            kind = extension.name.partition(":")[0]
-            self.wrap(kind, extension.obj)
+        for found in scan(WRAPPERS_GROUP, log_failure):
+            kind = found.extension.name.partition(":")[0]
+            self.wrap(kind, found.extension.obj)
 
     def wrap(self, kind: str, wrapper: object) -> None:
         """Put `wrapper` (hooks with ``wrapper=True``) around drivers of `kind` added later."""
         self._wrappers.setdefault(kind, []).append(wrapper)
 
-    def _reject_import(self, kind: Kind[Any]) -> _Failed:
-        def reject(name: str, distribution: str, exc: BaseException) -> None:
-            self._reject(kind, name, distribution, f"cannot be loaded: {type(exc).__name__}: {exc}")
+    def _reject_import(self, kind: Kind[Any]) -> Failed:
+        def reject(name: str, exc: BaseException) -> None:
+            self._reject(kind, name, "", f"cannot be loaded: {type(exc).__name__}: {exc}")
 
         return reject
 
-    def _add_found(self, kind: Kind[Any], name: str, found: list[Extension[Any]]) -> None:
-        if f"{kind.name}:{name}" in self.disabled:
-            self._reject(kind, name, _origin(found[0])[0], "disabled by the administrator")
-            return
+    def _add_found(self, kind: Kind[Any], name: str, found: list[Found]) -> None:
         if len(found) > 1:
-            origins = ", ".join(sorted(_origin(extension)[0] for extension in found))
-            self._reject(kind, name, origins, "more than one distribution provides it")
+            # All of them, whoever came first: which one was meant only a person can know.
+            origins = ", ".join(name for name, _ in self._origins_of(kind.group, name))
+            self._reject(kind, name, origins, f"more than one distribution provides it: {origins}")
             return
-        distribution, version = _origin(found[0])
-        self.try_add(kind, name, found[0].obj, distribution, version)
+        if self.try_add(kind, name, found[0].extension.obj):
+            loaded = self._drivers[kind.name, name]
+            self._drivers[kind.name, name] = replace(
+                loaded, seconds=loaded.seconds + found[0].seconds)
 
     def try_add(
         self, kind: Kind[Any], name: str, plugin: object, distribution: str = "", version: str = ""
@@ -132,6 +158,7 @@ class PluginHost:
     def _checked(
         self, kind: Kind[Any], name: str, plugin: object, distribution: str, version: str
     ) -> _Loaded:
+        began = time.perf_counter()
         manager = pluggy.PluginManager(PROJECT)
         for spec in kind.specs:
             manager.add_hookspecs(spec)
@@ -153,7 +180,8 @@ class PluginHost:
         absent = {hook: function for hook, function in kind.hooks().items() if hook not in have}
         if absent:
             manager.register(_Refusals(kind, name, absent), name="refusals")
-        return _Loaded(manager, description, distribution, version)
+        return _Loaded(manager, description, distribution, version,
+                       seconds=time.perf_counter() - began)
 
     def refresh_sources(self, root: Path, settings: Mapping[str, Any]) -> None:
         """Ask every source again which drivers this node has."""
@@ -177,15 +205,21 @@ class PluginHost:
                 continue
             if self.try_add(kind, name, plugin):
                 loaded = self._drivers[kind.name, name]
-                self._drivers[kind.name, name] = _Loaded(
-                    loaded.manager, loaded.description, from_source=True)
+                self._drivers[kind.name, name] = replace(loaded, from_source=True)
 
     def names(self, kind: Kind[Any]) -> list[str]:
         """The usable drivers of `kind`, sorted."""
-        return sorted(name for kind_name, name in self._drivers if kind_name == kind.name)
+        return sorted(name for kind_name, name in self._drivers
+                      if kind_name == kind.name and not self._is_disabled(kind, name))
 
     def has(self, kind: Kind[Any], name: str) -> bool:
+        """Tell whether there is such a driver; one that is disabled is there, but refused."""
         return (kind.name, name) in self._drivers
+
+    def is_from_source(self, kind: Kind[Any], name: str) -> bool:
+        """Whether a source listed this driver: by now it may list another, or none."""
+        loaded = self._drivers.get((kind.name, name))
+        return loaded is not None and loaded.from_source
 
     def driver(self, kind: Kind[S], name: str) -> S:
         """The hook caller of one driver; call its hooks with keywords.
@@ -199,6 +233,9 @@ class PluginHost:
         return self._loaded(kind, name).description
 
     def _loaded(self, kind: Kind[Any], name: str) -> _Loaded:
+        if self._is_disabled(kind, name):
+            raise OpPrereqError(f"The {kind.title} '{name}' cannot be used: {DISABLED} "
+                                f"(gnt-plugin enable {kind.name}:{name})", ECODE_STATE)
         try:
             return self._drivers[kind.name, name]
         except KeyError:
@@ -235,12 +272,33 @@ class PluginHost:
 
     def status(self) -> list[PluginStatus]:
         """Every plugin, healthy or not, sorted by kind and name."""
-        rows = [
-            PluginStatus(kind, name, loaded.distribution, loaded.version,
-                         loaded.description.api_version, title=loaded.description.title)
+        rows = {
+            (kind, name): PluginStatus(
+                kind, name, loaded.distribution, loaded.version, loaded.description.api_version,
+                title=loaded.description.title, seconds=loaded.seconds)
             for (kind, name), loaded in self._drivers.items()
-        ]
-        return sorted([*rows, *self.rejected.values()], key=lambda row: (row.kind, row.name))
+        }
+        rows |= self.rejected
+        for key in self.disabled:
+            kind, _, name = key.partition(":")
+            known = rows.get((kind, name)) or PluginStatus(kind, name, "", "", None)
+            rows[kind, name] = replace(known, problem=DISABLED)
+        sourced = {key for key, loaded in self._drivers.items() if loaded.from_source}
+        return [row if key in sourced else self._with_origin(row)
+                for key, row in sorted(rows.items())]
+
+    def _with_origin(self, row: PluginStatus) -> PluginStatus:
+        """Name the distribution, or all of them where several provide the same name."""
+        if row.distribution:
+            return row
+        found = self._origins_of(f"ganeti.{row.kind}", row.name)
+        return replace(row, distribution=", ".join(name for name, _ in found),
+                       version=", ".join(version for _, version in found))
+
+    def _origins_of(self, group: str, name: str) -> list[tuple[str, str]]:
+        if self._origins is None:
+            self._origins = Origins()
+        return self._origins.of(group, name)
 
 
 class _Refusals:
@@ -292,49 +350,6 @@ def _check_description(kind: Kind[Any], name: str, description: object) -> None:
         raise PluginRejected(f"{kind.name} {name}: bad parameter schema: {exc.message}") from exc
 
 
-_Failed = Callable[[str, str, BaseException], None]
-"""Takes the name of an entry point, its distribution, and what happened."""
-
-
-def _scan(group: str, failed: _Failed) -> list[Extension[Any]]:
-    """Load a group's entry points, each on its own.
-
-    Stevedore loads a group as a whole and lets AssertionError and SystemExit escape its failure
-    callback, so one bad import would hide its neighbours.
-    """
-    listing: NamedExtensionManager[Any] = NamedExtensionManager(group, names=[])
-    found: list[Extension[Any]] = []
-    entries = {entry.name: entry for entry in listing.list_entry_points()}
-    for name, entry in sorted(entries.items()):
-        try:
-            manager: NamedExtensionManager[Any] = NamedExtensionManager(
-                group, names=[name], invoke_on_load=True, on_load_failure_callback=_raise)
-            found.extend(manager.extensions)
-        except (Exception, SystemExit) as exc:  # noqa: BLE001  # wall: foreign code at import time
-            failed(name, entry.dist.name if entry.dist else "", exc)
-    return found
-
-
-def _raise(_manager: object, _entry_point: object, error: BaseException) -> None:
-    raise error
-
-
-def _log_failure(name: str, distribution: str, exc: BaseException) -> None:
-    log.error("%s of %s cannot be loaded: %s", name, distribution, exc)
-
-
-def _by_name(extensions: Iterable[Extension[Any]]) -> dict[str, list[Extension[Any]]]:
-    grouped: dict[str, list[Extension[Any]]] = {}
-    for extension in extensions:
-        grouped.setdefault(extension.name, []).append(extension)
-    return grouped
-
-
-def _origin(extension: Extension[Any]) -> tuple[str, str]:
-    dist = getattr(extension.entry_point, "dist", None)
-    return (dist.name, dist.version) if dist is not None else ("", "")
-
-
 class Events:
     """Tells every subscriber, each with its own guard: a failure is logged and reaches nobody."""
 
@@ -343,8 +358,8 @@ class Events:
 
     def load(self) -> None:
         """Find subscribers among the entry points of ``ganeti.events``."""
-        for extension in _scan(EVENTS_GROUP, _log_failure):
-            self.add(extension.name, extension.obj)
+        for found in scan(EVENTS_GROUP, log_failure):
+            self.add(found.extension.name, found.extension.obj)
 
     def add(self, name: str, subscriber: object) -> None:
         """:raises pluggy.PluginValidationError: it names events or parameters that do not exist"""
