@@ -180,7 +180,7 @@ class Daemon:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._pid_file is not None:
             self._pid_file.release()
-        if kind is not None:
+        if kind is not None and issubclass(kind, Exception):
             logging.getLogger(__name__).critical("%s ends", self.name)
             self._readiness.failed(f"{self.name} failed: see {self.log_file}")
 

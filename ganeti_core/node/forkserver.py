@@ -242,6 +242,9 @@ class _Loop:
         """Wait `grace` seconds for a worker's own end, then kill its whole session."""
         self._await(pid, grace)
         if pid in self._living or pid in self._statuses:
+            if pid in self._living:
+                # It may not lead its session yet.
+                os.kill(pid, signal.SIGKILL)
             kill_session(pid)
             self._await(pid, _ENDING_SECONDS)
         return self._statuses.pop(pid, None)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import GanetiError, NotSupported
+from ganeti_core.errors import GanetiError, NotSupported, RpcError
 from ganeti_core.node.hooks import HookRequest
 from ganeti_core.node.running import RunningCall
 from ganeti_core.node.services import SERVICE_FUNCTIONS
@@ -97,6 +97,9 @@ class NodeService:
         """
         try:
             with self._subjects.hold(request.subject, call, request.timeout / 2):
+                if call.abandoned():
+                    # Its undo may have been here already.
+                    raise RpcError(f"{call.title} was not begun: its caller is gone")
                 return act()
         except GanetiError as exc:
             return failure(exc)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections import deque
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ganeti_core.errors import OpPrereqError
+from ganeti_core.errors import ECODE_STATE, OpPrereqError
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.context import HookContext
-from ganeti_core.plugins import PluginHost
+from ganeti_core.plugins import DISABLED, PluginHost
 from ganeti_core.rpc.identity import NodeIdentity
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
     from ganeti_core.plugin_api.data import Description
     from ganeti_core.plugin_api.kinds import Kind
+
+
+SOURCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -66,21 +71,33 @@ class World:
     place: Place
     host: PluginHost
     _guard: threading.Lock = field(default_factory=threading.Lock)
+    _asked: deque[tuple[float, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=1))
 
     def hooks(self, kind: Kind[Any], driver: str, settings: Mapping[str, Any]) -> Any:
         """The hook caller of a driver; sources are asked again for one that is not known.
 
-        :raises OpPrereqError: this node has no such driver
+        :raises OpPrereqError: this node has no such driver, or the cluster has disabled it
         """
+        if f"{kind.name}:{driver}" in settings.get("disabled_plugins", ()):
+            raise OpPrereqError(
+                f"The {kind.title} '{driver}' cannot be used: {DISABLED}", ECODE_STATE)
         with self._guard:
-            if not self.host.has(kind, driver):
-                self.host.refresh_sources(self.place.paths.root, settings)
+            if not self.host.has(kind, driver) or self.host.is_from_source(kind, driver):
+                self._refresh(settings, SOURCE_SECONDS)
             return self.host.driver(kind, driver)
 
     def refresh(self, settings: Mapping[str, Any]) -> None:
         """Look again for drivers that sources list."""
         with self._guard:
-            self.host.refresh_sources(self.place.paths.root, settings)
+            self._refresh(settings, 0.0)
+
+    def _refresh(self, settings: Mapping[str, Any], age: float) -> None:
+        """Ask the sources, unless they were asked the same less than `age` seconds ago."""
+        asked = (time.monotonic(), dict(settings))
+        if self._asked and self._asked[-1][0] > asked[0] - age and self._asked[-1][1] == asked[1]:
+            return
+        self.host.refresh_sources(self.place.paths.root, settings)
+        self._asked.append(asked)
 
     def drivers(self) -> list[tuple[Kind[Any], str, Description]]:
         """Every usable driver."""

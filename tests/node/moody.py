@@ -92,6 +92,10 @@ class Moody:
         write(mark, str(os.getpid()))
         wait_for(ctx.root / "go")
 
+    def _neighbours(self, ctx, mark):
+        facts = ctx.driver("hypervisors", "moody", "host_facts")
+        write(mark, str(facts.memory_total))
+
     def _listens(self, ctx, mark):
         write(mark, str(os.getpid()))
         until = time.monotonic() + 30

@@ -134,6 +134,24 @@ def test_call_whose_caller_is_gone_goes_on_while_nobody_wants_its_object(node):
     assert eventually(lambda: node.clients.outcome(node.peer, "the-orphan")["state"] == "done")
 
 
+def test_call_that_waited_until_its_caller_was_gone_is_not_begun(node):
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(node.start, "blocks.first", "the-uuid")
+        node.mark("first")
+        lost = threads.submit(node.call, start_call("fine.lost", "the-uuid"),
+                              call_id="the-lost", owner="job-1")
+        assert eventually(
+            lambda: node.clients.outcome(node.peer, "the-lost")["state"] == "running")
+        node.clients.abandon("job-1")
+        with pytest.raises(OutcomeUnknown):
+            lost.result(10)
+        (node.root / "go").touch()
+        first.result(10)
+
+    assert eventually(lambda: node.clients.outcome(node.peer, "the-lost")["state"] == "failed")
+    assert starts(node) == ["blocks.first"]
+
+
 def test_older_master_may_change_nothing_and_may_still_read(node):
     node.start("fine.a")
     newer = NodeClients(certs.TlsIdentity.of(node.paths), lambda: 2)

@@ -114,6 +114,12 @@ def test_lines_for_the_jobs_owner_come_back(node):
     assert lines == ["first line", "second line"]
 
 
+def test_plugin_may_call_another_on_its_node(node):
+    node.start("neighbours.facts")
+
+    assert node.mark("facts") == "1024"
+
+
 def test_calls_run_in_parallel(node):
     with ThreadPoolExecutor(4) as threads:
         running = [threads.submit(node.start, f"blocks.{number}") for number in range(4)]
