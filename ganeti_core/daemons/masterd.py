@@ -72,7 +72,7 @@ class MasterDaemon:
         self._stop = stop
         self.journal = Journal(paths.database)
         self.store = Store(self.journal)
-        self.host = PluginHost()
+        self.host = PluginHost(disabled=frozenset(self.store.snapshot.cluster.disabled_plugins))
         self.host.load()
         self.host.refresh_sources(paths.root, settings_of(self.store.snapshot))
         self.events = Events()

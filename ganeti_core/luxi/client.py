@@ -235,6 +235,10 @@ class LuxiClient:
 
     # What the peer does not have
 
+    def set_plugin_enabled(self, kind: str, name: str, enabled: bool) -> list[str]:
+        """Enable or disable a plugin on the whole cluster; tell what is disabled now."""
+        return list(self.call("SetPluginEnabled", kind, name, enabled))
+
     def plugin_status(self) -> list[Any]:
         return list(self.call("PluginStatus"))
 

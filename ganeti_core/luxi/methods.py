@@ -8,9 +8,19 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Put
-from ganeti_core.errors import ECODE_INVAL, GanetiError, OpPrereqError, RequestError
+from ganeti_core.errors import (
+    ECODE_INVAL,
+    ECODE_NOENT,
+    ECODE_STATE,
+    GanetiError,
+    OpPrereqError,
+    RequestError,
+)
 from ganeti_core.luxi.protocol import Raw
 from ganeti_core.opcodes.registry import parse
+from ganeti_core.plugin_api.all_kinds import KINDS
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES
+from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.query.cluster import cluster_info, config_values
 from ganeti_core.query.requests import refuse_as_peer
 from ganeti_core.query.tags import tags_of
@@ -18,6 +28,7 @@ from ganeti_core.query.tags import tags_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.config.store import Change, Store
     from ganeti_core.jobs.engine import JobEngine
     from ganeti_core.opcodes.base import OpCode
@@ -52,6 +63,7 @@ _METHODS: dict[str, tuple[str, int, int]] = {
     "SetWatcherPause": ("set_watcher_pause", 1, 1),
     "PickupJob": ("pickup_job", 1, 1),
     "PluginStatus": ("plugin_status", 0, 0),
+    "SetPluginEnabled": ("set_plugin_enabled", 3, 3),
     "Debts": ("debts", 0, 0),
     "ExplainJob": ("explain_job", 1, 1),
     "NodeEnrolToken": ("node_enrol_token", 0, 0),
@@ -209,11 +221,41 @@ class Master:
         await self._commit([Put(replace(cluster, watcher_pause=pause))])
         return pause
 
+    async def _set_plugin_enabled(self, kind: Any, name: Any, enabled: Any) -> list[str]:
+        """Answers what is disabled now, ``KIND:NAME`` each."""
+        if kind not in KINDS or not isinstance(name, str) or not isinstance(enabled, bool):
+            raise RequestError(_unreadable([kind, name, enabled], "plugin"))
+        snapshot, key = self.store.snapshot, f"{kind}:{name}"
+        if not enabled:
+            _check_not_needed(snapshot, self.host, kind, name)
+        rest = [other for other in snapshot.cluster.disabled_plugins if other != key]
+        disabled = tuple(rest if enabled else sorted([*rest, key]))
+        await self._commit([Put(replace(snapshot.cluster, disabled_plugins=disabled))])
+        await asyncio.to_thread(self.host.obey, disabled)
+        return list(disabled)
+
     async def _commit(self, changes: Sequence[Change]) -> None:
         await asyncio.to_thread(self.store.commit, changes)
 
     async def _node_enrol_token(self) -> dict[str, Any]:
         return await asyncio.to_thread(self.enrol_token)
+
+
+def _check_not_needed(snapshot: Snapshot, host: PluginHost, kind: str, name: str) -> None:
+    """:raises OpPrereqError: there is no such plugin, or something of the cluster needs it"""
+    if not any((row.kind, row.name) == (kind, name) for row in host.status()):
+        raise OpPrereqError(f"There is no plugin {kind}:{name}", ECODE_NOENT)
+    users = {
+        HYPERVISORS.name: {i.name for i in snapshot.instances.values() if i.hypervisor == name},
+        DISK_TEMPLATES.name: {d.instance or d.uuid for d in snapshot.disks.values()
+                              if d.template == name},
+    }.get(kind)
+    if users:
+        shown = ", ".join(sorted(snapshot.instances[u].name if u in snapshot.instances else u
+                                 for u in users)[:3])
+        raise OpPrereqError(
+            f"The plugin {kind}:{name} is needed by {len(users)} instance(s), such as {shown}:"
+            " their guests could not be stopped nor their disks removed", ECODE_STATE)
 
 
 def _parse_job(method: str, ops: Any) -> list[OpCode]:

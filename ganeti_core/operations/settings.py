@@ -20,5 +20,6 @@ def settings_of(snapshot: Snapshot) -> dict[str, Any]:
         "volume_group_name": cluster.volume_group_name,
         "os_search_path": list(cluster.os_search_path),
         "iallocator_search_path": list(cluster.iallocator_search_path),
+        "disabled_plugins": list(cluster.disabled_plugins),
     }
     return {name: value for name, value in settings.items() if value}
