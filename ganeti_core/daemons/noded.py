@@ -64,7 +64,8 @@ class Noded:
         """Put the parts together; nothing listens yet. `address`: where, if not at the node's."""
         paths = place.paths
         world = World(place, host)
-        workers = Workers(forks, lambda: ForkServer.launch(place))
+        workers = Workers(
+            forks, lambda: ForkServer.launch(place, paths.log / "node-daemon.log"))
         state = NodeState(world, Dispatcher(world, workers), Candidates.of(paths),
                           Epochs(paths.epoch), Outcomes.in_folder(paths.calls),
                           Replica(paths.database))

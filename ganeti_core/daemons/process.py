@@ -9,6 +9,7 @@ import logging.handlers
 import os
 import signal
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ganeti_core.paths import Paths
 
 READY = b"ready"
+_LOCK_TRIES = 20
+_LOCK_PAUSE = 0.01
 _LOG_STEMS = {"ganeti-mond": "monitoring-daemon"}
 _FORMAT = "%(asctime)s: {} pid=%(process)d/%(threadName)s %(levelname)s %(message)s"
 
@@ -47,13 +50,10 @@ class PidFile:
         :raises AlreadyRunning: another process has it
         """
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
+        if not _locked(descriptor):
             other = os.read(descriptor, 32).decode(errors="replace").strip()
             os.close(descriptor)
-            raise AlreadyRunning(
-                f"another process holds {file}: pid {other or 'unknown'}") from exc
+            raise AlreadyRunning(f"another process holds {file}: pid {other or 'unknown'}")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return cls(file, descriptor)
@@ -62,6 +62,18 @@ class PidFile:
         """Remove the file, at a clean end."""
         self.file.unlink(missing_ok=True)
         os.close(self._descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Try for a moment: who only asks whether the daemon runs holds the lock just as long."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(_LOCK_PAUSE)
+        else:
+            return True
+    return False
 
 
 def running_pid(file: Path) -> int | None:

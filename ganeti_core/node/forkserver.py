@@ -16,6 +16,7 @@ import contextlib
 import gc
 import json
 import logging
+import logging.handlers
 import os
 import select
 import signal
@@ -34,11 +35,13 @@ from ganeti_core.node.world import Place, load_node_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from ganeti_core.plugins import PluginHost
 
 log = logging.getLogger(__name__)
 
+_LOG_FORMAT = "%(asctime)s: fork-server pid=%(process)d/%(threadName)s %(levelname)s %(message)s"
 _MESSAGE = 4096
 _ENDING_SECONDS = 2.0
 """A killed process that is still there after this time is stuck in the kernel."""
@@ -71,14 +74,14 @@ class ForkServer:
         return cls(pid, ours)
 
     @classmethod
-    def launch(cls, place: Place) -> ForkServer:
+    def launch(cls, place: Place, log_file: Path) -> ForkServer:
         """Start the server as a program of its own, from a process with threads."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         theirs.set_inheritable(True)
         pid = os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", "ganeti_core.node.forkserver", str(theirs.fileno()),
-             json.dumps(place.to_dict())],
+             json.dumps(place.to_dict()), str(log_file)],
             os.environ)
         theirs.close()
         return cls(pid, ours)
@@ -272,8 +275,10 @@ class _Loop:
 
 
 def main() -> None:
-    """Serve as a program: the control socket's descriptor and the place are the arguments."""
-    logging.basicConfig(level=logging.INFO)
+    """Serve as a program; arguments: descriptor of the control socket, place, log file."""
+    logging.basicConfig(
+        level=logging.INFO, format=_LOG_FORMAT,
+        handlers=[logging.handlers.WatchedFileHandler(sys.argv[3])])
     control = socket.socket(fileno=int(sys.argv[1]))
     place = Place.from_dict(json.loads(sys.argv[2]))
     _begin(control, place, load_node_host())
