@@ -48,6 +48,17 @@ class PlainJson(serializers.JsonSerializer):
             return {"__exception__": f"{type(obj).__name__}: {obj}"}
         raise TypeError(f"a {type(obj).__name__} cannot be sent")
 
+    def dumps(self, data: object) -> bytes:
+        """Encode an answer.
+
+        :raises errors.SerializeError: it is too large; the caller is told
+        """
+        encoded = json.dumps(data, ensure_ascii=False, default=self.default).encode()
+        if len(encoded) > MAX_MESSAGE:
+            raise errors.SerializeError(
+                f"an answer of {len(encoded)} bytes, the largest is {MAX_MESSAGE}")
+        return encoded
+
     def recreate_classes(self, literal: Any) -> Any:
         """Leave everything as it came, but for an exception of the library itself."""
         if isinstance(literal, dict) and literal.keys() == {"__exception__"}:

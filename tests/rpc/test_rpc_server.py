@@ -15,7 +15,7 @@ import time
 import pytest
 from loopback import fingerprint, peer_of
 
-from ganeti_core.errors import AccessDenied, NodeUnreachable
+from ganeti_core.errors import AccessDenied, NodeUnreachable, RpcError
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.calls import Call, service_call
 from ganeti_core.rpc.certs import TlsIdentity
@@ -238,6 +238,19 @@ def test_large_message_passes_both_ways(pair):
     text = "ü" * (4 * 1024 * 1024)
 
     assert pair.clients.call(pair.peer, Call("node.ping", {"t": text}))["args"] == {"t": text}
+
+
+def test_answer_that_is_too_large_is_an_error_that_says_so(make_pair):
+    pair = make_pair(handler=lambda caller, request: success("x" * MAX_MESSAGE))
+
+    with pytest.raises(RpcError, match=f"the largest is {MAX_MESSAGE}"):
+        pair.clients.call(pair.peer, PING)
+
+
+def test_request_that_is_too_large_never_leaves(pair):
+    with pytest.raises(NodeUnreachable, match="too large"):
+        pair.clients.call(pair.peer, Call("node.ping", {"text": "x" * MAX_MESSAGE}))
+    assert pair.answers()
 
 
 def test_server_tells_the_handler_who_calls(pair):
