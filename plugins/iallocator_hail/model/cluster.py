@@ -222,13 +222,17 @@ class Cluster:
         return np.asarray(row.max() if row.size else 0.0)
 
     def add_instance(self, instance: Instance, demand: Demand) -> int:
-        """Append an instance without tags that is nowhere yet; return its position."""
+        """Append an instance without tags that is nowhere yet; return its position.
+
+        `demand` is the instance's alone.
+        """
         if len(self.instances) == self.primary.shape[0]:
             self._grow(max(64, len(self.instances)))
         position = len(self.instances)
         self.instances.append(instance)
         for name in DEMAND_FIELDS:
-            getattr(self.demand, name)[position] = getattr(demand, name)
+            value = getattr(demand, name)
+            getattr(self.demand, name)[position] = value[0] if value.ndim else value
         return position
 
     def add_twin(self, instance: int) -> int:

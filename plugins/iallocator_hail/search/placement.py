@@ -112,18 +112,21 @@ def on_pairs(
     cluster: Cluster, scorer: Scorer, instance: int, primaries: Ints, secondaries: Ints, *,
     soft: bool,
 ) -> Candidates:
-    """Try a mirrored instance on every pair of different nodes."""
+    """Try a mirrored instance on every pair of different nodes of one group."""
     view, first = _primary_on(cluster, instance, primaries, soft=soft)
     shape = (len(primaries), len(secondaries))
     failure = np.empty(shape, dtype=np.int64)
     score = np.empty(shape)
+    group = cluster.figures.group
     pairs = PairScores(cluster, scorer, instance, primaries, view)
     step = max(1, _CELLS // max(1, len(secondaries)))
     for start in range(0, len(primaries), step):
         part = slice(start, start + step)
         added, second = _secondary_on(cluster, instance, primaries[part], secondaries)
         both = np.where(first[part, None] > 0, first[part, None], second)
-        both = np.where(primaries[part, None] == secondaries, -1, both)
+        first_group, second_group = group[primaries[part, None]], group[secondaries]
+        other = (primaries[part, None] == secondaries) | (first_group != second_group)
+        both = np.where(other, -1, both)
         failure[part] = both
         values = pairs.scores(part, secondaries, added)
         score[part] = np.where(both == 0, values, np.inf)

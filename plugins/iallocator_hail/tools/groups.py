@@ -25,6 +25,11 @@ def split_instances(cluster: Cluster) -> list[str]:
     ]
 
 
+def failing(cluster: Cluster, nodes: Ints) -> Ints:
+    """Online nodes that could not take over from some other node."""
+    return nodes[cluster.state.failing[nodes] & ~cluster.site.offline[nodes]]
+
+
 def instances_in(cluster: Cluster, group: int) -> list[int]:
     """Instances whose primary is in a group."""
     there = cluster.figures.group[cluster.primary[: len(cluster.instances)]] == group

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..formats.haskell import fixed
-from ..model.arrays import Ints
 from ..model.cluster import Cluster
 from ..model.score import Scorer, weigh
 from ..search.allocate import all_nodes, nodes_of
 from .dumps import score_table, show_policy
-from .groups import instances_in, split_instances
+from .groups import failing, instances_in, split_instances
 from .monitoring import apply_monitoring
 from .options import Settings
 from .output import note, say
@@ -44,11 +43,6 @@ def _run(settings: Settings, words: list[str]) -> int:
     say(score_table(components[:, 0] if len(scorer.online) else None))
     say(f"Cluster score: {fixed(weigh(components)[0], 8)}")
     return 0
-
-
-def failing(cluster: Cluster, nodes: Ints) -> Ints:
-    """Online nodes that could not take over from some other node."""
-    return nodes[cluster.state.failing[nodes] & ~cluster.site.offline[nodes]]
 
 
 def _introduce(cluster: Cluster, settings: Settings) -> None:

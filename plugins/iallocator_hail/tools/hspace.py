@@ -1,0 +1,181 @@
+"""hspace: tells how many more instances fit on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import PlacementError
+from ..formats.haskell import fixed
+from ..model.arrays import Ints
+from ..model.cluster import Cluster
+from ..model.score import Scorer
+from ..records import Spec
+from ..search.allocate import AllocationRules, all_nodes, nodes_of
+from ..search.capacity import Capacity, CapacityRules
+from ..search.space import Filled, Filler, new_instance
+from .dumps import score_table
+from .groups import failing
+from .options import Settings
+from .output import note
+from .program import Tool, execute, no_arguments
+from .sources import load_cluster, node_aliases, save_cluster
+from .space_report import HumanReport, MachineReport, Report, Run
+from .tables import columns, print_nodes
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit code."""
+    return execute(_TOOL, argv)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What to place where; `blocked` means that nothing may be placed at all."""
+
+    template: str
+    spindle_use: int
+    targets: Ints
+    rules: AllocationRules
+    blocked: bool
+
+
+def _run(settings: Settings, words: list[str]) -> int:
+    no_arguments(words)
+    cluster = load_cluster(settings)
+    plan = _plan(cluster, settings)
+    kind = MachineReport if settings.machine_readable else HumanReport
+    report: Report = kind(cluster, plan.template)
+    report.introduce()
+    print_nodes(cluster, settings.print_nodes, "Initial cluster")
+    if settings.verbosity > 2:
+        scorer = Scorer(cluster, all_nodes(cluster))
+        components = scorer.components()
+        note(f"Initial coefficients: overall {fixed(scorer.base(), 8)}")
+        note(score_table(components[:, 0]))
+    policy = cluster.description.policy
+    tiered = [settings.tiered] if settings.tiered else [high for _, high in policy.pairs]
+    _tiered(cluster, settings, plan, tiered, report)
+    _standard(cluster, settings, plan, settings.standard or policy.std, report)
+    report.close()
+    return 0
+
+
+def _plan(cluster: Cluster, settings: Settings) -> _Plan:
+    policy = cluster.description.policy
+    template = settings.disk_template or (policy.templates[0] if policy.templates else None)
+    if template is None:
+        raise PlacementError("failure during allocation: no disk template is enabled")
+    use = policy.std.spindles if settings.spindle_use is None else settings.spindle_use
+    bad = failing(cluster, all_nodes(cluster))
+    closed = _closed_groups(cluster, settings, bad)
+    usable = [
+        index
+        for index, group in enumerate(cluster.description.groups)
+        if group.alloc_policy != "unallocable" and index not in closed
+    ]
+    nodes = all_nodes(cluster)
+    targets = nodes[np.isin(cluster.figures.group, usable) & ~cluster.site.offline]
+    ignored = frozenset(closed) if settings.independent_groups else frozenset()
+    rules = AllocationRules(
+        capacity=settings.capacity,
+        capacity_rules=CapacityRules(settings.accept_existing, ignored),
+    )
+    blocked = len(bad) > 0 and not settings.accept_existing
+    if settings.independent_groups and usable:
+        blocked = False
+    return _Plan(template, use, targets, rules, blocked)
+
+
+def _closed_groups(cluster: Cluster, settings: Settings, bad: Ints) -> set[int]:
+    """Groups that are unhealthy already and get nothing more."""
+    closed: set[int] = set()
+    if not settings.accept_existing:
+        closed |= set(cluster.figures.group[bad].tolist())
+    if settings.independent_groups:
+        for group in range(len(cluster.description.groups)):
+            nodes = nodes_of(cluster, group)
+            if not Capacity(cluster, all_nodes(cluster), nodes).redundant():
+                closed.add(group)
+    return closed
+
+
+def _blocked(cluster: Cluster) -> Filled:
+    failures = [0] * 10
+    failures[4] = 1
+    return Filled(cluster, [], failures)
+
+
+def _limit(settings: Settings) -> int | None:
+    return None if settings.max_length < 0 else settings.max_length
+
+
+def _tiered(
+    cluster: Cluster, settings: Settings, plan: _Plan, specs: list[Spec], report: Report
+) -> None:
+    filler = Filler(plan.targets, plan.rules)
+    filled = _blocked(cluster) if plan.blocked else Filled(cluster, [], [0] * 10)
+    for spec in specs if not plan.blocked else []:
+        instance = new_instance(spec, plan.template, plan.spindle_use)
+        filled = filler.fill_tiered(filled, instance, _limit(settings))
+    _show(filled, settings, "Tiered", "tiered")
+    report.tiered(Run(specs[0], filled))
+
+
+def _standard(
+    cluster: Cluster, settings: Settings, plan: _Plan, spec: Spec, report: Report
+) -> None:
+    filler = Filler(plan.targets, plan.rules)
+    filled = _blocked(cluster)
+    if not plan.blocked:
+        instance = new_instance(spec, plan.template, plan.spindle_use)
+        filled = filler.fill(Filled(cluster, [], [0] * 10), instance, _limit(settings))
+    _show(filled, settings, "Standard", "standard")
+    report.standard(Run(spec, filled))
+
+
+def _show(filled: Filled, settings: Settings, title: str, suffix: str) -> None:
+    """Print and save what was allocated."""
+    if settings.verbosity > 1:
+        note(f"{title} allocation map")
+        if filled.placed:
+            note(_allocation_map(filled))
+    print_nodes(filled.cluster, settings.print_nodes, f"{title} allocation")
+    save_cluster(filled.cluster, settings, suffix, f"after {suffix} allocation ")
+
+
+def _allocation_map(filled: Filled) -> str:
+    cluster = filled.cluster
+    names = [*node_aliases(cluster), ""]
+    exclusive = cluster.site.any_exclusive
+    rows = []
+    for index in filled.placed:
+        instance = cluster.instances[index]
+        spindles = instance.total_spindles if exclusive else ""
+        rows.append(
+            [
+                instance.name,
+                names[int(cluster.primary[index])],
+                names[int(cluster.secondary[index])],
+                str(instance.memory),
+                str(instance.disk),
+                str(instance.vcpus),
+                str(spindles),
+            ]
+        )
+    return columns(rows, [False, False, False, True, True, True, True], " ")
+
+
+_TOOL = Tool(
+    "hspace",
+    (
+        "print-nodes", "text-data", "disk-template", "spindle-use", "simulate", "master", "luxi",
+        "ialloc-src", "verbose", "quiet", "independent-groups", "accept-existing-errors",
+        "offline", "no-capacity-checks", "machine-readable", "max-cpu", "max-length", "min-disk",
+        "standard-alloc", "tiered-alloc", "save", "static-kvm-node-memory",
+    ),
+    _run,
+)
+
