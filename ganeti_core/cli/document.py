@@ -38,7 +38,7 @@ def _lines(data: Any) -> Iterator[str]:
         yield from _pair_lines(data)
     elif isinstance(data, list | tuple):
         for item in data:
-            for index, line in enumerate(_lines(item)):
+            for index, line in enumerate(list(_lines(item)) or [""]):
                 yield ("  " if index else "- ") + line
     else:
         yield from (str(data).splitlines() or [""])

@@ -52,11 +52,11 @@ def test_an_empty_table_has_its_titles() -> None:
 
 def test_documents_nest(capsys) -> None:
     print_document([[("Name", "x"), ("Empty", {}), ("None", None),
-                     ("List", ["a", ["b", "c"], [("k", "v"), ("l", "w")]]),
+                     ("List", ["a", ["b", "c"], [("k", "v"), ("l", "w")], {}]),
                      ("Text", "one\ntwo"), ("Map", {"z": 1, "a": {"q": True}})]])
     assert capsys.readouterr().out.splitlines() == [
         "- Name: x", "  Empty: ", "  None: None", "  List: ", "    - a", "    - - b", "      - c",
-        "    - k: v", "      l: w", "  Text: one", "    two", "  Map: ", "    a: ",
+        "    - k: v", "      l: w", "    - ", "  Text: one", "    two", "  Map: ", "    a: ",
         "      q: True", "    z: 1"]
 
 
