@@ -62,7 +62,7 @@ class InitOptions:
         values: dict[str, Any] = {
             name: _words(value) if name.startswith("enabled_") else value
             for name, value in options.items()
-            if name in known and value not in (None, "", {}, [])}
+            if name in known and value not in (None, "", {}, [], ())}
         # The command line gives ``[(hypervisor, parameters)]``, a program a dict.
         values["hvparams"] = dict(values.get("hvparams") or {})
         return cls(**values)
