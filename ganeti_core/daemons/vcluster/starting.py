@@ -8,6 +8,7 @@ this process's session, has its own pid file, log and environment.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import os
@@ -107,9 +108,7 @@ def _fork(one: _Starting) -> int:
 def _become(one: _Starting) -> None:
     """Turn a fork of this process into one that runs on the node."""
     os.environ.update(one.node.environment())
-    with suppress(OSError):
-        # What ps and top show.
-        Path("/proc/self/comm").write_text(one.daemon)
+    _rename(one.daemon)
     with open(os.devnull, "rb") as null:
         os.dup2(null.fileno(), 0)
     for number in (1, 2):
@@ -118,3 +117,14 @@ def _become(one: _Starting) -> None:
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     # Above all the lock on the cluster's folder: a daemon that kept it would hold it for ever.
     os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 65536))
+
+
+def _rename(name: str) -> None:
+    """Let ps and its like show `name` instead of the command that started the cluster."""
+    with suppress(OSError, ValueError, IndexError):
+        Path("/proc/self/comm").write_text(name)
+        # The kernel shows the memory where it put the arguments; fields 48 and 49 say where.
+        fields = Path("/proc/self/stat").read_text(errors="replace").rsplit(")", 1)[1].split()
+        start, end = int(fields[45]), int(fields[46])
+        room = end - start
+        ctypes.memmove(start, os.fsencode(name)[:room - 1].ljust(room, b"\0"), room)
