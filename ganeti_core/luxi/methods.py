@@ -22,7 +22,7 @@ from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.query.cluster import cluster_info, config_values
-from ganeti_core.query.requests import refuse_as_peer
+from ganeti_core.query.requests import refuse_as_peer, unreadable
 from ganeti_core.query.tags import tags_of
 
 if TYPE_CHECKING:
@@ -148,16 +148,23 @@ class Master:
     async def _query(self, what: Any, fields: Any, qfilter: Any) -> Any:
         refuse_as_peer("Query", what)
         names = _names(fields)
-        if self.queries.needs_thread(what, names, qfilter):
-            text = await asyncio.to_thread(
-                self.queries.query_json, self.store.snapshot, what, names, qfilter)
-        else:
-            text = self.queries.query_json(self.store.snapshot, what, names, qfilter)
+        snapshot = self.store.snapshot
+        try:
+            if self.queries.needs_thread(what, names, qfilter):
+                text = await asyncio.to_thread(
+                    self.queries.query_json, snapshot, what, names, qfilter)
+            else:
+                text = self.queries.query_json(snapshot, what, names, qfilter)
+        except RequestError as exc:
+            raise unreadable([what, fields, qfilter], exc) from exc
         return Raw(text.encode())
 
     async def _query_fields(self, what: Any, fields: Any = None) -> Any:
         refuse_as_peer("QueryFields", what)
-        return self.queries.fields(what, _names(fields) if fields else None)
+        try:
+            return self.queries.fields(what, _names(fields) if fields else None)
+        except RequestError as exc:
+            raise unreadable([what, fields], exc) from exc
 
     async def _query_jobs(self, ids: Any, fields: Any) -> Any:
         wanted = [_job_id(job_id) for job_id in ids] if ids else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from ganeti_core.rpc.calls import hook_call
 from ganeti_core.rpc.client import Peer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ganeti_core.config.reservations import Reservations
     from ganeti_core.config.snapshot import Snapshot
@@ -127,25 +128,32 @@ class OpContext:
 
         :raises GanetiError: as the node says, or the errors of `NodeClients.call`
         """
-        if call.changes:
-            self.check_cancelled()
-            self._settle_with(node)
-            self.services.touched(node.uuid)
-        return self.services.nodes.call(
-            Peer.of(node), call, owner=self.owner, cancelled=self.cancelled)
+        with self._acting_on(node, changes=call.changes):
+            return self.services.nodes.call(
+                Peer.of(node), call, owner=self.owner, cancelled=self.cancelled)
 
     def hook(
         self, node: Node, kind: Kind[Any], driver: str, hook: str, /, *, subject: str = "",
         **arguments: Any,
     ) -> Any:
         """Call a plugin's hook on a node and decode its typed answer."""
-        if kind.hook_where(hook).changes:
-            self.check_cancelled()
-            self._settle_with(node)
+        with self._acting_on(node, changes=kind.hook_where(hook).changes):
+            return self.services.nodes.hook(
+                Peer.of(node), kind, driver, hook, subject=subject, settings=self.settings,
+                owner=self.owner, **arguments)
+
+    @contextmanager
+    def _acting_on(self, node: Node, *, changes: bool) -> Iterator[None]:
+        """Around a call: pay the node's debts first; what is known of it is old afterwards."""
+        if not changes:
+            yield
+            return
+        self.check_cancelled()
+        self._settle_with(node)
+        try:
+            yield
+        finally:
             self.services.touched(node.uuid)
-        return self.services.nodes.hook(
-            Peer.of(node), kind, driver, hook, subject=subject, settings=self.settings,
-            owner=self.owner, **arguments)
 
     def hook_call(
         self, kind: Kind[Any], driver: str, hook: str, /, *, subject: str = "", **arguments: Any
@@ -208,7 +216,6 @@ class OpContext:
             return ""  # the node left the cluster, and took what it was owed along
         if node.offline:
             return f"node {node.name} is offline"
-        self.services.touched(node.uuid)
         try:
             self.services.nodes.call(Peer.of(node), entry.call)
         except (NodeUnreachable, OutcomeUnknown) as exc:
@@ -216,4 +223,6 @@ class OpContext:
         except GanetiError as exc:
             log.warning("job %d: %s on %s failed: %s", self.job_id, entry.note, node.name, exc)
             return str(exc)
+        finally:
+            self.services.touched(node.uuid)
         return ""

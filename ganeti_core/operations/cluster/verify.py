@@ -223,6 +223,9 @@ def _gather(ctx: OpContext, findings: Findings, nodes: Sequence[Node]) -> GroupF
         *(Question("disk_templates", name, hook) for name in cluster.enabled_disk_templates
           for hook in ("verify", "devices"))})
     able = [node for node in online if node.vm_capable]
+    for node in able:
+        # What was true a moment ago is no finding.
+        ctx.services.touched(node.uuid)
     live = ctx.services.live.gather(able, questions)
     verify = service_call("node.verify", {"storage_paths": [], "files": []})
     verified = ctx.fan_out(online, lambda _node: verify)
