@@ -66,6 +66,8 @@ def describe(error: BaseException) -> str:
             return f"Parameter Error: {first}"
         case errors.ParameterError():
             return f"Failure: unknown/wrong parameter name '{first}'"
+        case errors.JobCanceled():
+            return first
         case errors.JobLost():
             return f"Error checking job status: {first}"
         case errors.GanetiError(wire_name="QueryFilterParseError"):

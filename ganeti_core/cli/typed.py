@@ -1,8 +1,8 @@
 """Types for parameters that were given as text.
 
 What parameters exist and which type they have is the master's knowledge (most belong to
-plugins), so a value takes the type of the cluster's default for the same parameter.  A parameter
-without a default stays text; the master checks it.
+plugins), so a value takes the type of the cluster's default for the same parameter.  Every
+parameter has a default: one that has none does not exist.
 """
 
 from __future__ import annotations
