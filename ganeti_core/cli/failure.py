@@ -54,7 +54,7 @@ def describe(error: BaseException) -> str:
     """Give the text that people see for `error`."""
     first = str(error.args[0]) if error.args else ""
     match error:
-        case CommandError() | JobSubmitted():
+        case CommandError() | JobSubmitted() | errors.JobCanceled():
             return first
         case errors.OpPrereqError():
             return _prerequisites(first, error.args)
@@ -66,8 +66,6 @@ def describe(error: BaseException) -> str:
             return f"Parameter Error: {first}"
         case errors.ParameterError():
             return f"Failure: unknown/wrong parameter name '{first}'"
-        case errors.JobCanceled():
-            return first
         case errors.JobLost():
             return f"Error checking job status: {first}"
         case errors.GanetiError(wire_name="QueryFilterParseError"):
