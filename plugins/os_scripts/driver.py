@@ -37,7 +37,7 @@ class OsScripts:
     def describe(self) -> Description:
         found = read(self.name, self.folder)
         properties = {
-            name: {"type": "string", "default": "", "description": text}
+            name: {"type": "string", "default": "", "description": text or name}
             for name, text in found.parameters}
         return Description(
             api_version=0, title=f"OS scripts in {self.folder}",
