@@ -14,6 +14,7 @@ from ganeti_core.bootstrap.enrol import enrol
 from ganeti_core.bootstrap.init import InitOptions, init_cluster
 from ganeti_core.daemons.vcluster import processes
 from ganeti_core.daemons.vcluster.layout import PORT, Layout, VirtualNode, layout_file
+from ganeti_core.daemons.vcluster.remote import write_ssh
 from ganeti_core.daemons.vcluster.starting import Starter
 from ganeti_core.errors import ConfigurationError, GanetiError
 from ganeti_core.luxi.client import LuxiClient
@@ -94,6 +95,7 @@ def _build(layout: Layout, wish: Wish, tell: Callable[[str], None]) -> None:
         tell(f"{time.monotonic() - began:5.1f} s  {what}")
 
     layout.shared_files.mkdir(mode=0o750)
+    write_ssh(layout)
     for node in layout.nodes:
         node.paths.make_directories()
         storage = node.root / "srv/ganeti"

@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     execute = add("exec", _exec, "run a command as on a node")
     execute.add_argument("node", metavar="NODE", help="name, or: master")
     execute.add_argument("words", nargs=argparse.REMAINDER, metavar="CMD...")
+    ssh = add("ssh", _ssh, "what the program ssh is on the nodes of this cluster")
+    ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="ARGUMENT...")
     return parser
 
 
@@ -205,13 +207,20 @@ def _env(options: argparse.Namespace) -> int:
 
 
 def _exec(options: argparse.Namespace) -> int:
+    from ganeti_core.daemons.vcluster.remote import become
+
     node = Layout.load(options.root).node(options.node)
-    words = options.words[1:] if options.words[:1] == ["--"] else options.words
+    words = _without_dashes(options.words)
     if not words:
         raise ConfigurationError("exec needs a command: gnt-vcluster exec --root DIR NODE CMD...")
-    sys.stdout.flush()
-    try:
-        os.execvpe(words[0], words, os.environ | node.environment())  # noqa: S606  # no shell is wanted
-    except FileNotFoundError:
-        print(f"gnt-vcluster: there is no program {words[0]}", file=sys.stderr)
-    return 127
+    return become(node, words)
+
+
+def _ssh(options: argparse.Namespace) -> int:
+    from ganeti_core.daemons.vcluster.remote import ssh
+
+    return ssh(Layout.load(options.root), _without_dashes(options.words))
+
+
+def _without_dashes(words: list[str]) -> list[str]:
+    return words[1:] if words[:1] == ["--"] else words

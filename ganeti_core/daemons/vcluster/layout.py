@@ -52,7 +52,7 @@ class VirtualNode:
     def environment(self) -> dict[str, str]:
         """What a program needs to run on this node instead of on the machine."""
         return {ROOT_VARIABLE: str(self.root), HOSTNAME_VARIABLE: self.name,
-                "PATH": search_path()}
+                "PATH": search_path(programs_of(self.root.parent))}
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,10 @@ class Layout:
         """The folder that all nodes see under one name, as if it were a network file system."""
         return self.root / "shared"
 
+    @property
+    def programs(self) -> Path:
+        return programs_of(self.root)
+
     def hosts(self) -> str:
         """The hosts file of every node."""
         names = [(f"{self.network}.{_MASTER_HOST}", self.cluster_name)]
@@ -140,11 +144,16 @@ def layout_file(root: Path) -> Path:
     return root / "vcluster.json"
 
 
-def search_path() -> str:
-    """``PATH`` with the project's own programs first."""
-    own = sysconfig.get_path("scripts")
-    others = os.environ.get("PATH", "/usr/bin:/bin").split(os.pathsep)
-    return os.pathsep.join([own, *(folder for folder in others if folder != own)])
+def programs_of(root: Path) -> Path:
+    """The folder with the programs of the cluster in `root`: its nodes find them first."""
+    return root / "bin"
+
+
+def search_path(programs: Path) -> str:
+    """``PATH`` with `programs` and then the project's own commands before all else."""
+    first = [str(programs), sysconfig.get_path("scripts")]
+    others = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join([*first, *(folder for folder in others if folder not in first)])
 
 
 def _claims_mastership(node: VirtualNode) -> bool:
