@@ -138,9 +138,11 @@ class JobRunner:
                 raise JobCanceled("Job canceled by request")
             state.move(RUNNING)
             state.exec = now()
-            # Durable before it acts: after a crash this opcode is undone, never run twice.
-            await self._commit([self._change(index, {
-                "status": RUNNING, "start": state.start, "exec": state.exec})])
+            # Not waited for: the journal keeps the order, so whatever this opcode makes durable
+            # before it acts (its undo) is behind this row. Without it, nothing was changed.
+            self._env.queue.journal.submit([self._change(index, {
+                "status": RUNNING, "start": state.start, "exec": state.exec})],
+                lambda _error: None)
             self._env.changed(self.job)
             return await self._env.loop.run_in_executor(
                 self._env.pool, self._execute, index, op, operation, snapshot)
