@@ -39,7 +39,7 @@ class GanetiError(Exception):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # The first class with a name owns it: subclasses without a name of their own travel as it.
-        if "wire_name" in cls.__dict__:
+        if "wire_name" in cls.__dict__ and cls.wire_name != GanetiError.wire_name:
             GanetiError.by_wire_name.setdefault(cls.wire_name, cls)
 
     def to_wire(self) -> Any:
