@@ -3,7 +3,7 @@
 # Runs in real mode on 4 MiB of memory and up, and talks on the first serial line:
 #   TINY READY              when it has started
 #   on disk: TEXT           what sector 1 of its disk held: the count of an earlier life
-#   count XXXXXXXX          hexadecimal, about nine times a second
+#   count XXXXXXXX          hexadecimal, about nine times a second; goes on from the disk's
 #   got C                   when the character C came in
 #   POWEROFF                when it was asked to power down by ACPI, which it then does
 # Every eighth count is written to sector 1 as text. Between two ticks of the clock it halts, so it
@@ -20,6 +20,7 @@
     .set    SOFT_OFF,      0x2000       # sleep enable, sleep type S5
     .set    TICKS,         0x46c        # the BIOS's clock, 18.2 ticks a second
     .set    SECTOR,        0x7e00       # where a sector of the disk is held: behind the code
+    .set    COUNT_AT,      24           # behind the text: the count as a number
     .set    BIOS_READ,     0x42
     .set    BIOS_WRITE,    0x43
 
@@ -48,6 +49,8 @@ _start:
     call    print
     movw    $newline, %si
     call    print
+    movl    SECTOR+COUNT_AT, %eax       # go on from there; zero on a new disk
+    movl    %eax, count
 
 next_count:
     movw    TICKS, %bx
@@ -101,6 +104,8 @@ decimal:
     movw    $count_text, %si
     movw    $20, %cx
     rep movsb
+    movl    count, %eax
+    movl    %eax, SECTOR+COUNT_AT
     movb    $BIOS_WRITE, %ah
     xorb    %al, %al
     call    transfer
