@@ -69,33 +69,46 @@ class Capacity:
             return self._play(node)
         if not self.sums.can_fail_over(node):
             return False
-        rest = self._rest(node)
-        return not rest or self._one_takes_all(node, rest) or self._play(node)
+        rest = self.rest(node)
+        if not rest:
+            return True
+        if not self.allowed(node, rest):
+            return False
+        decided = self._decide(node, rest)
+        return self._play(node) if decided is None else decided
 
-    def _rest(self, node: int) -> list[int]:
+    def rest(self, node: int) -> list[int]:
         """Primaries of a node that cannot fail over."""
         drbd = self.cluster.demand.drbd
         return [i for i in self.cluster.primaries[node] if not drbd[i]]
 
-    def _others(self, node: int) -> Ints:
+    def others(self, node: int) -> Ints:
+        """Where instances from a node may go."""
         group = self.cluster.figures.group
         others = self.nodes[group[self.nodes] == group[node]]
         return others[others != node]
 
-    def _one_takes_all(self, node: int, rest: list[int]) -> bool:
-        """Whether some other node could hold all of these instances at once."""
-        cluster, others = self.cluster, self._others(node)
+    def _decide(self, node: int, rest: list[int]) -> bool | None:
+        """Whether these instances find places whatever the order, or surely do not."""
+        cluster, others = self.cluster, self.others(node)
         assert self.sums is not None
-        if not len(others) or not self._allowed(node, rest):
+        if not len(others):
             return False
         demand = cluster.demand_of(np.array(rest))
-        taken = self.sums.memory[others, node] + demand.running.sum()
-        room = cluster.state.free_mem[others] - taken > 0
+        room = cluster.state.free_mem[others] - self.sums.memory[others, node]
+        room = np.maximum(0.0, room)
+        sizes = np.unique(demand.running)
+        if room.sum() <= demand.running.sum() or room.max() <= sizes[-1]:
+            return False
         if demand.local.any():
-            room &= cluster.state.free_disk[others] - demand.disk.sum() > 0
-        return bool(room.any())
+            roomy = cluster.state.free_disk[others] - demand.disk.sum() > 0
+            return True if _surely(room[roomy], sizes, demand.running.sum()) else None
+        if len(sizes) == 1 and sizes[0] > 0:
+            slots = np.floor((room - 1.0) / sizes[0])
+            return bool(np.maximum(0.0, slots).sum() >= len(rest))
+        return True if _surely(room, sizes, demand.running.sum()) else None
 
-    def _allowed(self, node: int, rest: list[int]) -> bool:
+    def allowed(self, node: int, rest: list[int]) -> bool:
         """Whether the group's policy lets the instances that have to be created anew be."""
         cluster = self.cluster
         policy = cluster.description.groups[int(cluster.figures.group[node])].policy
@@ -110,7 +123,7 @@ class Capacity:
         for instance in mirrored:
             if move_checked(cluster, instance, Kind.FAILOVER, -1, soft=True) is not None:
                 return False
-        others = self._others(node)
+        others = self.others(node)
         group = self.nodes[cluster.figures.group[self.nodes] == cluster.figures.group[node]]
         for instance in shared:
             tried = try_targets(
@@ -139,6 +152,16 @@ class Capacity:
         place = len(flat) - 1 - int(flat[::-1].argmin())
         cluster.put(cluster.add_twin(instance), int(others[place]), -1, 0.0)
         return True
+
+
+def _surely(room: Floats, sizes: Floats, total: float) -> bool:
+    """Whether instances fit in any order, at any choice of nodes.
+
+    One of a size fails only if every node has at most that much left; but then so little would
+    be left together that more than all the others must have been placed.
+    """
+    together = room.sum()
+    return all(together - total + size > np.minimum(room, size).sum() for size in sizes)
 
 
 @dataclass(slots=True)

@@ -128,7 +128,8 @@ def on_pairs(
         other = (primaries[part, None] == secondaries) | (first_group != second_group)
         both = np.where(other, -1, both)
         failure[part] = both
-        values = pairs.scores(part, secondaries, added)
+        rows = np.arange(len(primaries))[part, None]
+        values = pairs.scores(rows, secondaries[None, :], added)
         score[part] = np.where(both == 0, values, np.inf)
     return Candidates(instance, primaries, secondaries, failure, score)
 
@@ -201,16 +202,16 @@ class PairScores:
             return total + moved, updated
         return np.where(online, total + moved, total), np.where(online, updated, variance)
 
-    def scores(self, part: slice, secondaries: Ints, view: View) -> Floats:
-        """Scores for some of the primaries and all secondaries, whose new state is given."""
-        cluster, nodes = self.cluster, secondaries[None, :]
+    def scores(self, rows: Ints, nodes: Ints, view: View) -> Floats:
+        """Scores for primaries (by row) with secondaries, whose new state is given."""
+        cluster = self.cluster
         site, old = cluster.site_of(nodes), cluster.view(nodes)
         online = self.scorer.place[nodes] >= 0
         parts: dict[int, Floats] = {}
         for row, (component, column) in enumerate(SPREADS):
             total, variance = self._update(
-                self.row_sums[row][part, None],
-                self.row_variances[row][part, None],
+                self.row_sums[row][rows],
+                self.row_variances[row][rows],
                 column(site, old),
                 column(site, view),
                 online,
@@ -220,16 +221,39 @@ class PairScores:
                 parts[19] = total
         for row, (component, column, of_offline) in enumerate(COUNTS):
             more = (column(site, view) - column(site, old)) * self._matters(nodes, of_offline)
-            parts[component] = self.row_counts[row][part, None] + more
-        parts[17] = parts[17] + self._shared(part, nodes)
-        parts[18] = self.row_maps[part, None]
+            parts[component] = self.row_counts[row][rows] + more
+        parts[17] = parts[17] + self._shared(self.primaries[rows], nodes)
+        parts[18] = self.row_maps[rows]
         result: Floats = np.zeros(())
         for component, (_, weight) in enumerate(COMPONENTS):
             result = result + weight * parts[component]
         return result
 
-    def _shared(self, part: slice, secondaries: Ints) -> Floats:
+    def _shared(self, primaries: Ints, secondaries: Ints) -> Floats:
         """Location tags that both nodes of a pair have; they count on an online primary."""
-        rows = self.primaries[part, None]
-        counted = self._matters(rows, False) * self.cluster.demand.one[self.instance]
-        return self.cluster.shared_locations(rows, secondaries) * counted
+        counted = self._matters(primaries, False) * self.cluster.demand.one[self.instance]
+        return self.cluster.shared_locations(primaries, secondaries) * counted
+
+
+def score_pairs(
+    cluster: Cluster, scorer: Scorer, instance: int, primaries: Ints, secondaries: Ints
+) -> Floats:
+    """Scores of a list of pairs, all of them possible."""
+    demand = cluster.demand_of(instance)
+    marks = cluster.marks_on(instance, primaries, 0.0)
+    site, view = cluster.site_of(primaries), cluster.view(primaries)
+    first, _ = add_primary(site, view, demand, True, marks)
+    how = Secondary(cluster.peers[secondaries, primaries], forced=True)
+    site, view = cluster.site_of(secondaries), cluster.view(secondaries)
+    second, _ = add_secondary(site, view, demand, how)
+    pairs = PairScores(cluster, scorer, instance, primaries, first)
+    return pairs.scores(np.arange(len(primaries)), secondaries, second)
+
+
+def score_singles(cluster: Cluster, scorer: Scorer, instance: int, nodes: Ints) -> Floats:
+    """Scores of a list of nodes, all of them possible."""
+    demand = cluster.demand_of(instance)
+    marks = cluster.marks_on(instance, nodes, 0.0)
+    view, _ = add_primary(cluster.site_of(nodes), cluster.view(nodes), demand, True, marks)
+    values = _map_values(cluster, scorer, instance, nodes)
+    return scorer.scores([Changed(nodes, view)], values)

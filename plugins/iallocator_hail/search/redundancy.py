@@ -48,13 +48,13 @@ class AfterPlacing:
 
     def _roomy(self, node: int, mirrored: bool) -> bool:
         base, cluster = self.base, self.cluster
-        rest = base._rest(node)  # noqa: SLF001 - two halves of one thing
+        rest = base.rest(node)
         if not mirrored:
             rest = [*rest, self.instance]
         if not rest:
             return True
-        others = base._others(node)  # noqa: SLF001 - as above
-        if not len(others) or not base._allowed(node, rest):  # noqa: SLF001 - as above
+        others = base.others(node)
+        if not len(others) or not base.allowed(node, rest):
             return False
         return self._two_places(node, rest, others, cluster.demand.running[self.instance])
 

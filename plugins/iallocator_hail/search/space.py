@@ -12,11 +12,14 @@ from ..model.arrays import Demand, Ints
 from ..model.build import BuildOptions, demand_of
 from ..model.changes import Failure
 from ..model.cluster import Cluster
+from ..model.score import Scorer
 from ..records import Disk, Instance, Spec
 from .allocate import AllocationRules, all_nodes, search, try_places
 from .capacity import Capacity, nodes_to_check
 from .outcome import Found
+from .placement import score_pairs, score_singles
 from .redundancy import AfterPlacing
+from .rooms import Rooms, Want
 
 _UNIT_MEMORY = 64
 _UNIT_DISK = 256
@@ -78,6 +81,7 @@ class Filled:
     placed: list[int]
     failures: list[int]
     """Counts by code of `Failure`; place 0 is unused."""
+    rooms: Rooms | None = None
 
 
 def ranked(failures: list[int]) -> list[Failure]:
@@ -109,42 +113,76 @@ class Filler:
 
         :raises PlacementError: there are no nodes to place anything on.
         """
+        self._require_nodes(start.cluster, instance)
         if not self.rules.capacity or instance.template == "drbd":
-            return self._fill_plainly(start, instance, limit, checked=False)
+            return self._fill_unchecked(start, instance, limit)
         # A redundant state has only redundant ones before it: check rarely while there is room.
         batch = _first_batch(start.cluster, instance)
         while batch > 1 and (limit is None or limit > 0):
             size = batch if limit is None else min(batch, limit)
-            trial = self._fill_plainly(_copied(start), instance, size, checked=False)
+            trial = self._fill_unchecked(start, instance, size)
             added = len(trial.placed) - len(start.placed)
+            if added == 0:
+                break
             if self._redundant(trial.cluster):
                 start = trial
                 limit = None if limit is None else limit - added
                 batch = batch if added == size else 1
             else:
                 batch //= 4
-        return self._fill_plainly(start, instance, limit, checked=True)
+        return self._fill_checked(start, instance, limit)
+
+    def _require_nodes(self, cluster: Cluster, instance: Instance) -> None:
+        groups = cluster.figures.group[self.targets].tolist()
+        if instance.template == "drbd":
+            if len(groups) == len(set(groups)):
+                raise PlacementError("failure during allocation: Not enough online nodes")
+        elif not groups:
+            raise PlacementError("failure during allocation: No online nodes")
 
     def _redundant(self, cluster: Cluster) -> bool:
         nodes = all_nodes(cluster)
         checked = nodes_to_check(cluster, nodes, self.rules.capacity_rules)
         return Capacity(cluster, nodes, checked).redundant()
 
-    def _fill_plainly(
-        self, start: Filled, instance: Instance, limit: int | None, *, checked: bool
-    ) -> Filled:
+    def _fill_checked(self, start: Filled, instance: Instance, limit: int | None) -> Filled:
         cluster = start.cluster.copy()
         placed = list(start.placed)
         while True:
-            record = replace(instance, name=f"new-{len(placed)}")
-            position = cluster.add_instance(record, _demand(record))
-            found = self._find(cluster, position, capacity=checked)
+            position = _append(cluster, instance, len(placed))
+            found = self._find(cluster, position, capacity=True)
             if found.best is None or limit == 0:
                 cluster.instances.pop()
                 return Filled(cluster, placed, found.failures)
             cluster.put(position, found.best.primary, found.best.secondary, 0.0)
             placed.append(position)
             limit = None if limit is None else limit - 1
+
+    def rooms(self, filled: Filled) -> Rooms:
+        """The classes of nodes of a state, sorted when first asked for."""
+        if filled.rooms is None:
+            filled.rooms = Rooms(filled.cluster, self.targets)
+        return filled.rooms
+
+    def _fill_unchecked(self, start: Filled, instance: Instance, limit: int | None) -> Filled:
+        want = Want.of(instance)
+        counts = self.rooms(start).count(want)
+        if not counts[0] or limit == 0:
+            return Filled(start.cluster, start.placed, _no_successes(counts), start.rooms)
+        cluster = start.cluster.copy()
+        rooms = self.rooms(start).copy(cluster)
+        placed = list(start.placed)
+        while limit is None or limit > 0:
+            position = _append(cluster, instance, len(placed))
+            place = _best_place(cluster, rooms, want, position)
+            if place is None:
+                cluster.instances.pop()
+                break
+            cluster.put(position, *place, location_score=0.0)
+            rooms.changed(*(node for node in place if node >= 0))
+            placed.append(position)
+            limit = None if limit is None else limit - 1
+        return Filled(cluster, placed, _no_successes(rooms.count(want)), rooms)
 
     # Shrinking sizes
 
@@ -160,57 +198,99 @@ class Filler:
             levels.append((instance, result))
             smaller = shrink(instance, ranked(result.failures)[-1])
             if smaller is None:
-                bigger = self._resume(levels)
-                if bigger is None:
+                smaller, result = self._resume(levels)
+                if smaller is None:
                     return result
-                smaller, result = bigger
             start, instance = result, smaller
 
-    def _resume(self, levels: list[tuple[Instance, Filled]]) -> tuple[Instance, Filled] | None:
-        """Go back over levels without progress, for a size that is worth going on with."""
+    def _resume(self, levels: list[tuple[Instance, Filled]]) -> tuple[Instance | None, Filled]:
+        """Go back over levels without progress, for a size that is worth going on with.
+
+        Without one the result is the first of these levels.
+        """
         reached = len(levels[-1][1].placed)
+        result = levels[-1][1]
         while levels and len(levels[-1][1].placed) == reached:
             instance, result = levels.pop()
             for kind in reversed(ranked(result.failures)):
-                found = self._enough(result.cluster, instance, kind)
+                found = self._enough(result, instance, kind)
                 if found is not None:
                     return found, result
-        return None
+        return None, result
 
-    def _enough(self, cluster: Cluster, instance: Instance, kind: Failure) -> Instance | None:
+    def _enough(self, filled: Filled, instance: Instance, kind: Failure) -> Instance | None:
         """The first size that fits if only one resource is shrunk, as long as it is the reason."""
-        cluster = cluster.copy()
+        known = self.rooms(filled).known_sizes
+        chain: list[Instance] = []
+        answer: Instance | None = None
         for size in _sizes(instance, kind):
-            position = cluster.add_instance(size, _demand(size))
-            fits, reasons = self._fits(cluster, position)
-            cluster.instances.pop()
-            if fits:
-                return size
-            if kind not in reasons:
-                return None
-        return None
+            if (size, kind) in known:
+                answer = known[size, kind]
+                break
+            chain.append(size)
+            counts = self.rooms(filled).count(Want.of(size))
+            if counts[0] and self._good(filled, size):
+                answer = size
+                break
+            if not counts[kind]:
+                break
+        for size in chain:
+            known[size, kind] = answer
+        return answer
 
-    def _fits(self, cluster: Cluster, position: int) -> tuple[bool, set[int]]:
-        """Whether an instance has a place, and the failures that occurred."""
-        required = self._required(cluster.instances[position])
-        places = try_places(
-            cluster, position, required, self.targets, all_nodes(cluster), self.rules
-        )
-        reasons = set(np.unique(places.failure).tolist())
-        if 0 not in reasons or not self.rules.capacity:
-            return 0 in reasons, reasons
+    def _good(self, filled: Filled, instance: Instance) -> bool:
+        """Whether one of the possible places leaves the cluster redundant."""
+        if not self.rules.capacity:
+            return True
+        known = self.rooms(filled).known_good
+        if instance not in known:
+            known[instance] = self._find_good(filled.cluster.copy(), instance)
+        return known[instance]
+
+    def _find_good(self, cluster: Cluster, instance: Instance) -> bool:
+        position = _append(cluster, instance, 0)
+        required = self._required(instance)
         nodes = all_nodes(cluster)
         good = AfterPlacing(cluster, position, nodes, self.rules.capacity_rules)
+        if good.hopeless:
+            return False
+        places = try_places(cluster, position, required, self.targets, nodes, self.rules)
         flat = np.flatnonzero(places.failure.reshape(-1) == 0).tolist()
-        return any(good(*places.nodes(place)) for place in flat), reasons
+        return any(good(*places.nodes(place)) for place in flat)
+
+
+def _best_place(
+    cluster: Cluster, rooms: Rooms, want: Want, position: int
+) -> tuple[int, int] | None:
+    """The place with the lowest score, the last of equals."""
+    if want.instance.template == "drbd":
+        places = rooms.pair_places(want)
+    else:
+        places = [(node, -1) for node in rooms.single_places(want)]
+    if not places:
+        return None
+    places.sort()
+    table = np.array(places, dtype=np.int64)
+    scorer = Scorer(cluster, all_nodes(cluster))
+    if want.instance.template == "drbd":
+        scores = score_pairs(cluster, scorer, position, table[:, 0], table[:, 1])
+    else:
+        scores = score_singles(cluster, scorer, position, table[:, 0])
+    best = len(scores) - 1 - int(scores[::-1].argmin())
+    return places[best]
+
+
+def _append(cluster: Cluster, instance: Instance, number: int) -> int:
+    record = replace(instance, name=f"new-{number}")
+    return cluster.add_instance(record, _demand(record))
+
+
+def _no_successes(counts: list[int]) -> list[int]:
+    return [0, *counts[1:]]
 
 
 def _demand(instance: Instance) -> Demand:
     return demand_of([instance], BuildOptions())
-
-
-def _copied(filled: Filled) -> Filled:
-    return Filled(filled.cluster.copy(), list(filled.placed), filled.failures)
 
 
 def _first_batch(cluster: Cluster, instance: Instance) -> int:

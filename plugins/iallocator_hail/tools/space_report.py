@@ -59,9 +59,7 @@ class Totals:
         available = np.maximum(0.0, state.free_mem - state.reserved)
         disk = np.maximum(0.0, state.free_disk - site.min_disk)
         held = np.trunc(site.total_mem) - figures.node_mem - np.maximum(0.0, missing)
-        policies = [cluster.description.groups[g].policy for g in figures.group.tolist()]
-        ratios = np.array([policy.vcpu_ratio for policy in policies], dtype=np.float64)
-        shares = np.add.accumulate(state.cpus / ratios)
+        shares = np.add.accumulate(state.cpus / site.max_ratio)
         return cls(
             total_mem=float(site.total_mem.sum()),
             total_disk=float(site.total_disk.sum()),
