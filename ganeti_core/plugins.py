@@ -232,6 +232,15 @@ class PluginHost:
         """:raises OpPrereqError: as `driver`"""
         return self._loaded(kind, name).description
 
+    def offers(self, kind: Kind[Any], name: str) -> frozenset[str]:
+        """The hooks that a driver has itself.
+
+        :raises OpPrereqError: as `driver`
+        """
+        manager = self._loaded(kind, name).manager
+        callers = manager.get_hookcallers(manager.get_plugin(name)) or []
+        return frozenset(caller.name for caller in callers)
+
     def _loaded(self, kind: Kind[Any], name: str) -> _Loaded:
         if self._is_disabled(kind, name):
             raise OpPrereqError(f"The {kind.title} '{name}' cannot be used: {DISABLED} "

@@ -1,0 +1,87 @@
+"""The command line of ``gnt-plugin``; a command's own module is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganeti_core.cli.failure import describe, exit_status
+from ganeti_core.cli.plugin.names import KINDS
+from ganeti_core.errors import GanetiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DESCRIPTION = "Begin a plugin, check it, see which there are, switch them on and off."
+EXIT_USAGE = 2
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Carry out a command line; answers the exit status."""
+    parser = make_parser()
+    options, rest = parser.parse_known_args(argv)
+    if rest and options.command != "check":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
+    if options.command is None:
+        parser.print_help()
+        return EXIT_USAGE
+    module, name = options.function
+    command: Callable[[argparse.Namespace], int] = getattr(
+        import_module(f"{__package__}.{module}"), name)
+    try:
+        status = command(options)
+        sys.stdout.flush()
+        return status
+    except GanetiError as exc:
+        sys.stdout.flush()
+        print(describe(exc), file=sys.stderr)
+        return exit_status(exc)
+    except BrokenPipeError:
+        # Python flushes stdout once more on exit; there is nobody left to read it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as exc:
+        print(f"gnt-plugin: {exc}", file=sys.stderr)
+        return 1
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe all commands and their options."""
+    parser = argparse.ArgumentParser(prog="gnt-plugin", description=DESCRIPTION)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def add(name: str, module: str, text: str, function: str = "") -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text)
+        one.set_defaults(function=(module, function or name))
+        return one
+
+    new = add("new", "creating", "make the distribution of a new plugin, which passes its tests")
+    new.add_argument("kind", metavar="KIND", help=", ".join(KINDS))
+    new.add_argument("name", metavar="NAME", help="what users will type")
+    new.add_argument("--dir", type=Path, metavar="DIR",
+                     help="where (default: a folder named after the distribution)")
+    check = add("check", "checking", "run the conformance kit against an installed distribution;"
+                                     " further arguments go to pytest")
+    check.add_argument("distribution", metavar="DIST", help="as pip list shows it")
+    listing = add("list", "listing", "show the plugins, their origin and health",
+                  "list_plugins")
+    listing.add_argument("kind", metavar="KIND", nargs="?", help="only this kind")
+    listing.add_argument("--local", action="store_true",
+                         help="those of this host, even where a master could be asked")
+    listing.add_argument("--no-headers", action="store_true", help="leave out the titles")
+    listing.add_argument("--separator", metavar="TEXT", help="put this between the columns")
+    info = add("info", "showing", "explain the kinds, the hooks of a kind, or one plugin")
+    info.add_argument("what", metavar="KIND|KIND:NAME", nargs="?", default="")
+    schema = add("schema", "showing", "print the hooks of a kind, or the parameters of a plugin,"
+                                      " as JSON")
+    schema.add_argument("what", metavar="KIND|KIND:NAME")
+    for name, text in (("enable", "let the cluster use a plugin again"),
+                       ("disable", "keep the whole cluster from using a plugin")):
+        one = add(name, "switching", text)
+        one.add_argument("plugin", metavar="KIND:NAME")
+    return parser

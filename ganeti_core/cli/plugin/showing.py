@@ -1,0 +1,125 @@
+"""``gnt-plugin info`` and ``schema``: contracts, and what plugins say of themselves."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.cli.plugin.contracts import Hook, hooks
+from ganeti_core.cli.plugin.local_host import load_host, timed_host
+from ganeti_core.cli.plugin.names import KINDS as NAMES
+from ganeti_core.cli.plugin.names import kind_name, split_plugin
+from ganeti_core.errors import ECODE_NOENT, OpPrereqError
+from ganeti_core.plugin_api.all_kinds import KINDS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from ganeti_core.plugin_api.data import Description
+    from ganeti_core.plugin_api.kinds import Kind
+    from ganeti_core.plugins import PluginHost, PluginStatus
+
+
+def info(options: argparse.Namespace) -> int:
+    """Explain what was asked for.
+
+    :raises OpPrereqError: there is no such kind or plugin
+    """
+    if ":" in options.what:
+        lines = _plugin(*split_plugin(options.what))
+    elif options.what:
+        lines = _kind(KINDS[kind_name(options.what)])
+    else:
+        lines = _kinds()
+    for line in lines:
+        print(line)
+    return 0
+
+
+def schema(options: argparse.Namespace) -> int:
+    """Print JSON: the hooks of a kind, or the parameters of a plugin.
+
+    :raises OpPrereqError: there is no such kind or plugin
+    """
+    if ":" in options.what:
+        kind_text, name = split_plugin(options.what)
+        document: Any = load_host().describe(KINDS[kind_text], name).parameters
+    else:
+        kind = KINDS[kind_name(options.what)]
+        document = {"kind": kind.name, "group": kind.group, "api": kind.api,
+                    "oldest_api": kind.oldest_api,
+                    "hooks": {hook.name: hook.to_dict() for hook in hooks(kind)}}
+    print(json.dumps(document, indent=2, sort_keys=True))
+    return 0
+
+
+def _kinds() -> Iterator[str]:
+    host, seconds = timed_host()
+    status = host.status()
+    yield f"All plugins were loaded in {seconds:.2f} s."
+    for singular, (name, title) in NAMES.items():
+        kind = KINDS[name]
+        ill = sum(1 for row in status if row.kind == name and row.problem)
+        yield ""
+        yield f"{singular}: {title}"
+        yield f"  entry points  {kind.group}, {kind.sources_group}"
+        yield f"  API           {kind.api}, accepted from {kind.oldest_api} on"
+        yield f"  hooks         {', '.join(hook.name for hook in hooks(kind))}"
+        yield (f"  plugins       {', '.join(host.names(kind)) or 'none'}"
+               + (f"; {ill} with problems (gnt-plugin list)" if ill else ""))
+
+
+def _kind(kind: Kind[Any]) -> Iterator[str]:
+    yield (f"{kind.name}: entry points {kind.group}, API {kind.api}, accepted from"
+           f" {kind.oldest_api} on")
+    for spec in kind.specs:
+        yield ""
+        yield from (inspect.getdoc(spec) or "").splitlines()
+    for hook in hooks(kind):
+        yield ""
+        yield from _described(hook)
+
+
+def _described(hook: Hook) -> Iterator[str]:
+    yield hook.signature
+    yield f"    [{hook.condition}; {hook.runs}]"
+    yield from textwrap.indent(hook.documentation, "    ").splitlines()
+
+
+def _plugin(kind_text: str, name: str) -> Iterator[str]:
+    kind, host = KINDS[kind_text], load_host()
+    status = next((row for row in host.status() if (row.kind, row.name) == (kind.name, name)), None)
+    if status is None:
+        known = ", ".join(host.names(kind)) or "none"
+        raise OpPrereqError(f"there is no {kind.title} {name} (there are: {known})", ECODE_NOENT)
+    yield f"{kind.name}:{name}"
+    yield from _origin(status)
+    if not status.problem:
+        yield from _facts(kind, host.describe(kind, name), host, name)
+
+
+def _origin(status: PluginStatus) -> Iterator[str]:
+    origin = f"{status.distribution} {status.version}" if status.distribution else "this host"
+    yield f"  distribution  {origin}"
+    yield f"  health        {status.problem or 'ok'}"
+    yield f"  load time     {status.seconds * 1000:.1f} ms"
+
+
+def _facts(
+    kind: Kind[Any], description: Description, host: PluginHost, name: str
+) -> Iterator[str]:
+    yield f"  title         {description.title}"
+    yield f"  API           {description.api_version} (this core speaks {kind.api})"
+    yield f"  state version {description.state_version}"
+    yield f"  capabilities  {', '.join(sorted(description.capabilities)) or 'none'}"
+    yield f"  hooks         {', '.join(sorted(host.offers(kind, name)))}"
+    properties = description.parameters.get("properties", {})
+    yield "  parameters" + ("" if properties else "    none")
+    for key, one in sorted(properties.items()):
+        told = " ".join(str(one.get("description", "")).split())
+        words = one.get("type", "") if isinstance(one.get("type"), str) else "any"
+        yield f"    {key} ({words}, default {json.dumps(one.get('default'))})"
+        yield from textwrap.wrap(told, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
