@@ -71,6 +71,8 @@ class World:
     place: Place
     host: PluginHost
     _guard: threading.Lock = field(default_factory=threading.Lock)
+    _settled: set[tuple[str, str]] = field(default_factory=set)
+    """Plugins whose private folders were made: a hook call need not look again."""
     _asked: deque[tuple[float, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=1))
 
     def hooks(self, kind: Kind[Any], driver: str, settings: Mapping[str, Any]) -> Any:
@@ -113,8 +115,10 @@ class World:
         state = paths.plugin_state / kind / driver
         keep = paths.data / "plugins" / kind / driver
         logs = paths.os_logs if kind == "os" else paths.log / _log_folder(kind, driver)
-        for folder in (state, keep, logs):
-            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if (kind, driver) not in self._settled:
+            for folder in (state, keep, logs):
+                folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._settled.add((kind, driver))
         return HookContext(
             node=self.place.identity.name, root=paths.root, state=state, keep=keep, logs=logs,
             log=logging.getLogger(f"plugin.{kind}.{driver}"),
