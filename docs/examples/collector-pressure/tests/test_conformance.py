@@ -1,0 +1,1 @@
+from ganeti_collector_pressure.conformance import TestPressureCollector  # noqa: F401

@@ -1,0 +1,1 @@
+from ganeti_extstorage_folder.conformance import TestFolderProvider  # noqa: F401

@@ -1,0 +1,1 @@
+from ganeti_hypervisor_process.conformance import TestProcessHypervisor  # noqa: F401

@@ -1,0 +1,1 @@
+from ganeti_iallocator_spread.conformance import TestSpreadAllocator  # noqa: F401
