@@ -59,7 +59,10 @@ class Capacity:
 
     def stuck(self) -> Iterator[int]:
         """The nodes that cannot be emptied."""
-        for node in self.checked.tolist():
+        state = self.cluster.state
+        # The fullest first: if some node is stuck it is likely one of these.
+        order = np.argsort(state.free_mem[self.checked], kind="stable")
+        for node in self.checked[order].tolist():
             if not self.evacuable(node):
                 yield node
 
@@ -98,7 +101,7 @@ class Capacity:
         room = cluster.state.free_mem[others] - self.sums.memory[others, node]
         room = np.maximum(0.0, room)
         sizes = np.unique(demand.running)
-        if room.sum() <= demand.running.sum() or room.max() <= sizes[-1]:
+        if room.sum() <= demand.running.sum() or _too_many(room, sizes, demand.running):
             return False
         if demand.local.any():
             roomy = cluster.state.free_disk[others] - demand.disk.sum() > 0
@@ -152,6 +155,15 @@ class Capacity:
         place = len(flat) - 1 - int(flat[::-1].argmin())
         cluster.put(cluster.add_twin(instance), int(others[place]), -1, 0.0)
         return True
+
+
+def _too_many(room: Floats, sizes: Floats, wanted: Floats) -> bool:
+    """Whether for some size there are more instances of at least that size than places."""
+    for size in sizes[sizes > 0]:
+        places = np.maximum(0.0, np.floor((room - 1.0) / size)).sum()
+        if places < (wanted >= size).sum():
+            return True
+    return False
 
 
 def _surely(room: Floats, sizes: Floats, total: float) -> bool:
