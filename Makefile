@@ -34,10 +34,10 @@ packages:
 	@./.ci/packages
 
 demo: setup packages
-	@$(BIN)/python demo/run.py $(if $(QUICK),--quick)
+	@$(BIN)/python -m demo $(if $(QUICK),--quick)
 
 demo-down: setup
-	@$(BIN)/python demo/run.py --down
+	@$(BIN)/python -m demo --down
 
 lint: setup
 	$(BIN)/ruff check

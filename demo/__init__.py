@@ -1,0 +1,1 @@
+"""The demo: a cluster on this machine, shown with its own commands (``make demo``)."""
