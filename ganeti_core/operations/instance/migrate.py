@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Put
 from ganeti_core.errors import (
     ECODE_INVAL,
     ECODE_STATE,
-    GanetiError,
     OpExecError,
     OpPrereqError,
     RpcError,
@@ -37,6 +36,8 @@ from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS, LIVE_MIGRATION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.locking import LockRequest
     from ganeti_core.model import Instance, Node
@@ -126,11 +127,7 @@ class Migrate(Operation[InstanceMigrate, MigratePlan]):
             return False
         target = ctx.current.nodes[receivers[0]]
         source = ctx.current.nodes[instance.primary_node]
-        try:
-            moved = _handed_over(ctx, instance, source, target)
-        except GanetiError:
-            return False
-        if not moved:
+        if not _handed_over(ctx, instance, source, target):
             return False
         plan = MigratePlan(instance, source, target, live=True)
         spec = with_disks(spec_of(ctx, instance), disks_of(ctx, instance))
@@ -139,14 +136,29 @@ class Migrate(Operation[InstanceMigrate, MigratePlan]):
 
 
 def _handed_over(ctx: OpContext, instance: Instance, source: Node, target: Node) -> bool:
-    """Whether the guest has left the source: it runs on the target, or the transfer completed."""
-    on_target = running_on(ctx, instance, target) is not None
+    """Whether the guest has left the source for the target.
+
+    Where one end is silent, the answer is the one that can never let it run twice.
+    """
+    on_target = _asked(lambda: running_on(ctx, instance, target) is not None)
+    status = _asked(lambda: ctx.hook(
+        source, HYPERVISORS, instance.hypervisor, "migration_status", name=instance.name))
+    if status is None:
+        return bool(on_target)
+    if on_target is None:
+        return bool(status.state == "completed")
+    # A message says that the transfer was given up while the guest changed sides: then only the
+    # target knows. Without one, a receiver may be a moment from running.
+    sure = status.state == "completed" and not status.message
+    return sure or (on_target and status.state != "active")
+
+
+def _asked(question: Callable[[], Any]) -> Any | None:
+    """The answer, or None from a node that is silent."""
     try:
-        status = ctx.hook(source, HYPERVISORS, instance.hypervisor, "migration_status",
-                          name=instance.name)
-    except RpcError:
-        return on_target
-    return bool(status.state == "completed") or (on_target and status.state != "active")
+        return question()
+    except (RpcError, OpPrereqError):
+        return None
 
 
 def _open_on_target(ctx: OpContext, plan: MigratePlan) -> InstanceSpec:
