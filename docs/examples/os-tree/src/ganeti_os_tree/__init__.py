@@ -58,7 +58,7 @@ class TreeSystem:
     @hookimpl
     def validate(self, variant: str, params: dict[str, str]) -> None:
         if variant not in VARIANTS:
-            raise api.OpPrereqError(f"no variant {variant!r}: use one of {VARIANTS}", api.ECODE_INVAL)
+            raise api.OpPrereqError(f"no variant {variant!r} in {VARIANTS}", api.ECODE_INVAL)
         if unknown := params.keys() - {"folder"}:
             raise api.OpPrereqError(f"no parameter {', '.join(unknown)}", api.ECODE_INVAL)
 
