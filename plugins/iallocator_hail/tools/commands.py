@@ -97,7 +97,15 @@ def write_script(
 
     :raises PlacementError: the file cannot be written.
     """
-    text = _SCRIPT_HEAD + "\n".join(job_lines(cluster, sets, names, checked=True))
+    write_lines(path, job_lines(cluster, sets, names, checked=True))
+
+
+def write_lines(path: str, lines: Sequence[str]) -> None:
+    """Write the lines of a script, which may call `check` to be stopped from outside.
+
+    :raises PlacementError: the file cannot be written.
+    """
+    text = _SCRIPT_HEAD + "\n".join(lines)
     try:
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(text)
