@@ -131,7 +131,7 @@ def wait_for_clean_cluster(stage: Stage) -> None:
         except DemoFailed:
             if time.monotonic() > until:
                 raise
-        time.sleep(0.5)
+        time.sleep(2.0)
 
 
 def add_linux(stage: Stage) -> None:

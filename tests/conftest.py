@@ -1,0 +1,59 @@
+"""What all tests share: which machines they need, and clusters of real daemons."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from virtual_cluster import VirtualCluster, virtual_cluster
+
+QEMU = "qemu-system-x86_64"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = {}
+    if os.geteuid() != 0:
+        missing["needs_root"] = "needs root"
+    if shutil.which(QEMU) is None:
+        missing["needs_qemu"] = f"needs {QEMU} (apt-get install qemu-system-x86)"
+    for item in items:
+        for mark, reason in missing.items():
+            if item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="module")
+def make_cluster(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., VirtualCluster]]:
+    """Make clusters that live until the module's tests have run.
+
+    Call it with options of ``gnt-vcluster up``, such as ``"--nodes", "3"``; `root` may be given.
+    """
+    with ExitStack() as clusters:
+        def make(*options: str, root: Path | None = None) -> VirtualCluster:
+            folder = root or tmp_path_factory.mktemp("vcluster") / "c"
+            return clusters.enter_context(virtual_cluster(folder, *options))
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def three_nodes(make_cluster: Callable[..., VirtualCluster]) -> VirtualCluster:
+    """Three nodes with the fake hypervisor, shared by the tests of a module."""
+    return make_cluster("--nodes", "3", "--hypervisor", "fake")
+
+
+@pytest.fixture
+def cluster(three_nodes: VirtualCluster) -> Iterator[VirtualCluster]:
+    """The module's cluster; a test must leave it clean and without instances of its own."""
+    before = three_nodes.instances("name")
+    yield three_nodes
+    three_nodes.bring_back()
+    for name in three_nodes.instances("name"):
+        if name not in before:
+            three_nodes.try_("gnt-instance", "remove", "-f", "--ignore-failures", name[0])

@@ -1,0 +1,154 @@
+"""A virtual cluster as tests use it: real daemons, reached through the commands of the project."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.paths import Paths
+
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that ended."""
+
+    words: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.stdout.splitlines()
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.words)}: status {self.status}\n{self.stdout}{self.stderr}"
+
+
+def run(*words: str, stdin: str = "", environment: dict[str, str] | None = None,
+        timeout: float = 60.0) -> Ran:
+    """Run one of the project's commands, or any other program."""
+    own = SCRIPTS / words[0]
+    ended = subprocess.run(
+        [str(own) if own.exists() else words[0], *words[1:]], input=stdin, timeout=timeout,
+        capture_output=True, text=True, env=os.environ | (environment or {}))
+    return Ran(words, ended.returncode, ended.stdout, ended.stderr)
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+    """Ask until the answer is true; give that answer."""
+    until = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < until, f"not in {seconds:g} seconds: {what}"
+        time.sleep(0.02)
+    return answer
+
+
+@dataclass(frozen=True)
+class VirtualCluster:
+    """A running virtual cluster below `root`; ``node1`` is its master at first."""
+
+    root: Path
+
+    def tool(self, *words: str) -> Ran:
+        """Run ``gnt-vcluster WORDS`` for this cluster; it must succeed."""
+        ran = run("gnt-vcluster", words[0], "--root", str(self.root), *words[1:])
+        assert ran.status == 0, ran
+        return ran
+
+    def on(self, node: str, *words: str, stdin: str = "", timeout: float = 60.0) -> Ran:
+        """Run a command as on `node`, whatever its status."""
+        return run("gnt-vcluster", "exec", "--root", str(self.root), node, *words, stdin=stdin,
+                   timeout=timeout)
+
+    def try_(self, *words: str, stdin: str = "", timeout: float = 60.0) -> Ran:
+        """Run a command on the master, whatever its status."""
+        return self.on("master", *words, stdin=stdin, timeout=timeout)
+
+    def gnt(self, *words: str, stdin: str = "", timeout: float = 60.0) -> Ran:
+        """Run a command on the master; it must succeed."""
+        ran = self.try_(*words, stdin=stdin, timeout=timeout)
+        assert ran.status == 0, ran
+        return ran
+
+    def table(self, *words: str) -> list[list[str]]:
+        """The rows of a listing: ``table("gnt-node", "list", "-o", "name,role")``."""
+        return [line.split("|") for line in
+                self.gnt(*words, "--no-headers", "--separator=|").lines]
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """What ``gnt-vcluster status --json`` says, by the short names of the nodes."""
+        told = json.loads(self.tool("status", "--json").stdout)
+        return {node["name"].split(".", 1)[0]: node for node in told["nodes"]}
+
+    def paths(self, node: str = "node1") -> Paths:
+        return Paths(self.root / node)
+
+    @contextmanager
+    def luxi(self) -> Iterator[LuxiClient]:
+        with LuxiClient(self.paths().master_socket) as client:
+            yield client
+
+    def instances(self, *fields: str) -> list[list[str]]:
+        return self.table("gnt-instance", "list", "-o", ",".join(fields or ("name",)))
+
+    def verify(self) -> None:
+        """Wait until ``gnt-cluster verify`` finds nothing: debts are paid meanwhile."""
+        last: list[Ran] = []
+
+        def clean() -> bool:
+            last[:] = [self.try_("gnt-cluster", "verify")]
+            return last[0].status == 0
+
+        try:
+            wait_until(clean, "a clean cluster", 15.0)
+        except AssertionError:
+            raise AssertionError(str(last[0])) from None
+
+    def bring_back(self) -> None:
+        """Start what a test has stopped, and wait until the master answers."""
+        self.tool("start")
+        wait_until(lambda: self.try_("gnt-cluster", "getmaster").status == 0, "the master answers")
+
+
+def processes_of(root: Path) -> list[str]:
+    """Live processes that belong to the cluster in `root`, daemons or guests."""
+    mark = os.fsencode(root) + b"/node"
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            environment = (entry / "environ").read_bytes()
+            line = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        # Whoever only waits to be reaped has neither.
+        if b"GANETI_ROOT=" + mark in environment or mark in line:
+            found.append(f"{entry.name}: {os.fsdecode(line).replace(chr(0), ' ').strip()}")
+    return found
+
+
+@contextmanager
+def virtual_cluster(root: Path, *options: str) -> Iterator[VirtualCluster]:
+    """Make a cluster, and end it so that no process of it is left; its logs stay."""
+    made = run("gnt-vcluster", "up", "--root", str(root), *options, timeout=120.0)
+    try:
+        assert made.status == 0, made
+        yield VirtualCluster(root)
+    finally:
+        ended = run("gnt-vcluster", "down", "--keep", "--root", str(root))
+    assert ended.status == 0, ended
+    wait_until(lambda: not processes_of(root), f"no process outlives the cluster in {root}")
