@@ -56,7 +56,7 @@ class Store:
         self._published = _load(journal)
         self._staged = self._published
         self._fenced: str | None = None
-        self.on_change: Callable[[Snapshot, Sequence[Change]], None] = lambda _snapshot, _: None
+        self._watchers: list[Callable[[Snapshot, Sequence[Change]], None]] = []
         journal.on_failure = self._roll_back
 
     @property
@@ -67,6 +67,10 @@ class Store:
     def fence(self, reason: str) -> None:
         """Refuse every further commit: this master was replaced."""
         self._fenced = reason
+
+    def watch(self, watcher: Callable[[Snapshot, Sequence[Change]], None]) -> None:
+        """Have `watcher` called after every commit, in the journal's thread: it must be quick."""
+        self._watchers.append(watcher)
 
     def _roll_back(self) -> None:
         self._staged = self._published
@@ -100,8 +104,8 @@ class Store:
                     outcome.set_exception(error)
                     return
                 self._published = staged
-                if changes:
-                    self.on_change(staged, changes)
+                for watcher in self._watchers if changes else ():
+                    watcher(staged, changes)
                 outcome.set_result(staged)
 
             self.journal.submit([*writes, *extra], done)

@@ -5,32 +5,38 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from bisect import insort
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import GanetiError, JobLost, JobQueueDrained, OpPrereqError
+from ganeti_core.errors import GanetiError, JobLost, JobQueueDrained, OpExecError
+from ganeti_core.jobs.backlog import Backlog
 from ganeti_core.jobs.debts import Debts
+from ganeti_core.jobs.explain import Explanation
+from ganeti_core.jobs.filters import REJECT, Bucket, Rule, compile_rules, judge
 from ganeti_core.jobs.job import (
     CANCELED,
     ERROR,
-    FINAL,
     QUEUED,
     RUNNING,
+    WAITING,
     Job,
     document,
     now,
 )
 from ganeti_core.jobs.queue import JobQueue
 from ganeti_core.jobs.runner import Env, JobRunner, resolve
-from ganeti_core.jobs.scheduler import Limits, choose, dependencies, dependency_obstacle
+from ganeti_core.jobs.scheduler import Block, Decision, Fail, Park, choose
 from ganeti_core.jobs.waiters import Waiters
+from ganeti_core.model import Cluster, FilterRule
 from ganeti_core.operations.saga import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ganeti_core.config.journal import Write
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.config.store import Change as ConfigChange
     from ganeti_core.config.store import Store
     from ganeti_core.jobs.waiters import Change
     from ganeti_core.locking import LockManager
@@ -57,10 +63,11 @@ class JobEngine:
         self.queue = JobQueue(store.journal)
         self.waiters = Waiters()
         self.debts = Debts(store)
-        self._queued: list[tuple[int, int]] = []
-        self._blocked: dict[int, list[Job]] = {}
-        self._blocked_by: dict[int, int] = {}
+        self._backlog = Backlog()
+        self._rules: tuple[Rule, ...] = ()
+        self._filters: Mapping[str, FilterRule] = {}
         self._runners: dict[int, JobRunner] = {}
+        self._slots: dict[int, tuple[Bucket, ...]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="operation")
         self._env: Env | None = None
@@ -75,6 +82,8 @@ class JobEngine:
 
     async def recover(self) -> None:
         """Finish or undo what a dead master left running; queue what had not begun."""
+        self._read_rules()
+        self._store.watch(self._on_commit)
         sagas: dict[int, dict[int, list[Entry]]] = {}
         for row in self.queue.journal.rows("saga"):
             entry = Entry.from_row(row)
@@ -152,35 +161,75 @@ class JobEngine:
         await outcome
 
     def _enqueue(self, job: Job) -> None:
-        insort(self._queued, (job.priority, job.id))
+        """Put a job where it waits; one that a rule rejects ends."""
+        verdict = judge(self._rules, job)
+        if verdict.action == REJECT:
+            log.info("job %d is rejected by filter rule %s", job.id, verdict.rule)
+            self._backlog.remove(job)
+            self._spawn(self._fail(job, CANCELED, None))
+        else:
+            self._backlog.put(job, verdict)
 
     # Scheduling
 
-    def _kick(self) -> None:
-        if not self._open or not self._queued:
-            return
-        limits = Limits(running=self._store.snapshot.cluster.max_running_jobs)
-        decision = choose(
-            (self.queue.jobs[job_id] for _, job_id in self._queued),
-            len(self._runners), limits, self._obstacle)
-        leaving = {job.id for job in decision.start}
-        leaving |= {job.id for job, _ in decision.blocked} | {job.id for job, _ in decision.failed}
-        if not leaving:
-            return
-        self._queued = [entry for entry in self._queued if entry[1] not in leaving]
-        for job, by in decision.blocked:
-            self._blocked.setdefault(by, []).append(job)
-            self._blocked_by[job.id] = by
-        for job, reason in decision.failed:
-            self._spawn(self._fail(job, ERROR, OpPrereqError(reason, "wrong_state").to_wire()))
-        for job in decision.start:
-            runner = JobRunner(self._environment, job)
-            self._runners[job.id] = runner
-            self._spawn(self._run(runner))
+    def _on_commit(self, _snapshot: Snapshot, changes: Sequence[ConfigChange]) -> None:
+        if any(isinstance(change.value, FilterRule | Cluster) for change in changes):
+            self._loop.call_soon_threadsafe(self._config_changed)
 
-    def _obstacle(self, job: Job) -> str | int | None:
-        depends = dependencies(job)
-        return dependency_obstacle(depends, self._status_of) if depends else None
+    def _config_changed(self) -> None:
+        """Rules or limits may have changed: judge again who waits."""
+        if self._store.snapshot.filters is not self._filters:
+            self._read_rules()
+            for job in self._backlog.jobs():
+                self._enqueue(job)
+            for runner in self._runners.values():
+                self._occupy(runner.job)
+        self._kick()
+
+    def _read_rules(self) -> None:
+        self._filters = self._store.snapshot.filters
+        self._rules = compile_rules(self._filters.values())
+
+    def _occupy(self, job: Job) -> None:
+        """Count a running job in the buckets that the rules of now give it."""
+        self._slots.pop(job.id, None)
+        if buckets := judge(self._rules, job).buckets:
+            self._slots[job.id] = buckets
+
+    def _used(self) -> Counter[str]:
+        """How many running jobs each bucket has."""
+        return Counter(bucket.name for buckets in self._slots.values() for bucket in buckets)
+
+    def _kick(self) -> None:
+        if not self._open:
+            return
+        while self._backlog:
+            room = self._store.snapshot.cluster.max_running_jobs - len(self._runners)
+            used = self._used()
+            refilled = self._backlog.refill(used)
+            decisions = choose(self._backlog.take(), room, used, self._backlog.buckets,
+                               self._status_of)
+            for decision in decisions:
+                self._carry_out(decision)
+            if not refilled or not decisions:
+                break
+
+    def _carry_out(self, decision: Decision) -> None:
+        job = decision.job
+        match decision:
+            case Block(_, by):
+                self._backlog.block(job, by)
+                return
+            case Park(_, bucket):
+                self._backlog.park(job, bucket)
+                return
+        self._backlog.remove(job)
+        if isinstance(decision, Fail):
+            self._spawn(self._fail(job, ERROR, OpExecError(decision.reason).to_wire()))
+            return
+        runner = JobRunner(self._environment, job)
+        self._runners[job.id] = runner
+        self._spawn(self._run(runner))
 
     def _status_of(self, job_id: int) -> str | None:
         job = self.queue.jobs.get(job_id) or self.queue.archived(job_id)
@@ -194,6 +243,7 @@ class JobEngine:
     async def _run(self, runner: JobRunner) -> None:
         job = runner.job
         self._runners[job.id] = runner
+        self._occupy(job)
         try:
             await runner.run()
         except GanetiError as exc:
@@ -201,13 +251,12 @@ class JobEngine:
             log.error("job %d stopped: %s", job.id, exc)  # expected, said in full
         finally:
             self._runners.pop(job.id, None)
+            self._slots.pop(job.id, None)
             self._ended(job)
 
     def _ended(self, job: Job) -> None:
         self.waiters.wake(job)
-        for dependent in self._blocked.pop(job.id, ()):
-            self._blocked_by.pop(dependent.id, None)
-            self._enqueue(dependent)
+        self._backlog.unblock(job.id)
         if job.final:
             self._loop.run_in_executor(self._pool, self._tell_finished, job)
         self._kick()
@@ -240,7 +289,8 @@ class JobEngine:
             return False, f"Job {job_id} not found in queue"
         runner = self._runners.get(job_id)
         if runner is None:
-            self._dequeue(job)
+            if not self._backlog.remove(job):
+                return False, f"Job {job_id} not found in queue"
             await self._fail(job, CANCELED, None)
             return True, f"Dequeued job {job_id}"
         if runner.cancel():
@@ -250,27 +300,20 @@ class JobEngine:
             return True, f"Job {job_id} was told to stop and undo what it had begun"
         return False, "Job no longer waiting, can't cancel (informed it anyway)"
 
-    def _dequeue(self, job: Job) -> None:
-        self._queued = [entry for entry in self._queued if entry[1] != job.id]
-        by = self._blocked_by.pop(job.id, None)
-        if by is not None:
-            self._blocked[by].remove(job)
-
     async def change_priority(self, job_id: int, priority: int) -> tuple[bool, str]:
         """Change the priority of a job's opcodes that have not begun."""
         job = self.queue.jobs.get(job_id)
         if job is None or job.final:
             return False, f"Job {job_id} not found in queue"
-        queued = any(entry[1] == job_id for entry in self._queued)
-        if queued:
-            self._dequeue(job)
         rows: list[Write] = []
         for index, state in enumerate(job.ops):
-            if state.status == QUEUED:
+            if state.status in (QUEUED, WAITING):
                 state.priority = priority
                 rows.append(self.queue.change_row(job, {"op": index, "priority": priority}))
-        if queued:
-            self._enqueue(job)
+        if job_id in self._backlog:
+            self._backlog.reorder(job)
+        elif (runner := self._runners.get(job_id)) is not None:
+            runner.reorder()
         await self._commit(rows)
         self.waiters.wake(job)
         return True, (f"Priorities of pending opcodes for job {job_id} have been changed to "
@@ -344,22 +387,10 @@ class JobEngine:
         return found
 
     def explain(self, job_id: int) -> list[str]:
-        """Say in sentences what a job waits for.
+        """Say in sentences what a job waits for, down to the job that blocks it.
 
         :raises JobLost: there is no such job
         """
-        job = self.job(job_id)
-        if job.status in FINAL:
-            return [f"Job {job_id} is finished ({job.status})."]
-        if (by := self._blocked_by.get(job_id)) is not None:
-            return [f"Job {job_id} waits for job {by} to end.", *self.explain(by)]
-        runner = self._runners.get(job_id)
-        if runner is None:
-            running = ", ".join(map(str, sorted(self._runners))) or "none"
-            limit = self._store.snapshot.cluster.max_running_jobs
-            return [f"Job {job_id} is queued: {len(self._runners)} of at most {limit} jobs run "
-                    f"({running})."]
-        if runner.ticket is None or runner.ticket.state == "granted":
-            return [f"Job {job_id} runs and waits for nothing."]
-        return [f"Job {job_id} waits for the lock {name}, held or asked for earlier by job {owner}."
-                for name, owner in self._locks.blockers(runner.ticket)]
+        return Explanation(
+            self.job, self._status_of, self._backlog, self._runners, self._slots, self._locks,
+            self._store.snapshot).of(job_id)

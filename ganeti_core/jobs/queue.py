@@ -43,6 +43,11 @@ class JobQueue:
                 apply_change(job, doc)
                 job.sequence = itertools.count(seq + 1)
 
+    @property
+    def last_id(self) -> int:
+        """The highest job id that was ever given; 0 before the first."""
+        return self._last
+
     def prepare(self, submitted: Sequence[Sequence[OpCode]]) -> tuple[list[Job], list[Write]]:
         """Give ids to new jobs and make their rows; they count once the rows are durable.
 

@@ -87,6 +87,12 @@ class JobRunner:
             return True
         return False
 
+    def reorder(self) -> None:
+        """The priorities changed: if the job waits for locks, it waits at another place."""
+        waiting = next((op for op in self.job.ops if op.status == WAITING), None)
+        if self.ticket is not None and waiting is not None:
+            self._env.locks.reorder(self.ticket, waiting.priority)
+
     async def run(self) -> None:
         """Run every opcode that is not finished, then end the job."""
         job = self.job
@@ -132,7 +138,7 @@ class JobRunner:
         operation = operation_of(op)
         if interrupted:
             return await self._recover(index, state, op, operation)
-        snapshot = await self._acquire(operation, op)
+        snapshot = await self._acquire(operation, op, state)
         try:
             if self.job.cancel_wanted:
                 raise JobCanceled("Job canceled by request")
@@ -149,14 +155,16 @@ class JobRunner:
         finally:
             self._release()
 
-    async def _acquire(self, operation: Operation[Any, Any], op: OpCode) -> Snapshot:
+    async def _acquire(
+        self, operation: Operation[Any, Any], op: OpCode, state: OpState
+    ) -> Snapshot:
         """Take the operation's locks; again, if the configuration moved and they differ."""
         while True:
             snapshot = self._env.store.snapshot
             request = operation.locks(op, snapshot)
             self._granted = self._env.loop.create_future()
             self.ticket = self._env.locks.request(
-                str(self.job.id), request, self._on_granted, self.job.priority)
+                str(self.job.id), request, self._on_granted, state.priority)
             if self.ticket.state != "granted":
                 self._env.changed(self.job)
                 await self._granted

@@ -1,7 +1,7 @@
-"""Which queued jobs may start now: a pure function of jobs, limits and dependencies.
+"""Which queued jobs may start now: a pure function of jobs, limits, dependencies and buckets.
 
-The engine keeps queued jobs ordered by (priority, id) and asks here whenever something ended,
-arrived or changed; nothing here waits, looks at a clock or changes a job.
+The engine keeps queued jobs in order and asks here whenever something ended, arrived or changed;
+nothing here waits, looks at a clock or changes a job. Rules were judged before (`filters.judge`).
 """
 
 from __future__ import annotations
@@ -12,23 +12,42 @@ from typing import TYPE_CHECKING
 from ganeti_core.jobs.job import FINAL, Job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ganeti_core.jobs.filters import Bucket
 
 @dataclass(frozen=True)
-class Limits:
-    """How many jobs may run at once."""
+class Start:
+    """The job may run."""
 
-    running: int = 20
+    job: Job
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What is to happen: jobs to start, jobs that wait for another job's end (its id), and jobs
-    that can never start, with the reason."""
+class Block:
+    """The job waits for the end of another."""
 
-    start: tuple[Job, ...]
-    blocked: tuple[tuple[Job, int], ...] = ()
-    failed: tuple[tuple[Job, str], ...] = ()
+    job: Job
+    by: int
+
+
+@dataclass(frozen=True)
+class Park:
+    """The job waits for a free slot of a bucket."""
+
+    job: Job
+    bucket: Bucket
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The job can never run."""
+
+    job: Job
+    reason: str
+
+
+Decision = Start | Block | Park | Fail
 
 
 def dependencies(job: Job) -> list[tuple[int, list[str]]]:
@@ -41,30 +60,45 @@ def dependencies(job: Job) -> list[tuple[int, list[str]]]:
 
 
 def choose(
-    queued: Iterable[Job], running: int, limits: Limits,
-    obstacle_of: Callable[[Job], str | int | None],
-) -> Decision:
-    """Choose the jobs to start.
+    queued: Iterable[Job], room: int, used: Mapping[str, int],
+    buckets_of: Callable[[Job], Iterable[Bucket]], status_of: Callable[[int], str | None],
+) -> list[Decision]:
+    """Decide about queued jobs until as many may start as there is room for.
 
-    :param queued: in order of urgency
-    :param running: number of jobs that run now
-    :param obstacle_of: answers None (may start), the id of the job that must end first, or the
-        reason why it can never start
+    :param queued: in order of urgency; read only as far as is decided about
+    :param room: how many more may run
+    :param used: slots of buckets that running jobs take
+    :param status_of: a job's status; None when it does not exist (any more)
     """
-    start: list[Job] = []
-    blocked: list[tuple[Job, int]] = []
-    failed: list[tuple[Job, str]] = []
-    for job in queued:
-        if running + len(start) >= limits.running:
-            break
-        obstacle = obstacle_of(job)
-        if obstacle is None:
-            start.append(job)
-        elif isinstance(obstacle, int):
-            blocked.append((job, obstacle))
-        else:
-            failed.append((job, obstacle))
-    return Decision(tuple(start), tuple(blocked), tuple(failed))
+    decisions: list[Decision] = []
+    taken = dict(used)
+    jobs = iter(queued)
+    while room > 0 and (job := next(jobs, None)) is not None:
+        decision = _decide(job, taken, tuple(buckets_of(job)), status_of)
+        decisions.append(decision)
+        if isinstance(decision, Start):
+            room -= 1
+            for bucket in buckets_of(job):
+                taken[bucket.name] = taken.get(bucket.name, 0) + 1
+    return decisions
+
+
+def _decide(
+    job: Job, taken: Mapping[str, int], buckets: tuple[Bucket, ...],
+    status_of: Callable[[int], str | None],
+) -> Decision:
+    obstacle = dependency_obstacle(dependencies(job), status_of)
+    if isinstance(obstacle, int):
+        return Block(job, obstacle)
+    if obstacle is not None:
+        return Fail(job, obstacle)
+    full = full_bucket(buckets, taken)
+    return Start(job) if full is None else Park(job, full)
+
+
+def full_bucket(buckets: Iterable[Bucket], taken: Mapping[str, int]) -> Bucket | None:
+    """The first bucket without a free slot; None when all have one."""
+    return next((b for b in buckets if taken.get(b.name, 0) >= b.limit), None)
 
 
 def dependency_obstacle(

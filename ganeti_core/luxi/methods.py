@@ -16,6 +16,7 @@ from ganeti_core.errors import (
     OpPrereqError,
     RequestError,
 )
+from ganeti_core.luxi.filter_rules import removal, replacement
 from ganeti_core.luxi.protocol import Raw
 from ganeti_core.opcodes.registry import parse
 from ganeti_core.plugin_api.all_kinds import KINDS
@@ -59,6 +60,8 @@ _METHODS: dict[str, tuple[str, int, int]] = {
     "QueryClusterInfo": ("query_cluster_info", 0, 9),
     "QueryConfigValues": ("query_config_values", 1, 1),
     "QueryTags": ("query_tags", 2, 2),
+    "ReplaceFilter": ("replace_filter", 5, 5),
+    "DeleteFilter": ("delete_filter", 1, 1),
     "SetDrainFlag": ("set_drain_flag", 1, 1),
     "SetWatcherPause": ("set_watcher_pause", 1, 1),
     "PickupJob": ("pickup_job", 1, 1),
@@ -221,6 +224,14 @@ class Master:
         cluster = self.store.snapshot.cluster
         await self._commit([Put(replace(cluster, queue_drained=drained))])
         return True
+
+    async def _replace_filter(self, *args: Any) -> str:
+        change = replacement(list(args), self.engine.queue.last_id)
+        await self._commit([change])
+        return change.value.uuid
+
+    async def _delete_filter(self, uuid: Any) -> None:
+        await self._commit([removal(uuid, self.store.snapshot)])
 
     async def _set_watcher_pause(self, until: Any) -> Any:
         cluster = self.store.snapshot.cluster
