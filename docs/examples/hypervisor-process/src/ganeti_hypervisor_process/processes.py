@@ -60,8 +60,10 @@ def begin(ctx: HookContext, instance: InstanceSpec, command: str) -> None:
            "GUEST_LOG": str(log_file(ctx, instance.name)),
            **{f"DISK{disk.index}": disk.path for disk in instance.disks}}
     run_command(
-        ["setsid", "--fork", "sh", "-c", WATCH, "guest", "setpriv", "--no-new-privs", "--pdeathsig",
-         "KILL", "prlimit", f"--data={instance.memory * 1024**2}", "--", *shlex.split(command)],
+        # The word after WATCH names the shell: `ps` shows which guest it is, and of which node.
+        ["setsid", "--fork", "sh", "-c", WATCH, str(ctx.state / instance.name),
+         "setpriv", "--no-new-privs", "--pdeathsig", "KILL",
+         "prlimit", f"--data={instance.memory * 1024**2}", "--", *shlex.split(command)],
         timeout=10, env=env, cwd=ctx.state)
     # Until the shell has its program, or both have ended.
     while len(find(ctx).get(instance.name, (None, [0, 0]))[1]) < 2:
