@@ -20,6 +20,7 @@ from ..model.cluster import Cluster
 from ..model.score import Scorer
 from ..records import FREELY_MOVABLE
 from .moves import Kind
+from .play import Play, Tables, can_play
 from .placement import on_single
 from .policy import violation
 from .single import move_checked, try_targets
@@ -50,8 +51,8 @@ class Capacity:
         self.cluster = cluster
         self.nodes = nodes
         self.checked = checked
-        self.simple = not cluster.site.any_exclusive and cluster.labels.migration is None
-        self.sums = FailoverSums.of(cluster) if self.simple else None
+        self.sums = FailoverSums.of(cluster) if cluster.labels.migration is None else None
+        self.tables = Tables(cluster) if can_play(cluster) else None
 
     def redundant(self) -> bool:
         """Whether every node to check can be emptied."""
@@ -103,6 +104,8 @@ class Capacity:
         sizes = np.unique(demand.running)
         if room.sum() <= demand.running.sum() or _too_many(room, sizes, demand.running):
             return False
+        if demand.local.any() and cluster.site.exclusive[others].any():
+            return None
         if demand.local.any():
             roomy = cluster.state.free_disk[others] - demand.disk.sum() > 0
             return True if _surely(room[roomy], sizes, demand.running.sum()) else None
@@ -116,11 +119,26 @@ class Capacity:
         cluster = self.cluster
         policy = cluster.description.groups[int(cluster.figures.group[node])].policy
         anew = [cluster.instances[i] for i in rest if cluster.instances[i].template not in _MOVED]
-        return all(violation(instance, policy, False) is None for instance in anew)
+        exclusive = bool(cluster.site.exclusive[self.others(node)].all())
+        return all(violation(instance, policy, exclusive) is None for instance in anew)
 
     # The long way
 
     def _play(self, node: int) -> bool:
+        return self._play_fast(node) if self.tables is not None else self._play_fully(node)
+
+    def _play_fast(self, node: int) -> bool:
+        assert self.tables is not None
+        mirrored, shared, rest = self._sorted(node)
+        play = Play(self.tables, node)
+        play.fail_over(mirrored)
+        others = self.others(node)
+        group = np.sort(np.append(others, node))
+        return all(play.place(i, others, group, leaves=True) for i in shared) and all(
+            play.place(i, others, self.nodes, leaves=False) for i in rest
+        )
+
+    def _play_fully(self, node: int) -> bool:
         cluster = self.cluster.copy()
         mirrored, shared, rest = self._sorted(node)
         for instance in mirrored:
@@ -210,7 +228,22 @@ class FailoverSums:
         short = used & (state.free_mem - self.memory[:, node] <= 0)
         full = used & (state.free_disk <= 0)
         lost = state.free_disk[node] <= 0 and not self.cluster.site.offline[node]
-        return not (short.any() or full.any() or lost)
+        if short.any() or full.any() or lost:
+            return False
+        return not self.cluster.site.any_exclusive or self._spindles_suffice(node)
+
+    def _spindles_suffice(self, node: int) -> bool:
+        """Whether both nodes of all mirrored primaries know of enough spindles."""
+        cluster = self.cluster
+        for instance in cluster.primaries[node]:
+            if not cluster.demand.drbd[instance]:
+                continue
+            for place in (node, int(cluster.secondary[instance])):
+                free = cluster.state.free_spindles[place]
+                unknown = cluster.demand.spindles[instance] < 0
+                if cluster.site.exclusive[place] and (unknown or free < 0):
+                    return False
+        return True
 
     def worst_arrival(self, checked: Ints) -> Floats:
         """Per node, the most memory that any one checked node's failure brings."""

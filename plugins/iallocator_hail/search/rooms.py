@@ -122,6 +122,13 @@ class Want:
         )
 
 
+    @property
+    def taken(self) -> tuple[object, ...]:
+        """What matters for what else fits later."""
+        storage = (self.disk, self.spindles, self.spindle_use) if self.local else ()
+        return self.memory, self.cpus, *storage
+
+
 class Rooms:
     """The classes of a cluster's nodes that may receive instances."""
 
@@ -152,7 +159,7 @@ class Rooms:
     def _forget(self) -> None:
         """Drop what was found out about the state before."""
         self.known_sizes: dict[tuple[Instance, Failure], Instance | None] = {}
-        self.known_good: dict[Instance, bool] = {}
+        self.known_good: dict[tuple[object, ...], bool] = {}
         self._counts: dict[Instance, list[int]] = {}
 
     def _enter(self, node: int) -> None:
@@ -252,6 +259,11 @@ class Rooms:
         return Counter((self.key_of[p], self.key_of[s]) for s, p in self.related)
 
     # One place per class
+
+    def possible(self, want: Want) -> list[int]:
+        """All nodes on which the instance can have its primary."""
+        codes = self.primary_codes(want)
+        return [node for key, code in codes.items() if not code for node in self.members[key]]
 
     def single_places(self, want: Want) -> list[int]:
         """The last possible node of each class."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import PlacementError, RequestFailed
+from ..errors import PlacementError
 from ..model.arrays import Demand, Ints
 from ..model.build import BuildOptions, demand_of
 from ..model.changes import Failure
@@ -99,14 +99,11 @@ class Filler:
     def _required(self, instance: Instance) -> int:
         return 2 if instance.template == "drbd" else 1
 
-    def _find(self, cluster: Cluster, position: int, *, capacity: bool) -> Found:
-        rules = replace(self.rules, capacity=capacity and self.rules.capacity)
+    def _find(self, cluster: Cluster, position: int) -> Found:
         required = self._required(cluster.instances[position])
-        try:
-            scope = all_nodes(cluster)
-            return search(cluster, position, required, self.targets, scope, rules)
-        except RequestFailed as exc:
-            raise PlacementError(f"failure during allocation: {exc}") from exc
+        return search(
+            cluster, position, required, self.targets, all_nodes(cluster), self.rules
+        )
 
     def fill(self, start: Filled, instance: Instance, limit: int | None) -> Filled:
         """Place instances of one size until one finds no place, or so many are placed.
@@ -150,13 +147,16 @@ class Filler:
         placed = list(start.placed)
         while True:
             position = _append(cluster, instance, len(placed))
-            found = self._find(cluster, position, capacity=True)
+            found = self._find(cluster, position)
             if found.best is None or limit == 0:
-                cluster.instances.pop()
-                return Filled(cluster, placed, found.failures)
+                break
             cluster.put(position, found.best.primary, found.best.secondary, 0.0)
             placed.append(position)
             limit = None if limit is None else limit - 1
+        cluster.instances.pop()
+        if len(placed) == len(start.placed):
+            return Filled(start.cluster, start.placed, found.failures, start.rooms)
+        return Filled(cluster, placed, found.failures)
 
     def rooms(self, filled: Filled) -> Rooms:
         """The classes of nodes of a state, sorted when first asked for."""
@@ -242,21 +242,25 @@ class Filler:
         """Whether one of the possible places leaves the cluster redundant."""
         if not self.rules.capacity:
             return True
+        want = Want.of(instance)
         known = self.rooms(filled).known_good
-        if instance not in known:
-            known[instance] = self._find_good(filled.cluster.copy(), instance)
-        return known[instance]
+        if want.taken not in known:
+            known[want.taken] = self._find_good(filled, want)
+        return known[want.taken]
 
-    def _find_good(self, cluster: Cluster, instance: Instance) -> bool:
-        position = _append(cluster, instance, 0)
-        required = self._required(instance)
+    def _find_good(self, filled: Filled, want: Want) -> bool:
+        cluster = filled.cluster.copy()
+        position = _append(cluster, want.instance, 0)
         nodes = all_nodes(cluster)
         good = AfterPlacing(cluster, position, nodes, self.rules.capacity_rules)
         if good.hopeless:
             return False
-        places = try_places(cluster, position, required, self.targets, nodes, self.rules)
-        flat = np.flatnonzero(places.failure.reshape(-1) == 0).tolist()
-        return any(good(*places.nodes(place)) for place in flat)
+        if want.instance.template != "drbd":
+            places = self.rooms(filled).possible(want)
+            return any(good(node, -1) for node in places)
+        tried = try_places(cluster, position, 2, self.targets, nodes, self.rules)
+        flat = np.flatnonzero(tried.failure.reshape(-1) == 0).tolist()
+        return any(good(*tried.nodes(place)) for place in flat)
 
 
 def _best_place(
