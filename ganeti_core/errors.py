@@ -116,6 +116,18 @@ class RequestError(GanetiError):
         return str(self)
 
 
+class ValueRejected(GanetiError):
+    """A parameter is unknown, or its value does not fit its type."""
+
+    wire_name = "TypeEnforcementError"
+
+
+class TagError(GanetiError):
+    """A tag that cannot be one, or one too many."""
+
+    wire_name = "TagError"
+
+
 class JobQueueError(GanetiError):
     """The job queue refused; see the subclasses."""
 

@@ -26,12 +26,6 @@ class CommandError(errors.GanetiError):
         self.status = status
 
 
-class ValueRejected(errors.GanetiError):
-    """A parameter's value does not fit its type."""
-
-    wire_name = "TypeEnforcementError"
-
-
 class JobSubmitted(errors.GanetiError):
     """``--submit``: the job runs on its own, there is nothing to wait for."""
 
@@ -60,20 +54,26 @@ def describe(error: BaseException) -> str:
             return _prerequisites(first, error.args)
         case errors.ScriptsAbort():
             return "Failure: hooks execution failed:\n" + _script_results(error.args)
-        case errors.OpExecError():
-            return f"Failure: command execution error:\n{first}"
-        case ValueRejected():
-            return f"Parameter Error: {first}"
         case errors.ParameterError():
             return f"Failure: unknown/wrong parameter name '{first}'"
-        case errors.JobLost():
-            return f"Error checking job status: {first}"
         case errors.GanetiError(wire_name="QueryFilterParseError"):
             return f"Error while parsing query filter: {chr(10).join(map(str, error.args))}"
         case errors.RequestError():
             return f"Unhandled protocol error while talking to the master daemon:\n{first}"
         case _:
-            return _describe_connection(error, first)
+            return _introduced(error, first) or _describe_connection(error, first)
+
+
+_INTRODUCTIONS: tuple[tuple[type[errors.GanetiError], str], ...] = (
+    (errors.OpExecError, "Failure: command execution error:\n"),
+    (errors.ValueRejected, "Parameter Error: "),
+    (errors.TagError, "Failure: invalid tag(s) given:\n"),
+    (errors.JobLost, "Error checking job status: "),
+)
+
+
+def _introduced(error: BaseException, first: str) -> str:
+    return next((words + first for cls, words in _INTRODUCTIONS if isinstance(error, cls)), "")
 
 
 def _describe_connection(error: BaseException, first: str) -> str:

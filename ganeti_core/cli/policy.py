@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.cli.failure import ValueRejected
 from ganeti_core.cli.options import OptionSpec, value
 from ganeti_core.cli.values import parse_size
+from ganeti_core.errors import ValueRejected
 
 if TYPE_CHECKING:
     from ganeti_core.cli.document import Pairs

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.cli.failure import ValueRejected
 from ganeti_core.cli.values import parse_bool, parse_size
+from ganeti_core.errors import ValueRejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

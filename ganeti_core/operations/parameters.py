@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.errors import ECODE_INVAL, OpPrereqError, ValueRejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,13 +40,14 @@ BEPARAM_TYPES: dict[str, type] = {
 def checked_beparams(given: Mapping[str, Any]) -> dict[str, Any]:
     """Check sparse back-end parameters; ``memory`` sets both memory bounds.
 
-    :raises OpPrereqError: an unknown name or a value of the wrong form (`ECODE_INVAL`)
+    :raises ValueRejected: an unknown name or a value of the wrong type
+    :raises OpPrereqError: a size that is none (`ECODE_INVAL`)
     """
     checked: dict[str, Any] = {}
     for name, value in given.items():
         kind = BEPARAM_TYPES.get(name)
         if kind is None:
-            raise OpPrereqError(f"Unknown parameter '{name}'", ECODE_INVAL)
+            raise ValueRejected(f"Unknown parameter '{name}'")
         if value == "default":
             continue
         if name in ("maxmem", "minmem", "memory"):
@@ -65,13 +66,13 @@ def _typed(name: str, value: Any, kind: type) -> Any:
             return value
         if str(value).lower() in ("yes", "true", "no", "false"):
             return str(value).lower() in ("yes", "true")
-        raise OpPrereqError(f"Invalid boolean '{value}' for {name}", ECODE_INVAL)
+        raise ValueRejected(f"Invalid boolean '{value}' for {name}")
     try:
         number = int(value)
     except (TypeError, ValueError):
         number = -1
     if number < 0:
-        raise OpPrereqError(f"Invalid number '{value}' for {name}", ECODE_INVAL)
+        raise ValueRejected(f"Invalid number '{value}' for {name}")
     return number
 
 
@@ -83,3 +84,15 @@ def check_memory_bounds(beparams: Mapping[str, Any]) -> None:
             f"({beparams['maxmem']})", ECODE_INVAL)
     if beparams["vcpus"] < 1:
         raise OpPrereqError("An instance needs at least one VCPU", ECODE_INVAL)
+
+
+def updated(old: Mapping[str, Any], asked: Mapping[str, Any], checked: Mapping[str, Any]
+            ) -> dict[str, Any]:
+    """Sparse parameters after a change: what was asked to be ``default`` is inherited again.
+
+    :param asked: as the client gave them; `checked`: the same in final form, without defaults
+    """
+    inherited = {name for name, value in asked.items() if value == "default"}
+    if "memory" in inherited:
+        inherited |= {"maxmem", "minmem"}
+    return {name: value for name, value in {**old, **checked}.items() if name not in inherited}

@@ -6,9 +6,8 @@ import pytest
 
 from ganeti_core.cli import values
 from ganeti_core.cli.devices import changes, new_disks, new_nics
-from ganeti_core.cli.failure import ValueRejected
 from ganeti_core.cli.typed import convert
-from ganeti_core.errors import OpPrereqError
+from ganeti_core.errors import OpPrereqError, ValueRejected
 
 
 @pytest.mark.parametrize(("text", "size"), [

@@ -32,6 +32,7 @@ from ganeti_core.operations.instance.hardware import check_policy, disk_requests
 from ganeti_core.operations.parameters import check_memory_bounds, checked_beparams
 from ganeti_core.operations.placement import choose_nodes, default_allocator, nic_document
 from ganeti_core.operations.specs import disk_spec_of, installing, node_ref, with_disks
+from ganeti_core.operations.tags import with_tags
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.plugin_api.os import OS_DEFINITIONS
@@ -107,7 +108,7 @@ class Create(Operation[InstanceCreate, CreatePlan]):
             os=op.os_type or "", disk_template=template,
             admin_state="up" if op.start else "down", hvparams=hvparams, beparams=beparams,
             osparams=_texts(op.osparams), osparams_private=_texts(op.osparams_private or {}),
-            nics=nics(ctx, op.nics), tags=tuple(dict.fromkeys(op.tags)), disks_active=op.start,
+            nics=nics(ctx, op.nics), tags=with_tags((), op.tags), disks_active=op.start,
             network_port=ctx.services.reservations.port(ctx.owner) if needs_port else None)
         check_memory_bounds(filled_beparams(ctx.snapshot.cluster, instance))
         return instance
