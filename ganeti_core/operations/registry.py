@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
-from ganeti_core.operations import os, test
+from ganeti_core.operations import os, tags, test
 from ganeti_core.operations.cluster import lifecycle, verify
 from ganeti_core.operations.instance import (
     create,
+    disk_state,
     failover,
+    grow_disk,
     inspect,
     migrate,
     power,
+    recreate_disks,
+    reinstall,
     remove,
+    rename,
 )
 from ganeti_core.operations.node import add as node_add
 from ganeti_core.operations.node import modify as node_modify
@@ -32,8 +37,8 @@ def _collect(*modules: ModuleType) -> dict[str, Operation[Any, Any]]:
 
 
 _OPERATIONS = _collect(
-    test, os, lifecycle, verify, create, failover, inspect, migrate, power, remove, node_add,
-    node_modify, node_remove)
+    test, os, tags, lifecycle, verify, create, disk_state, failover, grow_disk, inspect, migrate,
+    power, recreate_disks, reinstall, remove, rename, node_add, node_modify, node_remove)
 
 
 def operation_of(op: OpCode) -> Operation[Any, Any]:

@@ -1,0 +1,86 @@
+"""``OP_INSTANCE_ACTIVATE_DISKS`` and ``_DEACTIVATE_DISKS``: open and close an instance's disks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ganeti_core.config.store import Put
+from ganeti_core.errors import ECODE_STATE, GanetiError, OpExecError, OpPrereqError
+from ganeti_core.opcodes.instance import InstanceActivateDisks, InstanceDeactivateDisks
+from ganeti_core.operations.base import Operation
+from ganeti_core.operations.instance.running import (
+    close_on,
+    lock_instance,
+    open_on,
+    primary_of,
+)
+from ganeti_core.operations.instance.stopped import check_not_running
+
+if TYPE_CHECKING:
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.locking import LockRequest
+    from ganeti_core.model import Instance, Node
+    from ganeti_core.operations.context import OpContext
+
+_REASON = "cannot shutdown disks"
+
+
+@dataclass(frozen=True)
+class DisksPlan:
+    """Whose disks, and on which node."""
+
+    instance: Instance
+    node: Node
+
+
+class Activate(Operation[InstanceActivateDisks, DisksPlan]):
+    """Open the disks on the primary node; answers (node, ``disk/N``, path) each."""
+
+    opcode = InstanceActivateDisks
+
+    def locks(self, op: InstanceActivateDisks, snapshot: Snapshot) -> LockRequest:
+        return lock_instance(op, snapshot, op.instance_name)
+
+    def plan(self, op: InstanceActivateDisks, ctx: OpContext) -> DisksPlan:
+        instance = ctx.snapshot.instance(op.instance_name)
+        return DisksPlan(instance, primary_of(ctx, instance))
+
+    def run(
+        self, op: InstanceActivateDisks, ctx: OpContext, plan: DisksPlan
+    ) -> list[tuple[str, str, str]]:
+        # Disks that were open already are in use: a failure must not close them.
+        try:
+            spec = open_on(ctx, plan.instance, plan.node, undo=not plan.instance.disks_active)
+        except GanetiError as exc:
+            raise OpExecError(f"Cannot activate block devices: "
+                              f"{exc.args[0] if exc.args else exc}") from exc
+        result = [(plan.node.name, f"disk/{disk.index}", disk.path) for disk in spec.disks]
+        ctx.commit([Put(replace(plan.instance, disks_active=True))], result)
+        return result
+
+
+class Deactivate(Operation[InstanceDeactivateDisks, DisksPlan]):
+    """Close the disks of an instance that does not run; with `force`, without asking."""
+
+    opcode = InstanceDeactivateDisks
+
+    def locks(self, op: InstanceDeactivateDisks, snapshot: Snapshot) -> LockRequest:
+        return lock_instance(op, snapshot, op.instance_name)
+
+    def plan(self, op: InstanceDeactivateDisks, ctx: OpContext) -> DisksPlan:
+        instance = ctx.snapshot.instance(op.instance_name)
+        node = primary_of(ctx, instance, offline_ok=op.force)
+        if not op.force:
+            if instance.admin_state == "up":
+                raise OpPrereqError(
+                    f"Instance '{instance.name}' is marked to be up, {_REASON}", ECODE_STATE)
+            check_not_running(ctx, instance, node, _REASON)
+        return DisksPlan(instance, node)
+
+    def run(self, op: InstanceDeactivateDisks, ctx: OpContext, plan: DisksPlan) -> None:
+        ctx.commit([Put(replace(plan.instance, disks_active=False))],
+                   forward=close_on(ctx, plan.instance, plan.node))
+
+
+OPERATIONS = (Activate(), Deactivate())
