@@ -20,9 +20,12 @@ from ..model.score import Scorer
 from ..records import FREELY_MOVABLE
 from .estimate import SLACK, Estimator, Plan, map_values
 from .moves import MOVES, Kind, Outcome, Trial
+from .remembered import Remembered
 
 _CHUNK: Final = 24_000
 """Cells (instances by targets) that are looked at together: temporaries stay in the cache."""
+_LARGE: Final = 250_000
+"""Cells from which on it pays not to look at all of them in each step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Balancer:
         self.is_drbd = cluster.demand.drbd[: len(cluster.instances)]
         self.is_free = np.array([i.template in FREELY_MOVABLE for i in cluster.instances])
         self.estimator: Estimator | None = None
+        large = len(self.candidates) * len(self.targets) > _LARGE
+        self.memory = Remembered(self.candidates, self.sweep) if large else None
 
     def _candidates(self) -> Ints:
         cluster = self.cluster
@@ -109,6 +114,9 @@ class Balancer:
     def step(self) -> Move | None:
         """Make the best move, if it gains enough."""
         best = self._best()
+        if self.memory is not None and (best is None or not self._worth(best.score)):
+            self.memory.gains = None
+            best = self._best()
         if best is None or not self._worth(best.score):
             return None
         self._apply(best)
@@ -124,7 +132,10 @@ class Balancer:
         cluster, instance = self.cluster, move.instance
         apply_move(cluster, instance, move.kind, move.target)
         nodes = {*move.source, *move.result} - {-1}
-        self.worst.update(cluster, np.array(sorted(nodes)))
+        changed = np.array(sorted(nodes))
+        self.worst.update(cluster, changed)
+        if self.memory is not None:
+            self.memory.moved(changed)
         self.scorer = Scorer(cluster, self.nodes)
         self.score = move.score
         self.estimator = None
@@ -134,20 +145,27 @@ class Balancer:
         if not len(instances) or not len(self.targets):
             return None
         self.estimator = self.estimator or Estimator(self.cluster, self.scorer, self.plan)
-        lowest = self.sweep(instances)
-        least = lowest.min()
+        if self.memory is not None and not self.rules.evacuation:
+            where = self.cluster.primary[instances], self.cluster.secondary[instances]
+            instances, lowest = self.memory.lowest(self.score, *where)
+        else:
+            lowest = self.sweep(instances)
+        least = lowest.min(initial=np.inf)
         if not least < self.score + SLACK:
             return None
         near = instances[lowest <= least + 2 * SLACK]
         return self._exactly(self._near(near, least + 2 * SLACK))
 
-    def sweep(self, instances: Ints) -> Floats:
-        """The lowest estimate of each instance."""
+    def sweep(self, instances: Ints, targets: Ints | None = None) -> Floats:
+        """The lowest estimate of each instance, over some or all targets."""
+        targets = self.targets if targets is None else targets[self._is_target(targets)]
         out = np.full(len(instances), np.inf)
-        step = max(1, _CHUNK // max(1, len(self.targets)))
+        if not len(targets):
+            return out
+        step = max(1, _CHUNK // max(1, len(targets)))
         for start in range(0, len(instances), step):
             part = slice(start, start + step)
-            for rows, _, scores in self._estimates(instances[part], self.targets):
+            for rows, _, scores in self._estimates(instances[part], targets):
                 lowest = scores.min(axis=1)
                 out[part][rows] = np.minimum(out[part][rows], lowest)
         return out
