@@ -12,6 +12,13 @@ from typing import Any
 import pytest
 from third_party import install
 
+from ganeti_core.errors import OpPrereqError
+from ganeti_core.node.world import Place, World
+from ganeti_core.paths import Paths
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES
+from ganeti_core.plugins import PluginHost
+from ganeti_core.rpc.identity import NodeIdentity
+
 COLLECTOR = """
     from ganeti_core.plugin_api import Description, hookimpl
     from ganeti_core.plugin_api.data import Report
@@ -121,3 +128,14 @@ def test_a_host_obeys_when_plugins_are_switched_off_and_on(tmp_path: Path) -> No
         [sys.executable, "-c", OBEY], capture_output=True, text=True, check=True,
         env=os.environ | {"PYTHONPATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")})
     assert json.loads(done.stdout) == [["wrong_state"], ["fine"], ["wrong_state"], ["fine"]]
+
+
+def test_a_node_refuses_what_the_cluster_has_disabled(tmp_path: Path) -> None:
+    identity = NodeIdentity("u-1", "node1.example.com", "127.0.0.1", 1811)
+    host = PluginHost()
+    host.load([DISK_TEMPLATES])
+    world = World(Place(identity, Paths(tmp_path)), host)
+    (name, *_) = host.names(DISK_TEMPLATES)
+    assert world.hooks(DISK_TEMPLATES, name, {}).describe().title
+    with pytest.raises(OpPrereqError, match="disabled by the administrator"):
+        world.hooks(DISK_TEMPLATES, name, {"disabled_plugins": [f"disk_templates:{name}"]})
