@@ -282,7 +282,7 @@ class JobEngine:
     async def cancel(self, job_id: int, *, kill: bool = False) -> tuple[bool, str]:
         """Cancel a job; answers whether it stops for sure, and a sentence in the peer's words.
 
-        `kill` also cuts its calls to nodes, so that its undo begins at once.
+        `kill` leaves its thread behind, so that its undo begins at once.
         """
         job = self.queue.jobs.get(job_id)
         if job is None or job.final:
@@ -295,9 +295,8 @@ class JobEngine:
             return True, f"Dequeued job {job_id}"
         if runner.cancel():
             return True, "Job successfully cancelled"
-        if kill:
-            self._services.nodes.abandon(str(job_id))
-            return True, f"Job {job_id} was told to stop and undo what it had begun"
+        if kill and await runner.kill():
+            return True, f"Job {job_id} was killed; what it had begun is undone"
         return False, "Job no longer waiting, can't cancel (informed it anyway)"
 
     async def change_priority(self, job_id: int, priority: int) -> tuple[bool, str]:

@@ -92,12 +92,20 @@ class Explanation:
         if ticket is None or ticket.state != "waiting":
             return [_running(job)]
         blockers = self.locks.blockers(ticket)
-        lines = [f"Job {job.id} waits for the lock {name}, held or asked for earlier by job"
+        lines = [f"Job {job.id} waits for the lock {self._readable(name)}, held or asked for earlier by job"
                  f" {owner}." for name, owner in blockers[:MOST_NAMES]]
         if len(blockers) > MOST_NAMES:
             lines.append(f"Job {job.id} waits for {len(blockers) - MOST_NAMES} more locks.")
         owners = dict.fromkeys(int(owner) for _, owner in blockers if owner.isdigit())
         return [*(lines or [f"Job {job.id} is being granted its locks."]), *self._follow(*owners)]
+
+    def _readable(self, lock: str) -> str:
+        """A lock's name; where it has an object's uuid, the object's name too."""
+        uuid = lock.rpartition("/")[2]
+        for kind in ("node", "instance", "nodegroup", "network"):
+            if (found := self.snapshot.of_kind(kind).get(uuid)) is not None:
+                return f"{lock} ({found.name})"
+        return lock
 
 
 def _running(job: Job) -> str:

@@ -1,11 +1,13 @@
 """Run one job: its opcodes one after the other, each under its locks, in a worker thread.
 
 The event loop waits for locks and commits, so neither occupies a thread; a thread is used only
-while an operation plans and acts.
+while an operation plans and acts. A thread cannot be ended: that of a killed job is left behind
+with a saga that refuses it everything, while another thread undoes what it had begun.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,7 +38,6 @@ from ganeti_core.operations.registry import operation_of
 from ganeti_core.operations.saga import Saga
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Sequence
     from concurrent.futures import ThreadPoolExecutor
 
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CANCELED_TEXT = "Job canceled by request"
 INTERRUPTED = "the master stopped while this opcode ran; what it had begun was undone"
 
 
@@ -77,15 +79,33 @@ class JobRunner:
         self._sagas = sagas or {}
         self.ticket: Ticket | None = None
         self._granted: asyncio.Future[None] | None = None
+        self._acting: Saga | None = None
+        self._killed: asyncio.Future[tuple[Entry, ...]] | None = None
 
     def cancel(self) -> bool:
         """Ask the job to stop; True when it has not begun to act and so stops for sure."""
         self.job.cancel_wanted = True
         if self.ticket is not None and self._env.locks.cancel(self.ticket):
             if self._granted is not None and not self._granted.done():
-                self._granted.set_exception(JobCanceled("Job canceled by request"))
+                self._granted.set_exception(JobCanceled(CANCELED_TEXT))
             return True
         return False
+
+    async def kill(self) -> bool:
+        """End the opcode that acts, whatever its thread does; what it had begun is undone.
+
+        False when none acts, or when it is ending already.
+        """
+        self.job.cancel_wanted = True
+        if self._acting is None or self._killed is None:
+            return False
+        killed, entries = self._killed, await asyncio.to_thread(self._acting.poison)
+        if entries is None:
+            return False
+        self._env.services.nodes.abandon(str(self.job.id))
+        if not killed.done():
+            killed.set_result(entries)
+        return True
 
     def reorder(self) -> None:
         """The priorities changed: if the job waits for locks, it waits at another place."""
@@ -116,8 +136,8 @@ class JobRunner:
             self._env.changed(self.job)
         try:
             result = await self._attempt(index, state, interrupted=interrupted)
-        except JobCanceled as exc:
-            status, result = CANCELED, str(exc) or "Job canceled by request"
+        except JobCanceled:
+            status, result = CANCELED, CANCELED_TEXT
         except (HypervisorError, BlockDeviceError) as exc:
             # Clients know two ways in which an operation fails; a driver's error is the second.
             status, result = ERROR, OpExecError(str(exc)).to_wire()
@@ -137,11 +157,11 @@ class JobRunner:
         op = _opcode(state)
         operation = operation_of(op)
         if interrupted:
-            return await self._recover(index, state, op, operation)
+            return await self._recover(index, op, operation)
+        self._check_cancelled()
         snapshot = await self._acquire(operation, op, state)
         try:
-            if self.job.cancel_wanted:
-                raise JobCanceled("Job canceled by request")
+            self._check_cancelled()
             state.move(RUNNING)
             state.exec = now()
             # Not waited for: the journal keeps the order, so whatever this opcode makes durable
@@ -150,10 +170,39 @@ class JobRunner:
                 "status": RUNNING, "start": state.start, "exec": state.exec})],
                 lambda _error: None)
             self._env.changed(self.job)
-            return await self._env.loop.run_in_executor(
-                self._env.pool, self._execute, index, op, operation, snapshot)
+            return await self._act(index, op, operation, snapshot)
         finally:
             self._release()
+
+    def _check_cancelled(self) -> None:
+        if self.job.cancel_wanted:
+            raise JobCanceled(CANCELED_TEXT)
+
+    async def _act(
+        self, index: int, op: OpCode, operation: Operation[Any, Any], snapshot: Snapshot
+    ) -> Any:
+        """Have a thread execute the operation; if the job is killed, another one undo it."""
+        loop, pool = self._env.loop, self._env.pool
+        saga = self._acting = self._saga(index, ())
+        killed = self._killed = loop.create_future()
+        ctx = self._context(index, op, snapshot, saga)
+        work = loop.run_in_executor(pool, self._execute, index, op, operation, ctx)
+        try:
+            await asyncio.wait((work, killed), return_when=asyncio.FIRST_COMPLETED)
+            if not saga.poisoned:
+                return work.result()
+            entries = await killed
+        finally:
+            self._acting = self._killed = None
+        work.add_done_callback(self._left_behind)
+        return await loop.run_in_executor(
+            pool, self._undo_killed, index, op, operation, entries)
+
+    def _left_behind(self, work: asyncio.Future[Any]) -> None:
+        """The thread of a killed job has ended: give back what it took after its job's end."""
+        if not work.cancelled() and (exc := work.exception()) is not None:
+            log.info("job %d, killed: its thread ended with %r", self.job.id, exc)
+        self._env.services.reservations.release(str(self.job.id))
 
     async def _acquire(
         self, operation: Operation[Any, Any], op: OpCode, state: OpState
@@ -188,9 +237,8 @@ class JobRunner:
     # In a worker thread
 
     def _execute(
-        self, index: int, op: OpCode, operation: Operation[Any, Any], snapshot: Snapshot
+        self, index: int, op: OpCode, operation: Operation[Any, Any], ctx: OpContext
     ) -> Any:
-        ctx = self._context(index, op, snapshot, self._saga(index, ()))
         try:
             plan = operation.plan(op, ctx)
             if op.dry_run:
@@ -201,6 +249,8 @@ class JobRunner:
                 ctx.commit((), result)
             return result
         except BaseException:
+            if ctx.saga.poisoned:
+                raise
             if self.job.ops[index].committed:
                 log.exception("job %d: an error after the commit", self.job.id)
                 return self.job.ops[index].result
@@ -212,6 +262,7 @@ class JobRunner:
         """Undo what was recorded; False when the operation turned out to be complete."""
         if not ctx.saga.entries:
             return True
+        ctx.saga.closing = True
         if operation.recover(op, ctx):
             return False
         for debt in ctx.settle():
@@ -219,33 +270,59 @@ class JobRunner:
                      "soon as possible")
         return True
 
+    def _undo_killed(
+        self, index: int, op: OpCode, operation: Operation[Any, Any], entries: Sequence[Entry]
+    ) -> Any:
+        """Finish or undo what the thread that was left behind had begun."""
+        saga = self._saga(index, entries)
+        saga.closing = True
+        ctx = self._context(index, op, self._env.store.snapshot, saga,
+                            caller=f"{self.job.id}:killed")
+        return self._end_saga(index, op, operation, ctx, JobCanceled(CANCELED_TEXT))
+
     async def _recover(
-        self, index: int, state: OpState, op: OpCode, operation: Operation[Any, Any]
+        self, index: int, op: OpCode, operation: Operation[Any, Any]
     ) -> Any:
         """Finish or undo an opcode that a dead master left running."""
         return await self._env.loop.run_in_executor(
-            self._env.pool, self._recover_now, index, state, op, operation)
+            self._env.pool, self._recover_now, index, op, operation)
 
     def _recover_now(
-        self, index: int, state: OpState, op: OpCode, operation: Operation[Any, Any]
+        self, index: int, op: OpCode, operation: Operation[Any, Any]
     ) -> Any:
         saga = self._saga(index, self._sagas.get(index, ()))
+        saga.closing = True
         ctx = self._context(index, op, self._env.store.snapshot, saga)
+        return self._end_saga(index, op, operation, ctx, OpExecError(INTERRUPTED))
+
+    def _end_saga(
+        self, index: int, op: OpCode, operation: Operation[Any, Any], ctx: OpContext,
+        undone: GanetiError,
+    ) -> Any:
+        """Go on after the pivot, or undo and raise `undone`."""
+        state = self.job.ops[index]
         if state.committed:
             ctx.settle()
             operation.resume(op, ctx)
-            return state.result
-        if self._undone(operation, op, ctx):
-            raise OpExecError(INTERRUPTED)
+        elif self._undone(operation, op, ctx):
+            raise undone
         return state.result
 
     def _saga(self, index: int, entries: Sequence[Entry]) -> Saga:
         return Saga(self._env.queue.journal, self.job.id, index, entries)
 
-    def _context(self, index: int, op: OpCode, snapshot: Snapshot, saga: Saga) -> OpContext:
+    def _context(
+        self, index: int, op: OpCode, snapshot: Snapshot, saga: Saga, caller: str = "",
+    ) -> OpContext:
         state = self.job.ops[index]
 
+        def cancelled() -> bool:
+            # After its pivot, and while it is undone, an operation must go on to its end.
+            return self.job.cancel_wanted and not (state.committed or saga.closing)
+
         def log_entry(kind: str, content: Any) -> None:
+            if saga.poisoned:
+                return
             self._env.loop.call_soon_threadsafe(self._add_log, index, kind, content)
 
         def rows_of_result(result: Any) -> list[Write]:
@@ -258,7 +335,7 @@ class JobRunner:
         return OpContext(
             self._env.services, snapshot, self.job.id, index, saga,
             Journaling(rows_of_result, committed), log_entry,
-            cancelled=lambda: self.job.cancel_wanted, reason=tuple(op.reason))
+            cancelled, tuple(op.reason), caller)
 
     # Journal
 
@@ -290,7 +367,7 @@ class JobRunner:
             state = self.job.ops[index]
             state.status, state.end = status, now()
             state.result = (OpExecError("Preceding opcode failed").to_wire()
-                            if status == ERROR else "Job canceled by request")
+                            if status == ERROR else CANCELED_TEXT)
             rows.append(self._change(index, {
                 "status": status, "result": state.result, "end": state.end}))
         await self._finish({}, *rows)

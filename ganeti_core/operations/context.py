@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import (
@@ -87,6 +87,8 @@ class OpContext:
     log_entry: Callable[[str, Any], None]
     cancelled: Callable[[], bool] = lambda: False
     reason: tuple[Any, ...] = ()
+    caller: str = ""
+    """As whom nodes are called, if not as `owner`: the undo of a killed job is somebody else."""
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -107,7 +109,11 @@ class OpContext:
         return self.services.settings(self.current)
 
     def feedback(self, message: str) -> None:
-        """Tell the job's owner what is being done: ``* creating disks``."""
+        """Tell the job's owner what is being done: ``* creating disks``.
+
+        :raises JobCanceled: the job's owner asked it to stop
+        """
+        self.check_cancelled()
         self.log_entry("message", message)
 
     def info(self, message: str) -> None:
@@ -119,7 +125,7 @@ class OpContext:
     def check_cancelled(self) -> None:
         """:raises JobCanceled: the job's owner asked it to stop"""
         if self.cancelled():
-            raise JobCanceled("the job was canceled")
+            raise JobCanceled("Job canceled by request")
 
     # Calls to nodes
 
@@ -130,7 +136,7 @@ class OpContext:
         """
         with self._acting_on(node, changes=call.changes):
             return self.services.nodes.call(
-                Peer.of(node), call, owner=self.owner, cancelled=self.cancelled)
+                Peer.of(node), call, owner=self.caller or self.owner, cancelled=self.cancelled)
 
     def hook(
         self, node: Node, kind: Kind[Any], driver: str, hook: str, /, *, subject: str = "",
@@ -140,7 +146,7 @@ class OpContext:
         with self._acting_on(node, changes=kind.hook_where(hook).changes):
             return self.services.nodes.hook(
                 Peer.of(node), kind, driver, hook, subject=subject, settings=self.settings,
-                owner=self.owner, **arguments)
+                owner=self.caller or self.owner, cancelled=self.cancelled, **arguments)
 
     @contextmanager
     def _acting_on(self, node: Node, *, changes: bool) -> Iterator[None]:
@@ -165,7 +171,12 @@ class OpContext:
         self, nodes: Iterable[Node], make: Callable[[Node], Call]
     ) -> Mapping[str, Any | GanetiError]:
         """Ask several nodes at once; by node uuid, each failure is that node's answer."""
-        return self.services.nodes.fan_out({n.uuid: (Peer.of(n), make(n)) for n in nodes})
+        self.check_cancelled()
+        answers = self.services.nodes.fan_out(
+            {n.uuid: (Peer.of(n), make(n)) for n in nodes}, owner=self.caller or self.owner,
+            cancelled=self.cancelled)
+        self.check_cancelled()
+        return answers
 
     def _settle_with(self, node: Node) -> None:
         """:raises OpPrereqError: the node is owed something that still cannot be done"""
@@ -178,6 +189,19 @@ class OpContext:
                 f"({left[0].note}: {left[0].debt}); see gnt-cluster verify", ECODE_ENVIRON)
 
     # Acting
+
+    def submit_jobs(self, op: OpCode, jobs: Sequence[Sequence[OpCode]]) -> list[int]:
+        """Submit the jobs that `op` expands into; answers their ids.
+
+        They inherit its reason trail behind their own, its priority and debug level, and a
+        comment that tells where they come from.
+
+        :raises JobCanceled: the job was killed, or its owner asked it to stop
+        """
+        self.check_cancelled()
+        with self.saga.alive():
+            return self.services.submit_jobs(
+                [[_inheriting(op, child) for child in job] for job in jobs])
 
     def act(self, node: Node, do: Call, undo: Call, note: str) -> Any:
         """Make a changing call whose undo is durable before it begins."""
@@ -194,11 +218,13 @@ class OpContext:
         Then the `forward` calls are made. One that cannot be made becomes a debt and a warning,
         not an error: the operation is done, and its rest is remembered.
         """
-        rows, entries = self.saga.pivot([(node.uuid, call, note) for node, call, note in forward])
-        rows.extend(self.journaling.rows_of_result(result))
-        self.services.store.commit(changes, rows)
-        self.saga.adopt(entries)
-        self.journaling.committed(result)
+        owed = [(node.uuid, call, note) for node, call, note in forward]
+        with self.saga.alive():
+            rows, entries = self.saga.pivot(owed)
+            rows.extend(self.journaling.rows_of_result(result))
+            self.services.store.commit(changes, rows)
+            self.saga.adopt(entries)
+            self.journaling.committed(result)
         for debt in self.settle():
             self.warn(f"{debt.note}: {debt.debt}; it is remembered and done as soon as possible")
         return result
@@ -226,3 +252,10 @@ class OpContext:
         finally:
             self.services.touched(node.uuid)
         return ""
+
+
+def _inheriting(op: OpCode, child: OpCode) -> OpCode:
+    return replace(
+        child, reason=[*child.reason, *op.reason], debug_level=op.debug_level,
+        priority=child.priority or op.priority,
+        comment=child.comment or f"Submitted by {op.op_id}")

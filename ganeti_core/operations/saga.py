@@ -12,14 +12,17 @@ other, so replaying an entry whose outcome is unknown is safe: the node first en
 from __future__ import annotations
 
 import json
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.config.journal import Write
+from ganeti_core.errors import JobCanceled
 from ganeti_core.rpc.calls import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ganeti_core.config.journal import Journal
 
@@ -61,7 +64,11 @@ class Entry:
 
 
 class Saga:
-    """The entries of one opcode, in memory and in the journal."""
+    """The entries of one opcode, in memory and in the journal.
+
+    A killed job leaves its thread behind. `poison` takes the saga from that thread: what it wants
+    to record or commit afterwards is refused, and the entries are settled by a new saga.
+    """
 
     def __init__(
         self, journal: Journal, job: int, op: int, entries: Sequence[Entry] = ()
@@ -71,22 +78,52 @@ class Saga:
         self._op = op
         self._entries = list(entries)
         self._next = max((entry.seq for entry in entries), default=-1) + 1
+        self._guard = threading.RLock()
+        self._settling = False
+        self.poisoned = False
+        self.closing = False
+        """Set once the opcode only undoes or finishes: it cannot be canceled any more."""
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         return tuple(self._entries)
 
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Around what must happen wholly before the saga is poisoned, or not at all.
+
+        :raises JobCanceled: it was poisoned
+        """
+        with self._guard:
+            if self.poisoned:
+                raise JobCanceled("the job was killed")
+            yield
+
+    def poison(self) -> tuple[Entry, ...] | None:
+        """Refuse everything from now on; answers what is left to be settled.
+
+        Waits for a commit under way. None, and no effect, while the saga is being settled: the job
+        ends by itself then.
+        """
+        with self._guard:
+            if self._settling:
+                return None
+            self.poisoned = True
+            return self.entries
+
     def record(self, node: str, call: Call, note: str) -> None:
         """Make an undo entry durable; the step that it undoes may begin when this returns."""
-        entry = self._new("undo", node, call, note)
-        self._journal.write([entry.to_write()])
-        self._entries.append(entry)
+        with self.alive():
+            entry = self._new("undo", node, call, note)
+            self._journal.write([entry.to_write()])
+            self._entries.append(entry)
 
     def record_all(self, steps: Sequence[tuple[str, Call, str]]) -> None:
         """As `record`, for steps that run in parallel: one commit for all."""
-        entries = [self._new("undo", node, call, note) for node, call, note in steps]
-        self._journal.write([entry.to_write() for entry in entries])
-        self._entries.extend(entries)
+        with self.alive():
+            entries = [self._new("undo", node, call, note) for node, call, note in steps]
+            self._journal.write([entry.to_write() for entry in entries])
+            self._entries.extend(entries)
 
     def pivot(self, forward: Sequence[tuple[str, Call, str]]) -> tuple[list[Write], list[Entry]]:
         """The rows of a commit that forgets all undo and records what remains to be done.
@@ -110,7 +147,16 @@ class Saga:
 
         :param perform: makes one call; answers an empty string, or why it could not be made
         :returns: the entries that became debts
+        :raises JobCanceled: the saga was poisoned
         """
+        with self.alive():
+            self._settling = True
+        try:
+            return self._settle(perform)
+        finally:
+            self._settling = False
+
+    def _settle(self, perform: Callable[[Entry], str]) -> list[Entry]:
         undo = [entry for entry in reversed(self._entries) if entry.direction == "undo"]
         forward = [entry for entry in self._entries if entry.direction == "forward"]
         debts: list[Entry] = []

@@ -124,30 +124,35 @@ class NodeClients:
     def hook(  # noqa: PLR0913  # the hook's own arguments are named among the call's
         self, peer: Peer, kind: Kind[Any], driver: str, hook: str, /, *,
         call_id: str = "", owner: str = "", subject: str = "",
-        settings: Mapping[str, Any] | None = None, **arguments: Any,
+        settings: Mapping[str, Any] | None = None,
+        cancelled: Callable[[], bool] | None = None, **arguments: Any,
     ) -> Any:
         """Call a plugin's hook at `peer`; the result has the type that the contract names.
 
         :raises GanetiError: as `call`
         """
         call = hook_call(kind, driver, hook, subject=subject, settings=settings, **arguments)
-        result = self.call(peer, call, call_id=call_id, owner=owner)
+        result = self.call(peer, call, call_id=call_id, owner=owner, cancelled=cancelled)
         return codec.decode_result(kind.hooks()[hook], result)
 
     def fan_out(
-        self, calls: Mapping[K, tuple[Peer, Call]], *, owner: str = ""
+        self, calls: Mapping[K, tuple[Peer, Call]], *, owner: str = "",
+        cancelled: Callable[[], bool] | None = None,
     ) -> dict[K, Any | GanetiError]:
         """Make many calls at once; a failure is that call's answer and stops no other."""
         if len(calls) <= 1:
-            return {key: self._answer(peer, call, owner) for key, (peer, call) in calls.items()}
+            return {key: self._answer(peer, call, owner, cancelled)
+                    for key, (peer, call) in calls.items()}
         with ThreadPoolExecutor(min(len(calls), FAN_OUT_THREADS), "rpc-fan-out") as threads:
-            futures = {key: threads.submit(self._answer, peer, call, owner)
+            futures = {key: threads.submit(self._answer, peer, call, owner, cancelled)
                        for key, (peer, call) in calls.items()}
             return {key: future.result() for key, future in futures.items()}
 
-    def _answer(self, peer: Peer, call: Call, owner: str) -> Any | GanetiError:
+    def _answer(
+        self, peer: Peer, call: Call, owner: str, cancelled: Callable[[], bool] | None
+    ) -> Any | GanetiError:
         try:
-            return self.call(peer, call, owner=owner)
+            return self.call(peer, call, owner=owner, cancelled=cancelled)
         except GanetiError as exc:
             return exc
 

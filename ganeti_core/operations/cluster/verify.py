@@ -76,12 +76,11 @@ class Verify(Operation[ClusterVerify, tuple[str, ...]]):
     def run(self, op: ClusterVerify, ctx: OpContext, plan: tuple[str, ...]) -> dict[str, Any]:
         shared: dict[str, Any] = {
             "error_codes": op.error_codes, "ignore_errors": op.ignore_errors,
-            "verbose": op.verbose, "debug_simulate_errors": op.debug_simulate_errors,
-            "priority": op.priority, "reason": list(op.reason)}
+            "verbose": op.verbose, "debug_simulate_errors": op.debug_simulate_errors}
         jobs: list[list[Any]] = [] if op.group_name else [[ClusterVerifyConfig(**shared)]]
         jobs += [[ClusterVerifyGroup(group_name=name, skip_checks=op.skip_checks, **shared)]
                  for name in plan]
-        return {"jobs": [[True, job_id] for job_id in ctx.services.submit_jobs(jobs)]}
+        return {"jobs": [[True, job_id] for job_id in ctx.submit_jobs(op, jobs)]}
 
 
 class VerifyConfig(Operation[ClusterVerifyConfig, None]):
