@@ -18,7 +18,7 @@ from ganeti_core.errors import GanetiError
 if TYPE_CHECKING:
     import threading
     from pathlib import Path
-    from types import FrameType
+    from types import FrameType, TracebackType
 
     from ganeti_core.paths import Paths
 
@@ -189,11 +189,15 @@ class Daemon:
         """Say why the daemon will not serve; it should end now, with status 1."""
         self._readiness.failed(f"{self.name}: {problem}")
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         if self._pid_file is not None:
             self._pid_file.release()
-        if kind is not None and issubclass(kind, Exception):
-            logging.getLogger(__name__).critical("%s ends", self.name)
+        if kind is not None and isinstance(value, Exception):
+            logging.getLogger(__name__).critical(
+                "%s ends", self.name, exc_info=(kind, value, traceback))
             self._readiness.failed(f"{self.name} failed: see {self.log_file}")
 
 

@@ -326,11 +326,13 @@ def _check_os(op: InstanceCreate, ctx: OpContext, plan: CreatePlan) -> None:
 
 def _check_disk_space(ctx: OpContext, plan: CreatePlan) -> None:
     template = plan.instance.disk_template
-    if "local_space" not in ctx.host.describe(DISK_TEMPLATES, template).capabilities:
+    if not plan.disks:
         return
     needed = sum(disk.size for disk in plan.disks)
     for node in plan.nodes:
         spaces = ctx.hook(node, DISK_TEMPLATES, template, "space")
+        if not spaces:
+            continue  # its storage cannot say
         held = ctx.services.reservations.held_on(node.uuid, ctx.owner).disk
         free = max((space.free for space in spaces), default=0) - held
         if free < needed:
