@@ -6,6 +6,7 @@ by ssh: the one-time token goes through the program's standard input, never on a
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_ENVIRON, GanetiError, OpPrereqError
@@ -43,10 +44,12 @@ def prepare_node(
              token["ca_fingerprint"], "--name", host.name, "--address", host.address,
              "--port", str(DEFAULT_PORT)]
     if options.get("force_join") or options.get("readd"):
-        enrol.append("--force")
+        enrol.append("--replace")
     try:
-        run_command([*ssh, target, *enrol], timeout=120.0, stdin=token["token"] + "\n")
-        run_command([*ssh, target, "ganeti-noded"], timeout=120.0)
+        # With the user's environment: ssh finds the user's agent and settings by it.
+        run_command([*ssh, target, *enrol], timeout=120.0, env=os.environ,
+                    stdin=token["token"] + "\n")
+        run_command([*ssh, target, "ganeti-noded"], timeout=120.0, env=os.environ)
     except CommandFailed as exc:
         raise OpPrereqError(
             f"The host {host.name} could not be enrolled by ssh: {exc}. Enrol it by hand there: "
