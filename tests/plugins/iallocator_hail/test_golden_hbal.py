@@ -1,0 +1,19 @@
+"""hbal prints what the peer's was recorded to print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from golden import Case, assert_same_text, check_common, each_case, run
+
+from ganeti_plugins.iallocator_hail.tools.hbal import main
+
+
+@each_case("hbal")
+def test_recorded_run_gives_the_same_output(
+    case: Case, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(case, main, folder, capsys)
+    check_common(case, result, folder)
+    assert_same_text(case.stdout, result.stdout)
