@@ -1,12 +1,8 @@
-"""Make a virtual cluster, and remove it."""
+"""Make a virtual cluster."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +12,13 @@ from ganeti_core.daemons.vcluster import processes
 from ganeti_core.daemons.vcluster.layout import PORT, Layout, VirtualNode, layout_file
 from ganeti_core.daemons.vcluster.remote import write_ssh
 from ganeti_core.daemons.vcluster.starting import Starter
+from ganeti_core.daemons.vcluster.upkeep import locked
 from ganeti_core.errors import ConfigurationError, GanetiError
 from ganeti_core.luxi.client import LuxiClient
 from ganeti_core.rpc.identity import NodeIdentity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 FINAL = frozenset({"success", "error", "canceled"})
@@ -50,17 +47,6 @@ class Wish:
             "cluster_name": layout.cluster_name, "node_name": layout.nodes[0].name,
             "enabled_hypervisors": self.hypervisors, "hvparams": hvparams,
             "enabled_disk_templates": self.disk_templates, "port": PORT})
-
-
-@contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Let one command at a time change the cluster in `root`, which exists."""
-    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def build(wish: Wish, tell: Callable[[str], None]) -> Layout:
@@ -156,36 +142,3 @@ def _await(client: LuxiClient, job: int) -> None:
         raise GanetiError(f"job {job} does not get on (gnt-job watch {job} shows it)")
     if known and known[0] != "success":
         raise GanetiError.from_wire(known[1][0])
-
-
-def start(wanted: list[processes.DaemonState]) -> None:
-    """Start those of the daemons that do not run.
-
-    :raises ConfigurationError: one did not start
-    """
-    if missing := [(state.node, state.daemon) for state in wanted if state.pid is None]:
-        # A master that finds the other nodes silent would mark them.
-        missing.sort(key=lambda pair: pair[1] == processes.MASTERD)
-        Starter().start(missing)
-
-
-def tear_down(layout: Layout, *, keep: bool) -> None:
-    """Stop daemons and guests, and remove the cluster's folder, unless `keep`."""
-    with locked(layout.root):
-        processes.stop_daemons(processes.running(layout))
-        while found := processes.guests(layout.nodes):
-            processes.end(found, 2.0)
-        if not keep:
-            # Whoever is interrupted here finds a cluster that can be torn down again.
-            for entry in layout.root.iterdir():
-                if entry != layout_file(layout.root):
-                    _remove(entry)
-            layout_file(layout.root).unlink()
-            layout.root.rmdir()
-
-
-def _remove(entry: Path) -> None:
-    if entry.is_dir() and not entry.is_symlink():
-        shutil.rmtree(entry)
-    else:
-        entry.unlink()

@@ -130,15 +130,15 @@ def _down(options: argparse.Namespace) -> int:
             raise
         _tell(f"There is nothing in {options.root}.")
         return 0
-    from ganeti_core.daemons.vcluster.building import tear_down
+    from ganeti_core.daemons.vcluster.upkeep import tear_down
 
     tear_down(layout, keep=options.keep)
     return 0
 
 
 def _start(options: argparse.Namespace) -> int:
-    from ganeti_core.daemons.vcluster.building import locked, start
     from ganeti_core.daemons.vcluster.processes import daemons
+    from ganeti_core.daemons.vcluster.upkeep import locked, start
 
     layout = Layout.load(options.root)
     with locked(options.root):
@@ -166,8 +166,8 @@ def _chosen(
 
 
 def _stop(options: argparse.Namespace) -> int:
-    from ganeti_core.daemons.vcluster.building import locked
     from ganeti_core.daemons.vcluster.processes import end, guests, running, stop_daemons
+    from ganeti_core.daemons.vcluster.upkeep import locked
 
     layout = Layout.load(options.root)
     with locked(options.root):
