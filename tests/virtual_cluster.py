@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ganeti_core.daemons.vcluster.layout import Layout
 from ganeti_core.luxi.client import LuxiClient
 from ganeti_core.paths import Paths
 
@@ -47,12 +48,13 @@ def run(*words: str, stdin: str = "", environment: dict[str, str] | None = None,
     return Ran(words, ended.returncode, ended.stdout, ended.stderr)
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """Ask until the answer is true; give that answer."""
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE,
+               pause: float = 0.02) -> Any:
+    """Ask until the answer is true; give that answer. `pause` seconds lie between two questions."""
     until = time.monotonic() + seconds
     while not (answer := condition()):
         assert time.monotonic() < until, f"not in {seconds:g} seconds: {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
     return answer
 
 
@@ -70,8 +72,9 @@ class VirtualCluster:
 
     def on(self, node: str, *words: str, stdin: str = "", timeout: float = 60.0) -> Ran:
         """Run a command as on `node`, whatever its status."""
-        return run("gnt-vcluster", "exec", "--root", str(self.root), node, *words, stdin=stdin,
-                   timeout=timeout)
+        # What `gnt-vcluster exec` does, without starting it.
+        environment = Layout.load(self.root).node(node).environment()
+        return run(*words, stdin=stdin, environment=environment, timeout=timeout)
 
     def try_(self, *words: str, stdin: str = "", timeout: float = 60.0) -> Ran:
         """Run a command on the master, whatever its status."""
@@ -83,10 +86,14 @@ class VirtualCluster:
         assert ran.status == 0, ran
         return ran
 
-    def table(self, *words: str) -> list[list[str]]:
+    def table(self, tool: str, command: str, *words: str) -> list[list[str]]:
         """The rows of a listing: ``table("gnt-node", "list", "-o", "name,role")``."""
-        return [line.split("|") for line in
-                self.gnt(*words, "--no-headers", "--separator=|").lines]
+        shown = self.gnt(tool, command, "--no-headers", "--separator=|", *words)
+        return [line.split("|") for line in shown.lines]
+
+    def submit(self, tool: str, command: str, *words: str) -> str:
+        """Run a command without waiting for its job; give the job's number."""
+        return self.gnt(tool, command, "--submit", *words).stderr.split()[-1]
 
     def status(self) -> dict[str, dict[str, Any]]:
         """What ``gnt-vcluster status --json`` says, by the short names of the nodes."""
@@ -113,31 +120,31 @@ class VirtualCluster:
             return last[0].status == 0
 
         try:
-            wait_until(clean, "a clean cluster", 15.0)
+            wait_until(clean, "a clean cluster", pause=0.5)
         except AssertionError:
             raise AssertionError(str(last[0])) from None
 
     def bring_back(self) -> None:
-        """Start what a test has stopped, and wait until the master answers."""
+        """Start what a test has stopped; returns when the daemons serve."""
         self.tool("start")
-        wait_until(lambda: self.try_("gnt-cluster", "getmaster").status == 0, "the master answers")
 
 
 def processes_of(root: Path) -> list[str]:
-    """Live processes that belong to the cluster in `root`, daemons or guests."""
-    mark = os.fsencode(root) + b"/node"
+    """Live processes of the cluster, or of the one node, in `root`: daemons, workers, guests.
+
+    They have a file of it open, such as their log, or name it on their command line.
+    """
     found = []
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            environment = (entry / "environ").read_bytes()
-            line = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        # Whoever only waits to be reaped has neither.
-        if b"GANETI_ROOT=" + mark in environment or mark in line:
-            found.append(f"{entry.name}: {os.fsdecode(line).replace(chr(0), ' ').strip()}")
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                line = os.fsdecode((entry / "cmdline").read_bytes()).replace("\0", " ").strip()
+                files = [os.readlink(link) for link in (entry / "fd").iterdir()]
+            except OSError:
+                continue
+            # Whoever only waits to be reaped has neither.
+            if any(name.startswith(f"{root}/") for name in files) or f"{root}/" in line:
+                found.append(f"{entry.name}: {line}")
     return found
 
 

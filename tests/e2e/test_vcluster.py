@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from virtual_cluster import VirtualCluster, processes_of, run, virtual_cluster, wait_until
+from virtual_cluster import Ran, VirtualCluster, processes_of, run, virtual_cluster, wait_until
 
 MASTERD, NODED = "ganeti-masterd", "ganeti-noded"
 
@@ -71,10 +71,13 @@ def test_env_makes_a_shell_one_on_the_master(vcluster):
 
 
 def test_exec_runs_on_the_node_and_gives_its_status(vcluster):
-    ran = vcluster.on("node2", "sh", "-c", "echo $GANETI_HOSTNAME; cat; exit 7", stdin="typed")
+    def execute(*words: str, **options) -> Ran:
+        return run("gnt-vcluster", "exec", "--root", str(vcluster.root), *words, **options)
+
+    ran = execute("node2", "sh", "-c", "echo $GANETI_HOSTNAME; cat; exit 7", stdin="typed")
     assert (ran.status, ran.stdout) == (7, "node2.example.com\ntyped")
-    assert vcluster.on("node9", "true").status == 1
-    assert vcluster.on("node1", "no-such-program").status == 127
+    assert execute("node9", "true").status == 1
+    assert execute("node1", "no-such-program").status == 127
 
 
 def test_ssh_to_a_node_needs_no_server(vcluster):
@@ -105,7 +108,7 @@ def test_stop_ends_what_is_named_and_nothing_else(vcluster):
     vcluster.tool("stop", "--kill", "node2")
     assert pid(vcluster, "node2", NODED) is None
     vcluster.tool("stop")
-    assert processes_of(vcluster.root) == []
+    wait_until(lambda: processes_of(vcluster.root) == [], "all is stopped")
 
 
 @pytest.mark.parametrize(("words", "complaint"), [
