@@ -14,6 +14,7 @@ from ganeti_core.jobs.backlog import Backlog
 from ganeti_core.jobs.debts import Debts
 from ganeti_core.jobs.explain import Explanation
 from ganeti_core.jobs.filters import REJECT, Bucket, Rule, compile_rules, judge
+from ganeti_core.jobs.inbox import Inbox
 from ganeti_core.jobs.job import (
     CANCELED,
     ERROR,
@@ -25,7 +26,7 @@ from ganeti_core.jobs.job import (
     now,
 )
 from ganeti_core.jobs.queue import JobQueue
-from ganeti_core.jobs.runner import Env, JobRunner, resolve
+from ganeti_core.jobs.runner import Env, JobRunner
 from ganeti_core.jobs.scheduler import Block, Decision, Fail, Park, choose
 from ganeti_core.jobs.waiters import Waiters
 from ganeti_core.model import Cluster, FilterRule
@@ -58,6 +59,7 @@ class JobEngine:
         self, loop: asyncio.AbstractEventLoop, store: Store, locks: LockManager,
     ) -> None:
         self._loop = loop
+        self._inbox = Inbox(loop)
         self._store = store
         self._locks = locks
         self.queue = JobQueue(store.journal)
@@ -77,7 +79,7 @@ class JobEngine:
         """Give the engine what its operations use."""
         self._services = services
         self._env = Env(
-            self._loop, self.queue, self._locks, self._store, services, self._pool,
+            self._loop, self._inbox, self.queue, self._locks, self._store, services, self._pool,
             self.waiters.wake)
 
     async def recover(self) -> None:
@@ -100,6 +102,8 @@ class JobEngine:
         known = self.queue.jobs
         self.debts.remember([e for job_id, groups in sagas.items() if job_id not in known
                              for group in groups.values() for e in group])
+        for job in interrupted:
+            self._occupy(job)
         await asyncio.gather(*(
             self._run(JobRunner(self._environment, job, sagas.get(job.id))) for job in interrupted))
 
@@ -152,13 +156,7 @@ class JobEngine:
         return future.result()
 
     async def _commit(self, writes: Sequence[Write]) -> None:
-        outcome: asyncio.Future[None] = self._loop.create_future()
-
-        def done(error: BaseException | None) -> None:
-            self._loop.call_soon_threadsafe(resolve, outcome, error)
-
-        self.queue.journal.submit(writes, done)
-        await outcome
+        await self._inbox.commit(self.queue.journal, writes)
 
     def _enqueue(self, job: Job) -> None:
         """Put a job where it waits; one that a rule rejects ends."""
@@ -174,7 +172,7 @@ class JobEngine:
 
     def _on_commit(self, _snapshot: Snapshot, changes: Sequence[ConfigChange]) -> None:
         if any(isinstance(change.value, FilterRule | Cluster) for change in changes):
-            self._loop.call_soon_threadsafe(self._config_changed)
+            self._inbox.put(self._config_changed)
 
     def _config_changed(self) -> None:
         """Rules or limits may have changed: judge again who waits."""
@@ -215,7 +213,7 @@ class JobEngine:
                 break
 
     def _carry_out(self, decision: Decision) -> None:
-        job = decision.job
+        job, buckets = decision.job, self._backlog.buckets(decision.job)
         match decision:
             case Block(_, by):
                 self._backlog.block(job, by)
@@ -229,6 +227,8 @@ class JobEngine:
             return
         runner = JobRunner(self._environment, job)
         self._runners[job.id] = runner
+        if buckets:
+            self._slots[job.id] = buckets
         self._spawn(self._run(runner))
 
     def _status_of(self, job_id: int) -> str | None:
@@ -243,7 +243,6 @@ class JobEngine:
     async def _run(self, runner: JobRunner) -> None:
         job = runner.job
         self._runners[job.id] = runner
-        self._occupy(job)
         try:
             await runner.run()
         except GanetiError as exc:
@@ -273,7 +272,7 @@ class JobEngine:
             rows.append(self.queue.change_row(job, {
                 "op": index, "status": status, "result": result, "end": state.end}))
         job.end = now()
-        rows.append(self.queue.change_row(job, {"end": job.end}))
+        rows.append(self.queue.change_row(job, {"job": {"end": job.end}}))
         await self._commit(rows)
         self._ended(job)
 

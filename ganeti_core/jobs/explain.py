@@ -92,8 +92,8 @@ class Explanation:
         if ticket is None or ticket.state != "waiting":
             return [_running(job)]
         blockers = self.locks.blockers(ticket)
-        lines = [f"Job {job.id} waits for the lock {self._readable(name)}, held or asked for earlier by job"
-                 f" {owner}." for name, owner in blockers[:MOST_NAMES]]
+        lines = [f"Job {job.id} waits for the lock {self._readable(name)}, held or asked for"
+                 f" earlier by job {owner}." for name, owner in blockers[:MOST_NAMES]]
         if len(blockers) > MOST_NAMES:
             lines.append(f"Job {job.id} waits for {len(blockers) - MOST_NAMES} more locks.")
         owners = dict.fromkeys(int(owner) for _, owner in blockers if owner.isdigit())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.journal import Write
 from ganeti_core.errors import RequestError
-from ganeti_core.jobs.job import Job, OpState, apply_change, decode, encode, now
+from ganeti_core.jobs.job import Job, OpState, apply_change, decode, encode, now, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,9 +65,12 @@ class JobQueue:
         return jobs, writes
 
     def change_row(self, job: Job, doc: dict[str, Any]) -> Write:
-        """The row of one change of a job."""
-        key = (job.id, next(job.sequence))
-        return Write("job_change", key, json.dumps(doc, separators=(",", ":")))
+        """The row of one change of a job.
+
+        :param doc: ``{"op": index, ...}`` with what changed of an opcode, ``{"job": {...}}`` with
+            the new start or end of the job, or both
+        """
+        return Write("job_change", (job.id, next(job.sequence)), to_json(doc))
 
     def archive_rows(self, job: Job) -> list[Write]:
         """The rows that move a finished job to the archive."""

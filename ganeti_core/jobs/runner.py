@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import (
@@ -21,6 +22,7 @@ from ganeti_core.errors import (
     OpPrereqError,
     RequestError,
 )
+from ganeti_core.jobs.inbox import Inbox, resolve
 from ganeti_core.jobs.job import (
     CANCELED,
     ERROR,
@@ -61,6 +63,7 @@ class Env:
     """What all runners share."""
 
     loop: asyncio.AbstractEventLoop
+    inbox: Inbox
     queue: JobQueue
     locks: LockManager
     store: Store
@@ -68,6 +71,22 @@ class Env:
     pool: ThreadPoolExecutor
     changed: Callable[[Job], None]
     """Wakes who waits for a change of the job; called in the loop."""
+
+
+@dataclass(frozen=True)
+class Acting:
+    """An opcode whose thread acts: its saga, and what comes of it."""
+
+    saga: Saga
+    outcome: asyncio.Future[Any]
+
+
+class _Killed(Exception):
+    """The opcode was killed; its saga still had these entries."""
+
+    def __init__(self, entries: tuple[Entry, ...]) -> None:
+        super().__init__()
+        self.entries = entries
 
 
 class JobRunner:
@@ -79,8 +98,7 @@ class JobRunner:
         self._sagas = sagas or {}
         self.ticket: Ticket | None = None
         self._granted: asyncio.Future[None] | None = None
-        self._acting: Saga | None = None
-        self._killed: asyncio.Future[tuple[Entry, ...]] | None = None
+        self._acting: Acting | None = None
 
     def cancel(self) -> bool:
         """Ask the job to stop; True when it has not begun to act and so stops for sure."""
@@ -97,14 +115,14 @@ class JobRunner:
         False when none acts, or when it is ending already.
         """
         self.job.cancel_wanted = True
-        if self._acting is None or self._killed is None:
+        acting = self._acting
+        if acting is None:
             return False
-        killed, entries = self._killed, await asyncio.to_thread(self._acting.poison)
+        entries = await asyncio.to_thread(acting.saga.poison)
         if entries is None:
             return False
         self._env.services.nodes.abandon(str(self.job.id))
-        if not killed.done():
-            killed.set_result(entries)
+        resolve(acting.outcome, _Killed(entries))
         return True
 
     def reorder(self) -> None:
@@ -125,7 +143,7 @@ class JobRunner:
                 await self._give_up(index + 1, state.status)
                 break
         if job.end is None:
-            await self._finish({})
+            await self._finish()
 
     async def _run_op(self, index: int, state: OpState, *, last: bool) -> bool:
         """Run one opcode; answers whether the next may follow."""
@@ -182,26 +200,26 @@ class JobRunner:
         self, index: int, op: OpCode, operation: Operation[Any, Any], snapshot: Snapshot
     ) -> Any:
         """Have a thread execute the operation; if the job is killed, another one undo it."""
-        loop, pool = self._env.loop, self._env.pool
-        saga = self._acting = self._saga(index, ())
-        killed = self._killed = loop.create_future()
+        saga = self._saga(index, ())
+        acting = self._acting = Acting(saga, self._env.loop.create_future())
         ctx = self._context(index, op, snapshot, saga)
-        work = loop.run_in_executor(pool, self._execute, index, op, operation, ctx)
+        self._env.inbox.run(self._env.pool, partial(self._thread_ended, acting),
+                            self._execute, index, op, operation, ctx)
         try:
-            await asyncio.wait((work, killed), return_when=asyncio.FIRST_COMPLETED)
-            if not saga.poisoned:
-                return work.result()
-            entries = await killed
+            return await acting.outcome
+        except _Killed as killed:
+            entries = killed.entries
         finally:
-            self._acting = self._killed = None
-        work.add_done_callback(self._left_behind)
-        return await loop.run_in_executor(
-            pool, self._undo_killed, index, op, operation, entries)
+            self._acting = None
+        return await self._env.loop.run_in_executor(
+            self._env.pool, self._undo_killed, index, op, operation, entries)
 
-    def _left_behind(self, work: asyncio.Future[Any]) -> None:
-        """The thread of a killed job has ended: give back what it took after its job's end."""
-        if not work.cancelled() and (exc := work.exception()) is not None:
-            log.info("job %d, killed: its thread ended with %r", self.job.id, exc)
+    def _thread_ended(self, acting: Acting, result: Any, error: BaseException | None) -> None:
+        if not acting.saga.poisoned:
+            resolve(acting.outcome, error, result)
+            return
+        # The job went on without this thread: give back what it took meanwhile.
+        log.info("job %d: the thread of the killed opcode has ended (%r)", self.job.id, error)
         self._env.services.reservations.release(str(self.job.id))
 
     async def _acquire(
@@ -223,7 +241,9 @@ class JobRunner:
             self._release()
 
     def _on_granted(self, ticket: Ticket) -> None:
-        self._env.loop.call_soon_threadsafe(self._wake, ticket)
+        # A grant within the request itself, before `ticket` is known here, is seen by its state.
+        if ticket is self.ticket:
+            self._env.inbox.put(self._wake, ticket)
 
     def _wake(self, ticket: Ticket) -> None:
         if ticket is self.ticket and self._granted is not None and not self._granted.done():
@@ -323,7 +343,7 @@ class JobRunner:
         def log_entry(kind: str, content: Any) -> None:
             if saga.poisoned:
                 return
-            self._env.loop.call_soon_threadsafe(self._add_log, index, kind, content)
+            self._env.inbox.put(self._add_log, index, kind, content)
 
         def rows_of_result(result: Any) -> list[Write]:
             return [self._change(index, {"committed": True, "result": result})]
@@ -353,11 +373,12 @@ class JobRunner:
     async def _write_end(self, index: int, state: OpState, *, ends_job: bool) -> None:
         doc: dict[str, Any] = {"status": state.status, "result": state.result, "end": state.end,
                                "start": state.start, "exec": state.exec}
-        row = self._change(index, doc)
         if ends_job:
-            await self._finish({}, row)
+            self.job.end = now()
+            doc["job"] = {"start": self.job.start, "end": self.job.end}
+            await self._commit_last([self._change(index, doc)])
         else:
-            await self._commit([row])
+            await self._commit([self._change(index, doc)])
             self._env.changed(self.job)
 
     async def _give_up(self, first: int, status: str) -> None:
@@ -370,37 +391,24 @@ class JobRunner:
                             if status == ERROR else CANCELED_TEXT)
             rows.append(self._change(index, {
                 "status": status, "result": state.result, "end": state.end}))
-        await self._finish({}, *rows)
+        await self._finish(*rows)
 
-    async def _finish(self, doc: dict[str, Any], *rows: Write) -> None:
-        end = now()
-        self.job.end = end
+    async def _finish(self, *rows: Write) -> None:
+        self.job.end = now()
         last = self._env.queue.change_row(
-            self.job, {**doc, "start": self.job.start, "end": self.job.end})
+            self.job, {"job": {"start": self.job.start, "end": self.job.end}})
+        await self._commit_last([*rows, last])
+
+    async def _commit_last(self, rows: Sequence[Write]) -> None:
         try:
-            await self._commit([*rows, last])
+            await self._commit(rows)
         finally:
             for state in self.job.ops:
                 _forget_secrets(state)
             self._env.changed(self.job)
 
     async def _commit(self, writes: Sequence[Write]) -> None:
-        outcome: asyncio.Future[None] = self._env.loop.create_future()
-
-        def done(error: BaseException | None) -> None:
-            self._env.loop.call_soon_threadsafe(resolve, outcome, error)
-
-        self._env.queue.journal.submit(writes, done)
-        await outcome
-
-
-def resolve(outcome: asyncio.Future[None], error: BaseException | None) -> None:
-    if outcome.done():
-        return
-    if error is None:
-        outcome.set_result(None)
-    else:
-        outcome.set_exception(error)
+        await self._env.inbox.commit(self._env.queue.journal, writes)
 
 
 def _opcode(state: OpState) -> OpCode:
