@@ -14,6 +14,7 @@ from ganeti_core.operations.instance import (
     grow_disk,
     inspect,
     migrate,
+    modify,
     power,
     recreate_disks,
     reinstall,
@@ -38,7 +39,7 @@ def _collect(*modules: ModuleType) -> dict[str, Operation[Any, Any]]:
 
 _OPERATIONS = _collect(
     test, os, tags, lifecycle, verify, create, disk_state, failover, grow_disk, inspect, migrate,
-    power, recreate_disks, reinstall, remove, rename, node_add, node_modify, node_remove)
+    modify, power, recreate_disks, reinstall, remove, rename, node_add, node_modify, node_remove)
 
 
 def operation_of(op: OpCode) -> Operation[Any, Any]:

@@ -28,7 +28,8 @@ from ganeti_core.model.params import filled_beparams, filled_hvparams, filled_ip
 from ganeti_core.opcodes.instance import InstanceCreate
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.disks import check_template, open_disks, remove_calls
-from ganeti_core.operations.instance.hardware import check_policy, disk_requests, nics
+from ganeti_core.operations.instance.hardware import check_policy, disk_requests
+from ganeti_core.operations.instance.nics import check_conflicts, connected_nic, new_nics
 from ganeti_core.operations.parameters import check_memory_bounds, checked_beparams
 from ganeti_core.operations.placement import choose_nodes, default_allocator, nic_document
 from ganeti_core.operations.specs import disk_spec_of, installing, node_ref, with_disks
@@ -88,6 +89,7 @@ class Create(Operation[InstanceCreate, CreatePlan]):
         requests = disk_requests(name, op.disks, no_disks=no_disks)
         draft = self._draft(op, ctx, (name, hypervisor, template))
         nodes = _nodes(op, ctx, draft, requests)
+        draft = _connected(op, ctx, draft, nodes[0])
         _check_policy(op, ctx, draft, requests, nodes[0])
         instance, disks = _layout(ctx, draft, requests, nodes)
         plan = CreatePlan(instance, disks, nodes, bool(op.os_type) and not op.no_install, op.start)
@@ -108,7 +110,7 @@ class Create(Operation[InstanceCreate, CreatePlan]):
             os=op.os_type or "", disk_template=template,
             admin_state="up" if op.start else "down", hvparams=hvparams, beparams=beparams,
             osparams=_texts(op.osparams), osparams_private=_texts(op.osparams_private or {}),
-            nics=nics(ctx, op.nics), tags=with_tags((), op.tags), disks_active=op.start,
+            nics=new_nics(ctx, op.nics), tags=with_tags((), op.tags), disks_active=op.start,
             network_port=ctx.services.reservations.port(ctx.owner) if needs_port else None)
         check_memory_bounds(filled_beparams(ctx.snapshot.cluster, instance))
         return instance
@@ -230,6 +232,13 @@ def _nodes(
     ctx.services.reservations.hold_room(
         nodes[0].uuid, Room(beparams["maxmem"], disk), ctx.owner)
     return nodes
+
+
+def _connected(op: InstanceCreate, ctx: OpContext, draft: Instance, node: Node) -> Instance:
+    """The instance with cards as its node's group connects them to networks."""
+    if op.conflicts_check:
+        check_conflicts(ctx, draft.nics, node)
+    return replace(draft, nics=tuple(connected_nic(ctx, nic, node) for nic in draft.nics))
 
 
 def _allocation(

@@ -72,14 +72,14 @@ class Grow(Operation[InstanceGrowDisk, GrowPlan]):
             raise OpPrereqError(
                 f"Requested size ({size} MiB) is smaller than current disk size "
                 f"({disk.size} MiB)", ECODE_STATE)
+        if not op.ignore_ipolicy:
+            check_policy_change(
+                ctx, instance, with_disk_size(shape_of(ctx, instance), index, size))
         nodes = (node, *(ctx.snapshot.nodes[uuid] for uuid in instance.secondary_nodes))
         for holder in nodes:
             if holder.offline:
                 raise OpPrereqError(f"Node '{holder.name}' is offline", ECODE_STATE)
             check_space(ctx, holder, disk.template, size - disk.size)
-        if not op.ignore_ipolicy:
-            check_policy_change(
-                ctx, instance, with_disk_size(shape_of(ctx, instance), index, size))
         runs = running_on(ctx, instance, node) is not None
         return GrowPlan(instance, index, disk, size, nodes, runs)
 

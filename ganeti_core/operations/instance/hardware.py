@@ -1,80 +1,19 @@
-"""What a client asks of an instance's hardware, checked and turned into configuration objects."""
+"""What a client asks of an instance's disks and size, checked; its network cards: see `nics`."""
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import ECODE_INVAL, ECODE_NOENT, ECODE_NORES, OpPrereqError
-from ganeti_core.model import Nic, new_uuid
+from ganeti_core.errors import ECODE_INVAL, ECODE_NORES, OpPrereqError
+from ganeti_core.model import new_uuid
 from ganeti_core.operations.parameters import mebibytes
 from ganeti_core.plugin_api.data import DiskRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ganeti_core.operations.context import OpContext
-
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_NIC_KEYS = frozenset({"mac", "ip", "mode", "link", "vlan", "network", "name", "bridge"})
-_NIC_MODES = ("bridged", "routed", "openvswitch")
 MOST_DISKS = 16
-MOST_NICS = 8
 SMALLEST_DISK = 1
-
-
-def nics(ctx: OpContext, asked: Sequence[Mapping[str, Any]]) -> tuple[Nic, ...]:
-    """Make the network cards that were asked for; MACs are set aside for the job.
-
-    :raises OpPrereqError: an address or a mode is wrong, or taken
-    """
-    if len(asked) > MOST_NICS:
-        raise OpPrereqError(f"At most {MOST_NICS} network cards are possible", ECODE_INVAL)
-    return tuple(_nic(ctx, index, nic) for index, nic in enumerate(asked))
-
-
-def _nic(ctx: OpContext, index: int, asked: Mapping[str, Any]) -> Nic:
-    if not isinstance(asked, dict):
-        raise OpPrereqError(f"Invalid description of network card {index}", ECODE_INVAL)
-    for key in asked:
-        if key not in _NIC_KEYS:
-            raise OpPrereqError(f"Unknown parameter '{key}' of network card {index}", ECODE_INVAL)
-    given = {key: value for key, value in asked.items() if value not in (None, "none", "default")}
-    params = {key: given[key] for key in ("mode", "link", "vlan") if key in given}
-    if "bridge" in given:
-        params["link"] = given["bridge"]
-    if params.get("mode", "bridged") not in _NIC_MODES:
-        raise OpPrereqError(f"Invalid NIC mode '{params['mode']}', expected one of "
-                            f"{', '.join(_NIC_MODES)}", ECODE_INVAL)
-    network = given.get("network")
-    if network is not None:
-        found = ctx.snapshot.find("network", network)
-        if found is None:
-            raise OpPrereqError(f"Network '{network}' not found", ECODE_NOENT)
-        network = found.uuid
-    return Nic(uuid=new_uuid(), mac=_mac(ctx, given.get("mac")), ip=_ip(given.get("ip")),
-               name=given.get("name"), network=network, nicparams=params)
-
-
-def _mac(ctx: OpContext, asked: str | None) -> str:
-    reservations = ctx.services.reservations
-    if asked in (None, "auto", "generate"):
-        return reservations.mac(ctx.snapshot.cluster.mac_prefix, ctx.owner)
-    mac = str(asked).lower()
-    if not _MAC.fullmatch(mac):
-        raise OpPrereqError(f"Invalid MAC address '{asked}'", ECODE_INVAL)
-    reservations.reserve("mac", mac, ctx.owner)
-    return mac
-
-
-def _ip(asked: str | None) -> str | None:
-    if asked is None:
-        return None
-    try:
-        return str(ipaddress.ip_address(asked))
-    except ValueError as exc:
-        raise OpPrereqError(f"Invalid IP address '{asked}'", ECODE_INVAL) from exc
 
 
 def disk_requests(

@@ -1,0 +1,134 @@
+"""Changes of an instance's disks: each request turns one list of disks into the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import (
+    ECODE_INVAL,
+    ECODE_NOTUNIQUE,
+    ECODE_STATE,
+    OpPrereqError,
+)
+from ganeti_core.model import Disk
+from ganeti_core.operations.disks import check_space
+from ganeti_core.operations.instance.device_changes import DeviceChange, find_device
+from ganeti_core.operations.instance.hardware import MOST_DISKS, disk_requests
+from ganeti_core.operations.specs import node_ref
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES, NO_DISKS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ganeti_core.model import Instance, Node
+    from ganeti_core.operations.context import OpContext
+
+_CHANGEABLE = frozenset({"mode", "name"})
+
+
+@dataclass(frozen=True)
+class DiskChanges:
+    """The disks afterwards, what to tell, and which are made, removed or only described anew."""
+
+    disks: tuple[Disk, ...]
+    told: tuple[tuple[str, Any], ...] = ()
+    added: tuple[Disk, ...] = ()
+    removed: tuple[Disk, ...] = ()
+    modified: tuple[Disk, ...] = ()
+
+
+def plan_disks(
+    ctx: OpContext, instance: Instance, nodes: Sequence[Node], changes: Sequence[DeviceChange]
+) -> DiskChanges:
+    """Apply the changes one after the other; the disk template plans new disks.
+
+    :raises OpPrereqError: one makes no sense, or there is no room
+    """
+    state = DiskChanges(ctx.snapshot.disks_of(instance))
+    for change in changes:
+        match change.action:
+            case "add":
+                state = _add(ctx, state, instance, nodes, change)
+            case "remove":
+                state = _remove(state, change)
+            case "modify":
+                state = _modify(state, change)
+            case _:
+                raise OpPrereqError(
+                    f"Disks cannot be changed by '{change.action}' in this version", ECODE_INVAL)
+    _check(ctx, state, nodes)
+    return state
+
+
+def _add(
+    ctx: OpContext, state: DiskChanges, instance: Instance, nodes: Sequence[Node],
+    change: DeviceChange,
+) -> DiskChanges:
+    template = instance.disk_template
+    if NO_DISKS in ctx.host.describe(DISK_TEMPLATES, template).capabilities:
+        raise OpPrereqError("Must specify disk type on diskless instance", ECODE_INVAL)
+    at = change.insert_at(len(state.disks), "disk")
+    (asked,) = disk_requests(instance.name, [change.params], no_disks=False)
+    planned = ctx.host.driver(DISK_TEMPLATES, template).layout(
+        request=replace(asked, index=at), nodes=tuple(node_ref(node) for node in nodes),
+        granted={}, settings=ctx.settings).disk
+    disk = Disk(
+        uuid=planned.uuid, template=planned.template, size=planned.size,
+        logical_id=planned.logical_id, mode=planned.mode, name=planned.name,
+        spindles=planned.spindles, nodes=tuple(node.uuid for node in nodes),
+        instance=instance.uuid)
+    return replace(
+        state, disks=(*state.disks[:at], disk, *state.disks[at:]), added=(*state.added, disk),
+        told=(*state.told, (f"disk/{at}", f"add:size={disk.size},mode={disk.mode}")))
+
+
+def _remove(state: DiskChanges, change: DeviceChange) -> DiskChanges:
+    at = find_device(change, state.disks, "disk")
+    gone = state.disks[at]
+    if gone in state.added:
+        raise OpPrereqError("A disk cannot be added and removed at once", ECODE_INVAL)
+    return replace(
+        state, disks=(*state.disks[:at], *state.disks[at + 1:]),
+        told=(*state.told, (f"disk/{at}", "remove")), removed=(*state.removed, gone),
+        modified=tuple(disk for disk in state.modified if disk.uuid != gone.uuid))
+
+
+def _modify(state: DiskChanges, change: DeviceChange) -> DiskChanges:
+    at = find_device(change, state.disks, "disk")
+    unknown = sorted(change.params.keys() - _CHANGEABLE)
+    if unknown:
+        hint = "; use grow-disk to change its size" if unknown[0] == "size" else ""
+        raise OpPrereqError(
+            f"Changing the disk parameter '{unknown[0]}' is not supported{hint}", ECODE_INVAL)
+    old = state.disks[at]
+    mode = change.params.get("mode", old.mode)
+    if mode not in ("rw", "ro"):
+        raise OpPrereqError(f"Invalid disk access mode '{mode}'", ECODE_INVAL)
+    name = change.params.get("name", old.name)
+    new = replace(old, mode=mode, name=None if name in (None, "none", "") else str(name))
+    told = [(f"disk.{key}/{at}", getattr(new, key)) for key in ("mode", "name")
+            if key in change.params]
+    was_added = old in state.added
+    return replace(
+        state, disks=(*state.disks[:at], new, *state.disks[at + 1:]),
+        told=(*state.told, *told),
+        added=tuple(new if disk is old else disk for disk in state.added),
+        modified=state.modified if was_added else (
+            *(disk for disk in state.modified if disk.uuid != new.uuid), new))
+
+
+def _check(ctx: OpContext, state: DiskChanges, nodes: Sequence[Node]) -> None:
+    if len(state.disks) > MOST_DISKS:
+        raise OpPrereqError(
+            f"Instance has too many disks ({len(state.disks)}), cannot add more", ECODE_STATE)
+    names = [disk.name for disk in state.disks if disk.name]
+    for name in names:
+        if names.count(name) > 1:
+            raise OpPrereqError(f"Duplicate disk names found: {name}", ECODE_NOTUNIQUE)
+    if state.added:
+        for node in nodes:
+            if node.offline:
+                raise OpPrereqError(f"Node '{node.name}' is offline", ECODE_STATE)
+            check_space(ctx, node, state.added[0].template,
+                        sum(disk.size for disk in state.added))

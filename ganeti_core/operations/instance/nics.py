@@ -1,0 +1,233 @@
+"""Network cards: what a client asks for, checked and made into configuration objects."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.errors import (
+    ECODE_ENVIRON,
+    ECODE_INVAL,
+    ECODE_NOENT,
+    ECODE_NORES,
+    ECODE_NOTUNIQUE,
+    OpPrereqError,
+)
+from ganeti_core.model import Nic, new_uuid
+from ganeti_core.model.ip_pool import Pool
+from ganeti_core.model.params import filled_nicparams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ganeti_core.model import Network, Node
+    from ganeti_core.operations.context import OpContext
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_KEYS = frozenset({"mac", "ip", "mode", "link", "vlan", "network", "name", "bridge"})
+_MODES = ("bridged", "routed", "openvswitch")
+_INHERITED = (None, "none", "default")
+_DRAWN = ("auto", "generate")
+FROM_POOL = "pool"
+"""As an address: draw one from the network's pool, once the node (and so the group) is known."""
+MOST_NICS = 8
+
+
+def new_nics(ctx: OpContext, asked: Sequence[Mapping[str, Any]]) -> tuple[Nic, ...]:
+    """Make the network cards that were asked for; MACs are set aside for the job.
+
+    Cards on a network are not complete before `connected_nic`.
+
+    :raises OpPrereqError: an address or a mode is wrong, or taken
+    """
+    if len(asked) > MOST_NICS:
+        raise OpPrereqError(f"At most {MOST_NICS} network cards are possible", ECODE_INVAL)
+    made = tuple(new_nic(ctx, index, nic) for index, nic in enumerate(asked))
+    check_nic_names(made)
+    return made
+
+
+def new_nic(ctx: OpContext, index: int, asked: Mapping[str, Any]) -> Nic:
+    """Make one card.
+
+    :raises OpPrereqError: an address or a mode is wrong, or taken
+    """
+    _check_keys(index, asked)
+    network = _network(ctx, asked.get("network"))
+    _check_parameters(asked, network)
+    return Nic(uuid=new_uuid(), mac=_mac(ctx, asked.get("mac"), network),
+               ip=_ip(asked.get("ip"), network), name=_name(asked.get("name")),
+               network=network.uuid if network else None, nicparams=_updated({}, asked))
+
+
+def changed_nic(ctx: OpContext, index: int, nic: Nic, asked: Mapping[str, Any]) -> Nic:
+    """The card with other settings; what is not named stays.
+
+    :raises OpPrereqError: as `new_nic`
+    """
+    _check_keys(index, asked)
+    old = ctx.snapshot.networks[nic.network] if nic.network else None
+    network = _network(ctx, asked["network"]) if "network" in asked else old
+    _check_parameters(asked, network)
+    moved = network is not old
+    # What the old network gave is not the card's own.
+    params = _updated({} if moved else nic.nicparams, asked)
+    mac = nic.mac
+    if "mac" in asked and str(asked["mac"]).lower() != nic.mac:
+        mac = _mac(ctx, asked["mac"], network)
+    ip = _ip(asked["ip"], network) if "ip" in asked else nic.ip
+    if moved and "ip" not in asked:
+        ip = None
+    name = _name(asked["name"]) if "name" in asked else nic.name
+    return replace(nic, mac=mac, ip=ip, name=name, nicparams=params,
+                   network=network.uuid if network else None)
+
+
+def check_nic_names(nics: Iterable[Nic]) -> None:
+    """:raises OpPrereqError: two cards have one name (`ECODE_NOTUNIQUE`)"""
+    names = [nic.name for nic in nics if nic.name]
+    for name in names:
+        if names.count(name) > 1:
+            raise OpPrereqError(f"Duplicate network interface names found: {name}",
+                                ECODE_NOTUNIQUE)
+
+
+def _check_keys(index: int, asked: Any) -> None:
+    if not isinstance(asked, dict):
+        raise OpPrereqError(f"Invalid description of network card {index}", ECODE_INVAL)
+    for key in asked:
+        if key not in _KEYS:
+            raise OpPrereqError(f"Unknown parameter '{key}' of network card {index}", ECODE_INVAL)
+
+
+def _check_parameters(asked: Mapping[str, Any], network: Network | None) -> None:
+    given = [key for key in ("mode", "link", "vlan", "bridge")
+             if key in asked and asked[key] not in _INHERITED]
+    if network is not None and given:
+        raise OpPrereqError(
+            f"If a network is given, no {' or '.join(given)} is allowed to be passed: they are "
+            f"those of the network '{network.name}'", ECODE_INVAL)
+    if asked.get("mode") not in (*_INHERITED, *_MODES):
+        raise OpPrereqError(f"Invalid NIC mode '{asked['mode']}', expected one of "
+                            f"{', '.join(_MODES)}", ECODE_INVAL)
+
+
+def _updated(old: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    given = {key: asked[key] for key in ("mode", "link", "vlan") if key in asked}
+    if "bridge" in asked:
+        given["link"] = asked["bridge"]
+    merged = {**old, **given}
+    return {key: value for key, value in merged.items() if value not in _INHERITED}
+
+
+def _network(ctx: OpContext, name: str | None) -> Network | None:
+    if name in (*_INHERITED, ""):
+        return None
+    found: Network | None = ctx.snapshot.find("network", str(name))
+    if found is None:
+        raise OpPrereqError(f"Network '{name}' not found", ECODE_NOENT)
+    return found
+
+
+def _mac(ctx: OpContext, asked: str | None, network: Network | None) -> str:
+    reservations = ctx.services.reservations
+    if asked in (*_INHERITED, *_DRAWN):
+        prefix = (network.mac_prefix if network else None) or ctx.snapshot.cluster.mac_prefix
+        return reservations.mac(prefix, ctx.owner)
+    mac = str(asked).lower()
+    if not _MAC.fullmatch(mac):
+        raise OpPrereqError(f"Invalid MAC address '{asked}'", ECODE_INVAL)
+    reservations.reserve("mac", mac, ctx.owner)
+    return mac
+
+
+def _name(asked: Any) -> str | None:
+    return None if asked in (*_INHERITED, "") else str(asked)
+
+
+def _ip(asked: str | None, network: Network | None) -> str | None:
+    if asked in (*_INHERITED, ""):
+        return None
+    if asked == FROM_POOL:
+        if network is None:
+            raise OpPrereqError("If ip=pool, parameter network cannot be none", ECODE_INVAL)
+        return FROM_POOL
+    try:
+        return str(ipaddress.ip_address(str(asked)))
+    except ValueError as exc:
+        raise OpPrereqError(f"Invalid IP address '{asked}'", ECODE_INVAL) from exc
+
+
+def connected_nic(ctx: OpContext, nic: Nic, node: Node) -> Nic:
+    """The card as it is on `node`: mode and link of its network there, an address of its pool.
+
+    :raises OpPrereqError: the network is not connected to the node's group (`ECODE_INVAL`), its
+        pool is used up (`ECODE_NORES`), or the address is taken (`ECODE_NOTUNIQUE`)
+    """
+    if nic.network is None:
+        _check_routed(ctx, nic)
+        return nic
+    network = ctx.snapshot.networks[nic.network]
+    group = ctx.snapshot.groups[node.group]
+    params = group.networks.get(network.uuid)
+    if params is None:
+        raise OpPrereqError(
+            f"No netparams found for network {network.name}. Probably not connected to node's "
+            f"{node.name} nodegroup", ECODE_INVAL)
+    return replace(nic, nicparams=dict(params), ip=_address(ctx, nic, network))
+
+
+def _check_routed(ctx: OpContext, nic: Nic) -> None:
+    if filled_nicparams(ctx.snapshot.cluster, nic)["mode"] == "routed" and nic.ip is None:
+        raise OpPrereqError("Cannot set the NIC IP address to None on a routed NIC", ECODE_INVAL)
+
+
+def _address(ctx: OpContext, nic: Nic, network: Network) -> str | None:
+    """The card's address on its network, set aside for the job."""
+    pool = Pool.of(network)
+    space = f"ip:{network.uuid}"
+    if nic.ip == FROM_POOL:
+        found = ctx.services.reservations.first_free(space, pool.assignable(), ctx.owner)
+        if found is None:
+            raise OpPrereqError(f"Unable to find a free IP from the IP pool of network "
+                                f"{network.name}", ECODE_NORES)
+        ctx.info(f"Chose IP {found} from network {network.name}")
+        return found
+    if nic.ip is None:
+        return None
+    if not pool.contains(nic.ip):
+        raise OpPrereqError(
+            f"IP address {nic.ip} does not belong to network {network.name} "
+            f"({network.network})", ECODE_INVAL)
+    if pool.is_external(nic.ip):
+        raise OpPrereqError(f"The given IP address {nic.ip} is externally reserved in network "
+                            f"{network.name}", ECODE_NOTUNIQUE)
+    if ctx.snapshot.claims.get(space, {}).get(nic.ip) not in _owners_of(ctx, nic):
+        ctx.services.reservations.reserve(space, nic.ip, ctx.owner)
+    return nic.ip
+
+
+def _owners_of(ctx: OpContext, nic: Nic) -> set[str]:
+    """The uuid of the instance that has this card already, if one has."""
+    return {instance.uuid for instance in ctx.snapshot.instances.values()
+            if any(known.uuid == nic.uuid for known in instance.nics)}
+
+
+def check_conflicts(ctx: OpContext, nics: Iterable[Nic], node: Node) -> None:
+    """Refuse addresses that a network of the node's group manages, on cards that are not on it.
+
+    :raises OpPrereqError: there is one (`ECODE_STATE`)
+    """
+    group = ctx.snapshot.groups[node.group]
+    pools = [Pool.of(ctx.snapshot.networks[uuid]) for uuid in group.networks
+             if uuid in ctx.snapshot.networks]
+    for nic in nics:
+        if nic.network is not None or not nic.ip:
+            continue
+        for pool in pools:
+            if pool.contains(nic.ip):
+                raise OpPrereqError(
+                    f"Conflicting IP address found: '{nic.ip}' belongs to the network "
+                    f"{pool.name}; name the network, or use --no-conflicts-check", ECODE_ENVIRON)

@@ -1,0 +1,95 @@
+"""Open, close, grow and recreate the disks of an instance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jobs import do, fields, instance, refused, submit
+from virtual_cluster import VirtualCluster
+
+NAME = "disky.example.com"
+
+
+def image(cluster: VirtualCluster, node: str = "node1", index: int = 0) -> Path:
+    (found,) = (cluster.root / node).rglob(f"{NAME}/*.disk{index}")
+    return found
+
+
+def test_activation_tells_paths_and_is_remembered(cluster: VirtualCluster) -> None:
+    with instance(cluster, NAME, disks=[{"size": 16}, {"size": 8}]) as name:
+        rows = do(cluster, "OP_INSTANCE_ACTIVATE_DISKS", instance_name=name)
+        assert rows == [["node1.example.com", "disk/0", str(image(cluster, index=0))],
+                        ["node1.example.com", "disk/1", str(image(cluster, index=1))]]
+        assert fields(cluster, "instance", name, "disks_active") == [True]
+        do(cluster, "OP_INSTANCE_DEACTIVATE_DISKS", instance_name=name)
+        assert fields(cluster, "instance", name, "disks_active") == [False]
+
+
+def test_disks_of_a_running_instance_stay_open(cluster: VirtualCluster) -> None:
+    with instance(cluster, NAME, start=True) as name:
+        refused(cluster, "OP_INSTANCE_DEACTIVATE_DISKS", "is marked to be up, cannot shutdown "
+                "disks", "wrong_state", instance_name=name)
+
+
+def test_a_disk_grows(cluster: VirtualCluster) -> None:
+    with instance(cluster, NAME) as name:
+        ended = submit(cluster, {"OP_ID": "OP_INSTANCE_GROW_DISK", "instance_name": name,
+                                 "disk": 0, "amount": 16})
+        assert ended.status == "success"
+        assert ended.messages[0][0] == f"Growing disk 0 of instance '{name}' by 16M to 32M"
+        assert fields(cluster, "instance", name, "disk.sizes") == [[32]]
+        assert image(cluster).stat().st_size == 32 << 20
+        do(cluster, "OP_INSTANCE_GROW_DISK", instance_name=name, disk=0, amount=40, absolute=True)
+        assert image(cluster).stat().st_size == 40 << 20
+
+
+def test_what_cannot_grow(cluster: VirtualCluster) -> None:
+    with instance(cluster, NAME) as name:
+        refused(cluster, "OP_INSTANCE_GROW_DISK", "Invalid disk index: 7 (instace has disks 0 to 0",
+                "wrong_input", instance_name=name, disk=7, amount=1)
+        refused(cluster, "OP_INSTANCE_GROW_DISK", "Invalid disk index: invalid literal",
+                "wrong_input", instance_name=name, disk="x", amount=1)
+        refused(cluster, "OP_INSTANCE_GROW_DISK", "is smaller than current disk size",
+                "wrong_state", instance_name=name, disk=0, amount=8, absolute=True)
+        refused(cluster, "OP_INSTANCE_GROW_DISK", "Not enough disk space",
+                "insufficient_resources", instance_name=name, disk=0, amount=1 << 40,
+                ignore_ipolicy=True)
+        refused(cluster, "OP_INSTANCE_GROW_DISK", "disk-size value", "insufficient_resources",
+                instance_name=name, disk=0, amount=2_000_000 - 16)
+        assert image(cluster).stat().st_size == 16 << 20
+
+
+def test_a_lost_disk_is_made_anew(cluster: VirtualCluster) -> None:
+    with instance(cluster, NAME, disks=[{"size": 16}, {"size": 8}]) as name:
+        kept = image(cluster, index=1)
+        image(cluster).unlink()
+        do(cluster, "OP_INSTANCE_RECREATE_DISKS", instance_name=name, disks=[[0, {"size": 24}]])
+        assert image(cluster).stat().st_size == 24 << 20
+        assert kept.exists()
+        assert fields(cluster, "instance", name, "disk.sizes") == [[24, 8]]
+
+
+def test_disks_are_made_anew_on_another_node(cluster: VirtualCluster) -> None:
+    with instance(cluster, NAME) as name:
+        image(cluster).unlink()
+        do(cluster, "OP_INSTANCE_RECREATE_DISKS", instance_name=name, nodes=["node3"])
+        assert fields(cluster, "instance", name, "pnode") == ["node3.example.com"]
+        assert image(cluster, "node3").exists()
+
+
+def test_what_cannot_be_made_anew(cluster: VirtualCluster) -> None:
+    with instance(cluster, NAME) as name:
+        refused(cluster, "OP_INSTANCE_RECREATE_DISKS", "it cannot be made anew", "wrong_state",
+                instance_name=name)
+        refused(cluster, "OP_INSTANCE_RECREATE_DISKS", "Invalid disk index 3", "wrong_input",
+                instance_name=name, disks=[3])
+        refused(cluster, "OP_INSTANCE_RECREATE_DISKS", "'vg' cannot be changed", "wrong_input",
+                instance_name=name, disks=[[0, {"vg": "x"}]])
+        refused(cluster, "OP_INSTANCE_RECREATE_DISKS", "replacement nodes", "wrong_input",
+                instance_name=name, nodes=["node2", "node3"])
+    with instance(cluster, NAME, disk_template="diskless", disks=[]) as name:
+        refused(cluster, "OP_INSTANCE_RECREATE_DISKS", f"Instance '{name}' has no disks",
+                "wrong_input", instance_name=name)
+    with instance(cluster, NAME, start=True) as name:
+        refused(cluster, "OP_INSTANCE_RECREATE_DISKS", "is marked to be up, cannot recreate",
+                "wrong_state", instance_name=name)
