@@ -2,7 +2,8 @@
 
 Locks live on *levels* (cluster, instance, node group, node, node resource, network). A request is
 one immutable set over any levels and is granted whole or not at all, so it cannot deadlock with
-another; an owner that asks again may only ask for higher levels, so chains cannot either.
+another. An owner that asks again may only ask for higher levels, and comes before all who hold
+lower ones: nobody waits behind somebody who waits for it, so chains cannot deadlock either.
 
 A lock on one name also puts an *intention* on its level (IS, IX), so "all of a level" is a single
 lock (S, X) that meets everybody: classic multiple-granularity locking. Queues are ordered by a
@@ -72,6 +73,8 @@ BIG_LOCK = "BGL"
 """The one name on the cluster level."""
 
 Resource = tuple[Level, str]
+Order = tuple[int, float, int]
+"""Place in a queue: the highest level held (negated), virtual start time, sequence number."""
 
 
 @dataclass(frozen=True, order=True)
@@ -102,11 +105,17 @@ class LockRequest:
 
     @classmethod
     def of(cls, *wants: Want, any_of: AnyOf | None = None) -> LockRequest:
-        """Build a request in canonical order; of two wants of one name the exclusive one stays."""
+        """Build a request in canonical order; of two wants of one name the exclusive one stays.
+
+        All of a level shared and one of its names exclusive means all of it exclusive.
+        """
         strongest: dict[Resource, Want] = {}
+        exclusive = {want.level for want in wants if want.exclusive}
         for want in wants:
             known = strongest.get((want.level, want.name))
-            if known is None or want.exclusive:
+            if want.name == ALL and want.level in exclusive:
+                strongest[want.level, ALL] = Want(want.level, ALL)
+            elif known is None or want.exclusive:
                 strongest[want.level, want.name] = want
         return cls(tuple(sorted(strongest.values())), any_of)
 
@@ -127,7 +136,7 @@ class Ticket:
 
     owner: str
     request: LockRequest
-    order: tuple[float, int]
+    order: Order
     granted: Callable[[Ticket], None]
     since: float
     modes: dict[Resource, Mode] = field(default_factory=dict)
@@ -149,7 +158,7 @@ class _Lock:
     def __init__(self) -> None:
         self.holders: dict[Ticket, Mode] = {}
         self.held: dict[Mode, int] = dict.fromkeys(Mode, 0)
-        self.waiting: dict[Mode, list[tuple[tuple[float, int], Ticket]]] = {m: [] for m in Mode}
+        self.waiting: dict[Mode, list[tuple[Order, Ticket]]] = {m: [] for m in Mode}
 
     def hold(self, ticket: Ticket, mode: Mode) -> None:
         self.holders[ticket] = mode
@@ -200,7 +209,7 @@ class _Lock:
         return not self.holders and not any(self.waiting.values())
 
 
-def _queue_order(entry: tuple[tuple[float, int], Ticket]) -> tuple[float, int]:
+def _queue_order(entry: tuple[Order, Ticket]) -> Order:
     return entry[0]
 
 
@@ -223,13 +232,18 @@ class LockManager:
 
         It may be called before this method returns. A lower `priority` is more urgent.
 
-        :raises LockError: the owner holds locks of the same or a higher level already
+        :raises LockError: the owner holds locks of the same or a higher level already, or more
+            are to be chosen than there are
         """
+        if request.any_of is not None and request.any_of.count > len(request.any_of.names):
+            raise LockError(f"{owner} asks for {request.any_of.count} of "
+                            f"{len(request.any_of.names)} locks")
         now = self._clock()
-        ticket = Ticket(owner, request, (now + priority * AGEING, next(self._sequence)), granted,
-                        now, _modes(request))
+        modes = _modes(request)
         with self._mutex:
-            self._check_order(ticket)
+            top = self._check_order(owner, request, modes)
+            order = (-top, now + priority * AGEING, next(self._sequence))
+            ticket = Ticket(owner, request, order, granted, now, modes)
             if self._grantable(ticket):
                 self._grant(ticket)
             else:
@@ -238,16 +252,25 @@ class LockManager:
         granted(ticket)
         return ticket
 
-    def _check_order(self, ticket: Ticket) -> None:
-        wanted = [resource[0] for resource in ticket.modes]
-        if ticket.request.any_of:
-            wanted.append(ticket.request.any_of.level)
-        for held in self._held_by_owner.get(ticket.owner, ()):
-            top = max((level for level, _ in held.modes), default=None)
-            if top is not None and wanted and min(wanted) <= top:
-                raise LockError(
-                    f"{ticket.owner} holds locks up to level {top.title} and asks for "
-                    f"{min(wanted).title}: locks are taken in order of their levels")
+    def _check_order(
+        self, owner: str, request: LockRequest, modes: dict[Resource, Mode]
+    ) -> int:
+        """Answers the highest level that the owner holds; -1 for none.
+
+        :raises LockError: it asks for that level or a lower one
+        """
+        wanted = [level for level, _ in modes]
+        if request.any_of:
+            wanted.append(request.any_of.level)
+        top = max((level for held in self._held_by_owner.get(owner, ())
+                   for level, _ in held.modes), default=None)
+        if top is None:
+            return -1
+        if wanted and min(wanted) <= top:
+            raise LockError(
+                f"{owner} holds locks up to level {top.title} and asks for "
+                f"{min(wanted).title}: locks are taken in order of their levels")
+        return top
 
     def _grantable(self, ticket: Ticket) -> bool:
         for resource, mode in ticket.modes.items():
@@ -272,8 +295,8 @@ class LockManager:
         choice = ticket.request.any_of
         if choice is not None:
             ticket.taken = self._choose(ticket, choice) or frozenset()
-            ticket.modes.update(_modes(LockRequest(tuple(
-                Want(choice.level, name, choice.exclusive) for name in ticket.taken))))
+            for name in ticket.taken:
+                _add(ticket.modes, Want(choice.level, name, choice.exclusive))
         for resource, mode in ticket.modes.items():
             self._locks.setdefault(resource, _Lock()).hold(ticket, mode)
         ticket.state = "granted"
@@ -296,6 +319,23 @@ class LockManager:
         _tell(woken)
         return True
 
+    def reorder(self, ticket: Ticket, priority: int) -> None:
+        """Change the priority of a waiting ticket; what it has waited so far goes on counting."""
+        with self._mutex:
+            if ticket.state != "waiting":
+                return
+            changed = self._dequeue(ticket)
+            top, _, number = ticket.order
+            ticket.order = (top, ticket.since + priority * AGEING, number)
+            woken: list[Ticket] = []
+            if self._grantable(ticket):
+                self._grant(ticket)
+                woken.append(ticket)
+            else:
+                self._enqueue(ticket)
+            woken.extend(self._wake(changed))
+        _tell(woken)
+
     def _dequeue(self, ticket: Ticket) -> list[tuple[Resource, Mode]]:
         for resource, mode in ticket.modes.items():
             self._locks[resource].dequeue(ticket, mode)
@@ -312,6 +352,7 @@ class LockManager:
                 resource for resource in resources if resource in ticket.modes]
             changed = [(resource, mode) for resource in chosen
                        if (mode := self._drop(ticket, resource)) is not None]
+            changed += self._correct_intentions(ticket)
             if not ticket.modes or resources is None:
                 ticket.state = "released"
                 self._forget(ticket)
@@ -321,6 +362,25 @@ class LockManager:
     def _drop(self, ticket: Ticket, resource: Resource) -> Mode | None:
         ticket.modes.pop(resource)
         return self._locks[resource].drop(ticket)
+
+    def _correct_intentions(self, ticket: Ticket) -> list[tuple[Resource, Mode]]:
+        """Let what stands on each level say what is still held there, after a partial release."""
+        changed: list[tuple[Resource, Mode]] = []
+        for level in {resource[0] for resource in ticket.modes}:
+            names = {mode for (where, name), mode in ticket.modes.items()
+                     if where is level and name != ALL}
+            had = ticket.modes.get((level, ALL))
+            needed = _IX if _X in names else _IS if names else None
+            if had in (_S, _X) or had is needed:
+                continue
+            lock = self._locks.setdefault((level, ALL), _Lock())
+            if had is not None:
+                self._drop(ticket, (level, ALL))
+                changed.append(((level, ALL), had))
+            if needed is not None:
+                lock.hold(ticket, needed)
+                ticket.modes[level, ALL] = needed
+        return changed
 
     def _forget(self, ticket: Ticket) -> None:
         tickets = self._held_by_owner.get(ticket.owner, [])
@@ -394,9 +454,10 @@ class LockManager:
         with self._mutex:
             if ticket.state != "waiting":
                 return []
+            asked = [*ticket.modes.items(), *_chosen_from(ticket.request.any_of)]
             pairs = {
                 (_lock_name(resource), other.owner): None
-                for resource, mode in ticket.modes.items()
+                for resource, mode in asked if resource in self._locks
                 for other in self._locks[resource].blockers(ticket, mode)
             }
         return list(pairs)
@@ -414,13 +475,25 @@ def _modes(request: LockRequest) -> dict[Resource, Mode]:
         if want.name == ALL:
             modes[want.level, ALL] = _X if want.exclusive else _S
     for want in request.wants:
-        if want.name == ALL:
-            continue
-        modes[want.level, want.name] = _X if want.exclusive else _S
-        intention = _IX if want.exclusive else _IS
-        if modes.get((want.level, ALL), _IS) is _IS:
-            modes[want.level, ALL] = intention
+        if want.name != ALL:
+            _add(modes, want)
     return modes
+
+
+def _add(modes: dict[Resource, Mode], want: Want) -> None:
+    """Add one name, never weakening what is there."""
+    if modes.get((want.level, want.name)) is not _X:
+        modes[want.level, want.name] = _X if want.exclusive else _S
+    if modes.get((want.level, ALL), _IS) is _IS:
+        modes[want.level, ALL] = _IX if want.exclusive else _IS
+
+
+def _chosen_from(choice: AnyOf | None) -> list[tuple[Resource, Mode]]:
+    """All that a choice could take."""
+    if choice is None:
+        return []
+    wants = tuple(Want(choice.level, name, choice.exclusive) for name in sorted(choice.names))
+    return list(_modes(LockRequest(wants)).items())
 
 
 def _tell(woken: list[Ticket]) -> None:
