@@ -73,14 +73,27 @@ def answer(document: object, options: EngineOptions | None = None) -> Answer:
         return solve(description, request, options or EngineOptions()).answer
 
 
-def solve(description: Description, request: Request, options: EngineOptions) -> Solved:
-    """Answer a request against cluster data that may come from elsewhere."""
+def prepare(description: Description, request: Request, options: EngineOptions) -> Cluster:
+    """The model for a request: instances to be placed are part of it, but nowhere yet."""
     pending: Sequence[Instance] = ()
     if isinstance(request, Allocate):
         pending = [item.instance for item in request.items]
     cluster = build(description, options.build, pending)
-    if options.adjust is not None:
-        cluster = options.adjust(cluster)
+    return cluster if options.adjust is None else options.adjust(cluster)
+
+
+def rules_for(cluster: Cluster, request: Allocate, options: EngineOptions) -> AllocationRules:
+    """The allocation rules that options, request and kind of cluster amount to."""
+    return replace(
+        options.rules,
+        restrict_to=_restriction(cluster, request, options),
+        dedicated=_is_dedicated(cluster, request),
+    )
+
+
+def solve(description: Description, request: Request, options: EngineOptions) -> Solved:
+    """Answer a request against cluster data that may come from elsewhere."""
+    cluster = prepare(description, request, options)
     before = cluster.copy()
     try:
         text, result, after = _dispatch(cluster, request, options)
@@ -98,8 +111,7 @@ Reply = tuple[str, Any, Cluster]
 def _dispatch(cluster: Cluster, request: Request, options: EngineOptions) -> Reply:
     rules = options.rules
     if isinstance(request, Allocate):
-        rules = replace(rules, restrict_to=_restriction(cluster, request, options))
-        rules = replace(rules, dedicated=_is_dedicated(cluster, request))
+        rules = rules_for(cluster, request, options)
         if request.several:
             return _allocate_several(cluster, request, rules)
         return _allocate_one(cluster, request, rules)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..engine import EngineOptions, solve
 from ..errors import LoadError, PlacementError
+from ..explain import as_text, explain
 from ..formats.ialloc import parse_document
 from ..formats.json_reader import parse_json
 from ..formats.text import read_file
@@ -36,7 +37,12 @@ def _run(settings: Settings, words: list[str]) -> int:
     except LoadError as exc:
         note(f"hail: {exc}")
         return 1
-    description, request = parse_document(parse_json(text))
+    document = parse_json(text)
+    if settings.explain:
+        explanation = explain(document, _engine_options(settings))
+        say(json.dumps(explanation) if settings.json else as_text(explanation))
+        return 0
+    description, request = parse_document(document)
     if settings.text_file is not None or settings.simulations:
         description = describe_cluster(replace_source(settings))
     solved = solve(description, request, _engine_options(settings))

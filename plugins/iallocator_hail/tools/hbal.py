@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,9 +10,9 @@ import numpy as np
 from ..formats.haskell import fixed
 from ..errors import PlacementError
 from ..formats.names import common_suffix
-from ..model.arrays import Ints
+from ..model.arrays import Floats, Ints
 from ..model.cluster import Cluster
-from ..model.score import Scorer, optimal_score, weigh
+from ..model.score import COMPONENTS, Scorer, optimal_score, weigh
 from ..search.balance import Balancer, Move, Rules, policy_violations
 from ..search.jobsets import job_sets
 from .commands import Names, move_text, print_commands, write_script
@@ -91,6 +92,8 @@ class _Run:
         self.members = instances_in(cluster, group)
         self.node_names = node_aliases(cluster)
         self.instance_names = instance_aliases(cluster)
+        self.components: Floats = np.zeros(len(COMPONENTS))
+        self.explained: list[dict[str, object]] = []
 
     def run(self) -> int:
         cluster, settings = self.cluster, self.settings
@@ -180,6 +183,7 @@ class _Run:
         settings = self.settings
         say("Trying to minimize the CV...")
         balancer = Balancer(self.cluster, self.nodes, rules_of(settings))
+        self.components = balancer.scorer.components()[:, 0]
         lowest = optimal + settings.min_score
         moves: list[Move] = []
         widths = (
@@ -195,7 +199,36 @@ class _Run:
                 break
             moves.append(move)
             say(self._line(len(moves), move, widths))
+            self._explain(move, balancer)
+        self._explain_all()
         return moves
+
+    def _explain(self, move: Move, balancer: Balancer) -> None:
+        """Tell which components of the score a move has changed, by how much."""
+        if not self.settings.explain:
+            return
+        now = balancer.scorer.components()[:, 0]
+        changes = {
+            name: weight * float(new - old)
+            for (name, weight), new, old in zip(COMPONENTS, now, self.components, strict=True)
+            if new != old
+        }
+        self.components = now
+        self.explained.append(
+            {
+                "instance": self.cluster.instances[move.instance].name,
+                "move": move_text(move, self.node_names),
+                "score": move.score,
+                "changes": changes,
+            }
+        )
+        if not self.settings.json:
+            for name, change in sorted(changes.items(), key=lambda item: item[1]):
+                say(f"         {name:<24} {change:+.8f}")
+
+    def _explain_all(self) -> None:
+        if self.settings.explain and self.settings.json:
+            say(json.dumps(self.explained))
 
     def _line(self, number: int, move: Move, widths: tuple[int, int]) -> str:
         name = self.instance_names[move.instance].ljust(widths[0])

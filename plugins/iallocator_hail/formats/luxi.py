@@ -1,0 +1,49 @@
+"""Cluster data from the master daemon on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.plugin_api import GanetiError
+
+from ..errors import LoadError
+from ..records import Description
+from .query_rows import Row, Tables, describe
+
+_GROUP = ("name", "uuid", "alloc_policy", "ipolicy", "tags")
+_NODE = (
+    "name", "group.uuid", "offline", "drained", "vm_capable", "mtotal", "mnode", "mfree",
+    "dtotal", "dfree", "ctotal", "cnos", "sptotal", "spfree", "ndparams", "tags",
+)
+_INSTANCE = (
+    "name", "disk_usage", "beparams", "status", "pnode", "snodes", "tags", "oper_ram",
+    "disk_template", "disk.sizes", "disk.spindles",
+)
+
+
+def load_luxi(socket: str) -> Description:
+    """Ask the master that listens on a socket.
+
+    :raises LoadError: it does not answer, or says something unexpected.
+    """
+    try:
+        with LuxiClient(Path(socket)) as client:
+            tables = Tables(
+                groups=_rows(client, "group", _GROUP),
+                nodes=_rows(client, "node", _NODE),
+                instances=_rows(client, "instance", _INSTANCE),
+                cluster=client.query_cluster_info(),
+            )
+    except GanetiError as exc:
+        raise LoadError(f"{socket}: {exc}") from exc
+    return describe(tables)
+
+
+def _rows(client: LuxiClient, what: str, fields: tuple[str, ...]) -> list[Row]:
+    answer: dict[str, Any] = client.query(what, list(fields), None)
+    return [
+        {name: value for name, (status, value) in zip(fields, row, strict=True) if status == 0}
+        for row in answer["data"]
+    ]
