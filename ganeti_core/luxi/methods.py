@@ -250,6 +250,7 @@ class Master:
         disabled = tuple(rest if enabled else sorted([*rest, key]))
         await self._commit([Put(replace(snapshot.cluster, disabled_plugins=disabled))])
         await asyncio.to_thread(self.host.obey, disabled)
+        self.queries.refresh()
         return list(disabled)
 
     async def _commit(self, changes: Sequence[Change]) -> None:

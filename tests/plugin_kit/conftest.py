@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-from author import Author, base_environment, can_build, derived_environment
+from author import TOP, Author, base_environment, can_build, derived_environment
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +26,13 @@ def author(base: Path, tmp_path: Path) -> Author:
     home = tmp_path / "home"
     home.mkdir()
     return Author(derived_environment(base, tmp_path / "env"), home)
+
+
+@pytest.fixture(scope="session")
+def pages() -> ModuleType:
+    """The generator of the reference pages; it lies in docs/, in no package."""
+    sys.path.insert(0, str(TOP / "docs"))
+    try:
+        return importlib.import_module("pages.contracts")
+    finally:
+        sys.path.remove(str(TOP / "docs"))

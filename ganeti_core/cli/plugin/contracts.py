@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from ganeti_core.plugin_api.kinds import Kind, Where
 
@@ -70,3 +73,24 @@ def _hook(kind: Kind[Any], capability: str, name: str, function: Callable[..., A
     shown = ", ".join(f"{one}: {annotation}" for one, annotation in parameters.items())
     return Hook(name, f"{name}({shown}) -> {result}", inspect.getdoc(function) or "",
                 kind.hook_where(name), name in kind.optional, capability, parameters, result)
+
+
+def shape(kind: Kind[Any]) -> dict[str, Any]:
+    """What drivers of a kind rely on: hooks without their documentation, and the API range."""
+    return {"api": kind.api, "oldest_api": kind.oldest_api, "hooks": {
+        hook.name: {key: value for key, value in hook.to_dict().items()
+                    if key not in ("documentation", "parameters", "result")}
+        for hook in hooks(kind)}}
+
+
+def data_shape(*modules: ModuleType) -> dict[str, Any]:
+    """What drivers rely on of the values passed to hooks: fields, in order, with their types."""
+    return {name: [f"{one.name}: {one.type}" for one in fields(value)]
+            for module in modules for name, value in sorted(vars(module).items())
+            if isinstance(value, type) and is_dataclass(value)
+            and value.__module__ == module.__name__}
+
+
+def digest(form: dict[str, Any]) -> str:
+    """A short name for a shape: another shape has another name."""
+    return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()[:8]
