@@ -5,19 +5,23 @@ Reservations live in memory only: they end with their job, and a job that a cras
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import ECODE_NORES, ECODE_NOTUNIQUE, OpPrereqError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ganeti_core.config.snapshot import Snapshot
 
 LAST_PORT = 14999
+LONGEST_TURN = 30.0
+"""Seconds that a job waits for others to have chosen their nodes."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class Reservations:
         self._mutex = threading.Lock()
         self._owners: dict[tuple[str, str], str] = {}
         self._rooms: dict[str, dict[str, Room]] = {}
+        self._changed = threading.Condition(self._mutex)
+        self._turn = threading.Lock()
+        self.version = 0
+        """Grows whenever room is set aside or given back."""
 
     def reserve(self, space: str, key: str, owner: str) -> None:
         """Set a value aside for the job `owner`.
@@ -91,22 +99,58 @@ class Reservations:
             return False
         return key not in self._snapshot().claims.get(space, {})
 
-    def hold_room(self, node: str, room: Room, owner: str) -> None:
-        """Count room on a node as used, until the job ends."""
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Around choosing nodes and setting room aside on them: one job at a time, if possible."""
+        mine = self._turn.acquire(timeout=LONGEST_TURN)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turn.release()
+
+    def hold_room(self, rooms: Mapping[str, Room], owner: str) -> None:
+        """Count room on nodes as used, until the job ends; replaces what it held before."""
         with self._mutex:
-            self._rooms.setdefault(owner, {})[node] = room
+            self._rooms.pop(owner, None)  # so that it comes behind those that hold room already
+            self._rooms[owner] = dict(rooms)
+            self._room_changed()
+
+    def give_up_room(self, owner: str) -> None:
+        """Give back the room that the job held, nothing else."""
+        with self._mutex:
+            if self._rooms.pop(owner, None) is not None:
+                self._room_changed()
+
+    def others_hold_room(self, asking: str) -> bool:
+        """Whether a job other than `asking` has set room aside."""
+        with self._mutex:
+            return any(owner != asking for owner in self._rooms)
+
+    def wait_for_change(self, version: int, timeout: float) -> None:
+        """Wait until `version` is not the newest any more, at most `timeout` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.version != version, timeout)
+
+    def _room_changed(self) -> None:
+        self.version += 1
+        self._changed.notify_all()
 
     def held_on(self, node: str, asking: str) -> Room:
-        """The room that jobs other than `asking` have set aside on a node."""
+        """The room on a node that other jobs have set aside before `asking` did.
+
+        Of two jobs that chose the same room so the first gets it, and not neither.
+        """
         with self._mutex:
-            rooms = [held[node] for owner, held in self._rooms.items()
-                     if owner != asking and node in held]
+            rooms = [held[node] for owner, held in itertools.takewhile(
+                lambda entry: entry[0] != asking, self._rooms.items()) if node in held]
         return Room(sum(room.memory for room in rooms), sum(room.disk for room in rooms))
 
     def release(self, owner: str) -> None:
         """Give back all that the job held."""
         with self._mutex:
-            self._rooms.pop(owner, None)
+            if self._rooms.pop(owner, None) is not None:
+                self._room_changed()
             for key in [key for key, holder in self._owners.items() if holder == owner]:
                 del self._owners[key]
 

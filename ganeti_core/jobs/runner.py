@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import (
+    ECODE_TEMP_NORES,
     BlockDeviceError,
     GanetiError,
     HypervisorError,
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 2.0
+"""Seconds that an opportunistic request waits for the least that it needs."""
 CANCELED_TEXT = "Job canceled by request"
 INTERRUPTED = "the master stopped while this opcode ran; what it had begun was undone"
 
@@ -234,11 +237,28 @@ class JobRunner:
                 str(self.job.id), request, self._on_granted, state.priority)
             if self.ticket.state != "granted":
                 self._env.changed(self.job)
-                await self._granted
+                await self._patiently(self.ticket, self._granted)
             newest = self._env.store.snapshot
             if newest.serial == snapshot.serial or operation.locks(op, newest) == request:
                 return newest
             self._release()
+
+    async def _patiently(self, ticket: Ticket, granted: asyncio.Future[None]) -> None:
+        """Wait for the locks; for those of an opportunistic choice only a short time.
+
+        :raises OpPrereqError: too few of what there is to choose from is free
+        """
+        choice = ticket.request.any_of
+        while choice is not None and not granted.done():
+            await asyncio.wait((granted,), timeout=PATIENCE)
+            mine = f"{choice.level.title}/"
+            blockers = self._env.locks.blockers(ticket)
+            if blockers and all(name.startswith(mine) for name, _ in blockers) and (
+                    self._env.locks.cancel(ticket)):
+                raise OpPrereqError(
+                    f"Fewer than {choice.count} locks of the level {choice.level.title} are free",
+                    ECODE_TEMP_NORES)
+        await granted
 
     def _on_granted(self, ticket: Ticket) -> None:
         # A grant within the request itself, before `ticket` is known here, is seen by its state.
@@ -355,7 +375,11 @@ class JobRunner:
         return OpContext(
             self._env.services, snapshot, self.job.id, index, saga,
             Journaling(rows_of_result, committed), log_entry,
-            cancelled, tuple(op.reason), caller)
+            cancelled, tuple(op.reason), self._chosen(), caller)
+
+    def _chosen(self) -> frozenset[str] | None:
+        ticket = self.ticket
+        return None if ticket is None or ticket.request.any_of is None else ticket.taken
 
     # Journal
 

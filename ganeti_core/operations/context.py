@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ganeti_core.locking import LockInfo
     from ganeti_core.model import Node
     from ganeti_core.opcodes.base import OpCode
+    from ganeti_core.operations.placement import InstanceDocuments
     from ganeti_core.operations.saga import Entry, Saga
     from ganeti_core.paths import Paths
     from ganeti_core.plugin_api.context import HookContext
@@ -55,6 +56,7 @@ class Services:
     remember_debts: Callable[[Sequence[Entry]], None]
     touched: Callable[[str], None]
     live: LiveSource
+    instance_documents: InstanceDocuments
     hook_context: Callable[[str, str], HookContext]
     """The world of a hook that runs on the master, by kind and plugin name."""
     paths: Paths
@@ -87,6 +89,8 @@ class OpContext:
     log_entry: Callable[[str, Any], None]
     cancelled: Callable[[], bool] = lambda: False
     reason: tuple[Any, ...] = ()
+    chosen: frozenset[str] | None = None
+    """The nodes that an opportunistic request got; None when there was none."""
     caller: str = ""
     """As whom nodes are called, if not as `owner`: the undo of a killed job is somebody else."""
     extra: dict[str, Any] = field(default_factory=dict)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ganeti_core.config.snapshot import Snapshot
-    from ganeti_core.model import Instance, Node
+    from ganeti_core.model import Cluster, Disk, Instance, Node
     from ganeti_core.operations.context import OpContext
 
 VERSION = 2
@@ -93,8 +93,7 @@ def cluster_document(ctx: OpContext) -> dict[str, Any]:
                 "ipolicy": filled_ipolicy(cluster, group),
             } for group in snapshot.groups.values()},
         "nodes": _nodes(ctx, snapshot),
-        "instances": {instance.name: _instance(snapshot, instance)
-                      for instance in snapshot.instances.values()},
+        "instances": ctx.services.instance_documents.all(snapshot),
     }
 
 
@@ -110,16 +109,19 @@ def _nodes(ctx: OpContext, snapshot: Snapshot) -> dict[str, Any]:
     for instance in snapshot.instances.values():
         by_node.setdefault(instance.primary_node, []).append(instance)
     return {
-        node.name: _node(snapshot, node) | _node_live(
+        node.name: _node(
+            snapshot, node, available=ctx.chosen is None or node.uuid in ctx.chosen,
+        ) | _node_live(
             ctx, node, live.get(node.uuid), by_node.get(node.uuid, ()))
         for node in snapshot.nodes.values()}
 
 
-def _node(snapshot: Snapshot, node: Node) -> dict[str, Any]:
+def _node(snapshot: Snapshot, node: Node, *, available: bool) -> dict[str, Any]:
     group = snapshot.groups[node.group]
     return {
         "tags": list(node.tags), "primary_ip": node.primary_ip,
-        "secondary_ip": node.secondary_ip or node.primary_ip, "offline": node.offline,
+        "secondary_ip": node.secondary_ip or node.primary_ip,
+        "offline": node.offline or not available,
         "drained": node.drained, "master_candidate": node.master_candidate, "group": node.group,
         "master_capable": node.master_capable, "vm_capable": node.vm_capable,
         "ndparams": filled_ndparams(snapshot.cluster, group, node),
@@ -166,16 +168,48 @@ def _space(live: NodeLive, templates: Sequence[str]) -> tuple[int, int]:
     return 0, 0
 
 
-def _instance(snapshot: Snapshot, instance: Instance) -> dict[str, Any]:
-    cluster = snapshot.cluster
+class InstanceDocuments:
+    """The instances' part of the document, each made once per change of what it is made of.
+
+    An unchanged instance has the very same dict in the next document, so that an allocator can
+    know by identity what it has read before. Documents are read-only.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+
+    def all(self, snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+        """The documents by instance name."""
+        gone = self._known.keys() - snapshot.instances.keys()
+        for uuid in gone:
+            self._known.pop(uuid, None)
+        return {instance.name: self._one(snapshot, instance)
+                for instance in snapshot.instances.values()}
+
+    def _one(self, snapshot: Snapshot, instance: Instance) -> dict[str, Any]:
+        disks = snapshot.disks_of(instance)
+        nodes = tuple(snapshot.nodes[uuid].name
+                      for uuid in (instance.primary_node, *instance.secondary_nodes))
+        made_of = (instance, snapshot.cluster, disks, nodes)
+        known = self._known.get(instance.uuid)
+        # Snapshots share the objects that did not change.
+        if known is not None and all(a is b for a, b in zip(known[0][:2], made_of[:2], strict=True)
+                                     ) and known[0][2:] == made_of[2:]:
+            return known[1]
+        document = _instance(snapshot.cluster, instance, disks, nodes)
+        self._known[instance.uuid] = (made_of, document)
+        return document
+
+
+def _instance(
+    cluster: Cluster, instance: Instance, disks: Sequence[Disk], nodes: Sequence[str]
+) -> dict[str, Any]:
     beparams = filled_beparams(cluster, instance)
-    disks = snapshot.disks_of(instance)
-    nodes = (instance.primary_node, *instance.secondary_nodes)
     return {
         "tags": list(instance.tags), "admin_state": instance.admin_state,
         "vcpus": beparams["vcpus"], "memory": beparams["maxmem"],
         "spindle_use": beparams["spindle_use"], "os": instance.os,
-        "nodes": [snapshot.nodes[uuid].name for uuid in nodes],
+        "nodes": list(nodes),
         "nics": [nic_document({"mac": nic.mac, "ip": nic.ip,
                                **filled_nicparams(cluster, nic)})
                  for nic in instance.nics],

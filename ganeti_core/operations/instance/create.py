@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.config.reservations import Room
 from ganeti_core.config.store import Put
 from ganeti_core.errors import (
     ECODE_ENVIRON,
@@ -30,8 +29,12 @@ from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.disks import check_template, open_disks, remove_calls
 from ganeti_core.operations.instance.hardware import check_policy, disk_requests
 from ganeti_core.operations.instance.nics import check_conflicts, connected_nic, new_nics
+from ganeti_core.operations.instance.place import (
+    candidates,
+    choose_place,
+    until_there_is_room,
+)
 from ganeti_core.operations.parameters import check_memory_bounds, checked_beparams
-from ganeti_core.operations.placement import choose_nodes, default_allocator, nic_document
 from ganeti_core.operations.specs import disk_spec_of, installing, node_ref, with_disks
 from ganeti_core.operations.tags import with_tags
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
 
 _NOT_BUILT = {
     "forthcoming": False, "commit": False, "instance_communication": False,
-    "opportunistic_locking": False, "src_node": None, "src_path": None,
+    "src_node": None, "src_path": None,
 }
 
 
@@ -77,7 +80,8 @@ class Create(Operation[InstanceCreate, CreatePlan]):
 
     def locks(self, op: InstanceCreate, snapshot: Snapshot) -> LockRequest:
         # No node is locked: the chosen room is set aside, and the commit checks again.
-        return request(op, Want(Level.INSTANCE, op.instance_name))
+        return replace(request(op, Want(Level.INSTANCE, op.instance_name)),
+                       any_of=candidates(op, snapshot))
 
     def plan(self, op: InstanceCreate, ctx: OpContext) -> CreatePlan:
         _check_built(op)
@@ -88,13 +92,18 @@ class Create(Operation[InstanceCreate, CreatePlan]):
         no_disks = "no_disks" in ctx.host.describe(DISK_TEMPLATES, template).capabilities
         requests = disk_requests(name, op.disks, no_disks=no_disks)
         draft = self._draft(op, ctx, (name, hypervisor, template))
-        nodes = _nodes(op, ctx, draft, requests)
-        draft = _connected(op, ctx, draft, nodes[0])
-        _check_policy(op, ctx, draft, requests, nodes[0])
-        instance, disks = _layout(ctx, draft, requests, nodes)
-        plan = CreatePlan(instance, disks, nodes, bool(op.os_type) and not op.no_install, op.start)
-        _check_nodes(op, ctx, plan)
-        return plan
+
+        def attempt() -> CreatePlan:
+            nodes = choose_place(op, ctx, draft, requests)
+            connected = _connected(op, ctx, draft, nodes[0])
+            _check_policy(op, ctx, connected, requests, nodes[0])
+            instance, disks = _layout(ctx, connected, requests, nodes)
+            install = bool(op.os_type) and not op.no_install
+            plan = CreatePlan(instance, disks, nodes, install, op.start)
+            _check_nodes(op, ctx, plan)
+            return plan
+
+        return attempt() if op.pnode else until_there_is_room(op, ctx, attempt)
 
     def _draft(
         self, op: InstanceCreate, ctx: OpContext, kinds: tuple[str, str, str]
@@ -208,57 +217,11 @@ def _texts(params: dict[str, Any]) -> dict[str, str]:
     return {str(key): str(value) for key, value in params.items()}
 
 
-def _nodes(
-    op: InstanceCreate, ctx: OpContext, draft: Instance, requests: Sequence[DiskRequest]
-) -> tuple[Node, ...]:
-    """The nodes that were asked for, or that the allocator chooses; their room is set aside."""
-    if op.pnode and op.iallocator:
-        raise OpPrereqError("Do not specify both, iallocator and node", ECODE_INVAL)
-    needed = 2 if "mirrored" in ctx.host.describe(
-        DISK_TEMPLATES, draft.disk_template).capabilities else 1
-    if op.pnode:
-        names = [op.pnode, *([op.snode] if op.snode else [])]
-        if len(names) != needed:
-            raise OpPrereqError(f"Disk template {draft.disk_template} needs {needed} node(s), "
-                                f"{len(names)} given", ECODE_INVAL)
-    else:
-        allocator = default_allocator(ctx, op.iallocator)
-        names = choose_nodes(ctx, allocator, _allocation(op, ctx, draft, requests, needed))
-        ctx.info(f"Selected nodes for instance {draft.name} via iallocator {allocator}: "
-                 f"{', '.join(names)}")
-    nodes = tuple(ctx.snapshot.node(name) for name in names)
-    beparams = filled_beparams(ctx.snapshot.cluster, draft)
-    disk = sum(asked.size for asked in requests)
-    ctx.services.reservations.hold_room(
-        nodes[0].uuid, Room(beparams["maxmem"], disk), ctx.owner)
-    return nodes
-
-
 def _connected(op: InstanceCreate, ctx: OpContext, draft: Instance, node: Node) -> Instance:
     """The instance with cards as its node's group connects them to networks."""
     if op.conflicts_check:
         check_conflicts(ctx, draft.nics, node)
     return replace(draft, nics=tuple(connected_nic(ctx, nic, node) for nic in draft.nics))
-
-
-def _allocation(
-    op: InstanceCreate, ctx: OpContext, draft: Instance, requests: Sequence[DiskRequest],
-    needed: int,
-) -> dict[str, Any]:
-    """The request of the allocator's protocol."""
-    beparams = filled_beparams(ctx.snapshot.cluster, draft)
-    asked: dict[str, Any] = {
-        "type": "allocate", "name": draft.name, "memory": beparams["maxmem"],
-        "vcpus": beparams["vcpus"], "spindle_use": beparams["spindle_use"],
-        "disks": [{"size": r.size, "mode": r.mode, "spindles": r.spindles} for r in requests],
-        "disk_space_total": sum(r.size for r in requests), "disk_template": draft.disk_template,
-        "nics": [nic_document({"mac": nic.mac, "ip": nic.ip, **nic.nicparams})
-                 for nic in draft.nics],
-        "os": draft.os, "hypervisor": draft.hypervisor, "tags": list(draft.tags),
-        "required_nodes": needed}
-    if op.group_name:
-        asked["group_name"] = ctx.snapshot.group(op.group_name).name
-    return asked
 
 
 def _check_policy(
