@@ -27,6 +27,7 @@ from ganeti_core.luxi.methods import Master
 from ganeti_core.luxi.server import LuxiServer
 from ganeti_core.node.world import Place, World
 from ganeti_core.operations.context import Services
+from ganeti_core.operations.placement import InstanceDocuments
 from ganeti_core.operations.settings import settings_of
 from ganeti_core.paths import Paths
 from ganeti_core.plugins import Events, PluginHost
@@ -106,7 +107,8 @@ class MasterDaemon:
             submit_jobs=self.engine.submit_from_thread, debts_of=debts.of,
             pay_debts=lambda node: debts.pay(node, self.nodes), all_debts=debts.all,
             remember_debts=debts.remember, touched=self.live.touched, locks=self.locks.describe,
-            settings=settings_of, live=self.live, hook_context=hook_context, paths=paths)
+            settings=settings_of, live=self.live, hook_context=hook_context,
+            instance_documents=InstanceDocuments(), paths=paths)
 
     def _fence(self, reason: str) -> None:
         """A newer master was seen: change nothing any more, and end."""
