@@ -98,6 +98,8 @@ class InstanceCreate(OpCode):
     instance_communication: bool = False
     helper_startup_timeout: int | None = None
     helper_shutdown_timeout: int | None = None
+    explain: bool | None = None
+    """Tell in the job's log how the allocator sees every node; not a parameter of the peer."""
 
 
 @dataclass(frozen=True, kw_only=True)

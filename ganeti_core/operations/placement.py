@@ -65,6 +65,19 @@ def ask_allocator(ctx: OpContext, allocator: str, request: dict[str, Any]) -> di
     return driver.solve(ctx=ctx.services.hook_context("iallocators", allocator), request=document)
 
 
+def explain_choice(ctx: OpContext, allocator: str, request: dict[str, Any]) -> None:
+    """Tell the job's owner how an allocator sees every node.
+
+    :raises NotSupported: the allocator cannot explain
+    """
+    driver = ctx.host.driver(IALLOCATORS, allocator)
+    document = cluster_document(ctx) | {"request": request}
+    answer = driver.explain(
+        ctx=ctx.services.hook_context("iallocators", allocator), request=document)
+    for line in str(answer.get("text", "")).splitlines():
+        ctx.feedback(line)
+
+
 def default_allocator(ctx: OpContext, asked: str | None) -> str:
     """:raises OpPrereqError: none was asked for and the cluster has no default (`ECODE_INVAL`)"""
     name = asked if asked not in (None, ".") else ctx.snapshot.cluster.default_iallocator

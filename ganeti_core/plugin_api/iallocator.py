@@ -35,7 +35,10 @@ class IallocatorSpec:
     @hookspec(firstresult=True)
     @where("master", timeout=300.0)
     def explain(self, ctx: HookContext, request: dict[str, Any]) -> dict[str, Any]:
-        """Say for every node (or pair) why it was not chosen, or its score and what made it."""
+        """Say for every node (or pair) why it was not chosen, or its score and what made it.
+
+        The answer's ``text`` is for people, lines apart; the rest is the allocator's own form.
+        """
         raise NotImplementedError
 
 

@@ -34,3 +34,13 @@ class HailAllocator:
             return answer(request, options)
         except PlacementError as exc:
             raise OpExecError(f"hail: {exc}") from exc
+
+    @hookimpl
+    def explain(self, ctx: HookContext, request: dict[str, Any]) -> dict[str, Any]:
+        from .explain import as_text, explain
+
+        try:
+            explanation = explain(request)
+            return explanation | {"text": as_text(explanation)}
+        except PlacementError as exc:
+            raise OpExecError(f"hail: {exc}") from exc

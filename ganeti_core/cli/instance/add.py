@@ -19,6 +19,8 @@ from ganeti_core.cli.waiting import submit
 if TYPE_CHECKING:
     from ganeti_core.cli.session import Session
 
+EXPLAIN = opt.flag("--explain", dest="explain",
+                   help="Only tell how the allocator sees every node; change nothing")
 SAME_NAME = (
     "disk_template", "conflicts_check", "ip_check", "name_check", "wait_for_sync",
     "file_storage_dir", "file_driver", "iallocator", "osparams", "osparams_private",
@@ -36,6 +38,8 @@ def _add(session: Session, arguments: list[str]) -> int:
     fields = {name: session.option(name) for name in SAME_NAME}
     # Only on demand: a core without these features refuses them.
     fields |= {name: True for name in ("forthcoming", "commit") if session.option(name)}
+    if options.explain:
+        fields |= {"explain": True, "dry_run": True}
     submit(session, session.opcode(
         "OP_INSTANCE_CREATE",
         instance_name=arguments[0],
@@ -58,5 +62,5 @@ COMMANDS = {
     "add": Command(
         _add, "[...] -t disk-type -n node[:secondary-node] -o os-type <instance-name>", 1, 1,
         (*CREATION_OPTIONS, DISK_TEMPLATE, *PLACEMENT, *OS_SECRET, *opt.SUBMITTING, opt.DRY_RUN,
-         opt.PRIORITY)),
+         EXPLAIN, opt.PRIORITY)),
 }

@@ -12,7 +12,12 @@ from ganeti_core.config.reservations import Room
 from ganeti_core.errors import ECODE_INVAL, ECODE_NORES, ECODE_TEMP_NORES, OpPrereqError
 from ganeti_core.locking import AnyOf, Level
 from ganeti_core.model.params import filled_beparams
-from ganeti_core.operations.placement import choose_nodes, default_allocator, nic_document
+from ganeti_core.operations.placement import (
+    choose_nodes,
+    default_allocator,
+    explain_choice,
+    nic_document,
+)
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 
 if TYPE_CHECKING:
@@ -84,8 +89,11 @@ def choose_place(
         allocator = default_allocator(ctx, op.iallocator)
         # One at a time, for two that choose at once choose the same; but not behind an allocator
         # that hangs.
+        asked = _allocation(op, ctx, draft, requests, needed)
+        if op.explain:
+            explain_choice(ctx, allocator, asked)
         with ctx.services.reservations.turn():
-            names = choose_nodes(ctx, allocator, _allocation(op, ctx, draft, requests, needed))
+            names = choose_nodes(ctx, allocator, asked)
             nodes = _held(ctx, draft, requests, names)
         ctx.info(f"Selected nodes for instance {draft.name} via iallocator {allocator}: "
                  f"{', '.join(names)}")
