@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from .errors import PlacementError, RequestFailed
+from .errors import RequestFailed
 from .formats.ialloc import (
     Allocate,
     AllocateSecondary,
-    ChangeGroup,
     Evacuate,
     NewInstance,
     Relocate,
@@ -21,6 +20,7 @@ from .formats.ialloc import (
 )
 from .model.build import BuildOptions, build, demand_of
 from .model.cluster import Cluster
+from .model.score import Scorer
 from .records import Description, Instance
 from .search.allocate import (
     Allocation,
@@ -30,11 +30,10 @@ from .search.allocate import (
     nodes_of,
 )
 from .search.evacuate import Evacuated, change_group, evacuate, relocate
-from .search.outcome import choose, describe
+from .search.opcodes import job
+from .search.outcome import Place, choose, describe
 from .search.placement import on_pairs
 from .search.redundancy import AfterPlacing
-from .model.score import Scorer
-from .search.opcodes import job
 
 Answer = dict[str, Any]
 """The members `success`, `info` and `result`."""
@@ -161,8 +160,7 @@ def _allocate_one(cluster: Cluster, request: Allocate, rules: AllocationRules) -
 
 
 def _put(cluster: Cluster, instance: int, found: Allocation) -> None:
-    place = found.place
-    assert place is not None
+    place = cast("Place", found.place)
     score = 0.0
     if place.secondary >= 0:
         score = float(cluster.shared_locations(place.primary, place.secondary))

@@ -11,11 +11,9 @@ from .engine import EngineOptions, prepare, rules_for
 from .errors import RequestFailed
 from .formats.ialloc import (
     Allocate,
-    AllocateSecondary,
     ChangeGroup,
     Evacuate,
     NewInstance,
-    Relocate,
     Request,
     parse_document,
 )
@@ -62,7 +60,6 @@ def _instances(cluster: Cluster, request: Request, options: EngineOptions) -> li
         ]
     if isinstance(request, Evacuate | ChangeGroup):
         return [_moves(cluster, instance, options) for instance in request.instances]
-    assert isinstance(request, Relocate | AllocateSecondary)
     return [_moves(cluster, request.instance, options)]
 
 
@@ -139,9 +136,7 @@ def _moves(cluster: Cluster, instance: int, options: EngineOptions) -> Explanati
         kinds = (Kind.FAILOVER_TO,)
     moves = []
     for kind in kinds:
-        tried = try_targets(
-            cluster, instance, kind, others, soft=options.rules.soft, nodes=nodes
-        )
+        tried = try_targets(cluster, instance, kind, others, nodes, soft=options.rules.soft)
         for node, code, score in zip(others, tried.failure, tried.score, strict=True):
             name = cluster.description.nodes[int(node)].name
             verdict = _verdict(int(code), float(score))

@@ -61,8 +61,8 @@ def show_float(value: float) -> str:
         return "Infinity" if value > 0 else "-Infinity"
     if value == 0:
         return "-0.0" if math.copysign(1, value) < 0 else "0.0"
-    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
-    assert isinstance(exponent, int)
+    sign, digits, shift = Decimal(repr(value)).normalize().as_tuple()
+    exponent = int(shift)
     text = "".join(map(str, digits))
     point = len(text) + exponent
     prefix = "-" if sign else ""

@@ -13,6 +13,7 @@ Json = Any
 """A parsed JSON value: looked at only through the readers below."""
 
 T = TypeVar("T")
+D = TypeVar("D")
 Reader = Callable[[Json], T]
 """Turns a value into what is wanted, or raises `LoadError` without saying where."""
 
@@ -128,7 +129,7 @@ class Fields:
             )
         return self._read(key, reader)
 
-    def maybe(self, key: str, reader: Reader[T], default: T) -> T:
+    def maybe(self, key: str, reader: Reader[T], default: D) -> T | D:
         """A member that may be missing or null.
 
         :raises LoadError: it is of another type.

@@ -95,7 +95,7 @@ class Batch:
     def _product(self, left: Floats, right: Floats) -> Floats:
         """Sums over the last axis of products of rows of instances and of nodes."""
         if self.grid and right.shape[0] == 1:
-            return left[:, 0] @ right[0].T
+            return np.asarray(left[:, 0] @ right[0].T)
         return np.asarray((left * right).sum(axis=-1))
 
     def marks_on(self, nodes: Ints, location_score: Floats | float) -> Marks:

@@ -114,7 +114,7 @@ def expand(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """
     found = {name: match_name(names, name) for name in wanted}
     if bad := [name for name in wanted if found[name] is None]:
-        from ..formats.haskell import show_list  # noqa: PLC0415 - only for the message
+        from ..formats.haskell import show_list
 
         raise LoadError(f"Unknown instance(s): {show_list(bad)}")
     return [match for match in found.values() if match is not None]

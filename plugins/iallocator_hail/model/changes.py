@@ -246,7 +246,7 @@ def add_secondary(
     _refresh(site, view, out, demand)
     soft = _softener(how.forced)
     storage = (out.free_disk, out.free_spindles, out.spindles)
-    checks = _secondary_disk_checks(site, storage, demand, soft, how.keeps_disk)
+    checks = _secondary_disk_checks(site, storage, soft, how.keeps_disk)
     if soft is None:
         return out, [(Failure.DISK, ~demand.drbd), *_real_only(site, demand, checks)]
     short = (demand.counted >= view.free_mem) & soft
@@ -255,7 +255,7 @@ def add_secondary(
     checks = [(Failure.DISK, ~demand.drbd), *_real_only(site, demand, checks)]
     if site.any_forthcoming:
         storage = (out.disk_forth, out.free_spindles_forth, out.spindles_forth)
-        more = _secondary_disk_checks(site, storage, demand, soft, how.keeps_disk)
+        more = _secondary_disk_checks(site, storage, soft, how.keeps_disk)
         checks += [(failure, condition & soft) for failure, condition in more]
     checks.append((Failure.MEM, (demand.counted >= view.mem_forth) & soft))
     return out, checks
@@ -264,7 +264,6 @@ def add_secondary(
 def _secondary_disk_checks(
     site: Site,
     storage: tuple[Floats, Floats, Floats],
-    demand: Demand,
     soft: Bools | bool | None,
     keeps_disk: Bools | bool,
 ) -> list[Check]:

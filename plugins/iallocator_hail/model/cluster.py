@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -98,8 +99,9 @@ class Cluster:
     def site_of(self, nodes: Index) -> Site:
         """The properties of some nodes."""
         site = self.site
-        rows = (getattr(site, name)[nodes] for name in SITE_FIELDS)
-        return Site(*rows, site.any_exclusive, site.any_forthcoming)
+        rows: list[Any] = [getattr(site, name)[nodes] for name in SITE_FIELDS]
+        rows += [site.any_exclusive, site.any_forthcoming]
+        return Site(*rows)
 
     def demand_of(self, instances: Index) -> Demand:
         """The demand of some instances."""

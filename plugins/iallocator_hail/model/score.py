@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from .arrays import Floats, Ints, Site, View
+from .arrays import VIEW_FIELDS, Floats, Ints, Site, View
 from .cluster import Cluster
 
 COMPONENTS: Final = (
@@ -66,10 +66,10 @@ SPREADS: Final[tuple[tuple[int, Column], ...]] = (
     (1, free_disk_share),
     (3, lambda site, view: view.reserved / site.total_mem),
     (6, lambda site, view: view.cpus / site.total_cpus / site.speed),
-    (7, lambda site, view: view.load_cpu),
-    (8, lambda site, view: view.load_mem),
-    (9, lambda site, view: view.load_disk),
-    (10, lambda site, view: view.load_net),
+    (7, lambda _, view: view.load_cpu),
+    (8, lambda _, view: view.load_mem),
+    (9, lambda _, view: view.load_disk),
+    (10, lambda _, view: view.load_net),
     (12, lambda site, view: view.spindles / site.max_spindles),
     (13, lambda site, view: view.mem_forth / site.total_mem),
     (14, _free_disk_share_forth),
@@ -82,11 +82,11 @@ RESERVED_ROW: Final = 2
 """Row of `SPREADS` whose sum is the component `reserved_mem_rtotal`."""
 
 COUNTS: Final[tuple[tuple[int, Column, bool], ...]] = (
-    (2, lambda site, view: (view.primaries + view.secondaries) * view.failing, False),
-    (4, lambda site, view: view.primaries + view.secondaries, True),
-    (5, lambda site, view: view.primaries, True),
-    (11, lambda site, view: view.clashes, False),
-    (17, lambda site, view: view.location, False),
+    (2, lambda _, view: (view.primaries + view.secondaries) * view.failing, False),
+    (4, lambda _, view: view.primaries + view.secondaries, True),
+    (5, lambda _, view: view.primaries, True),
+    (11, lambda _, view: view.clashes, False),
+    (17, lambda _, view: view.location, False),
 )
 """Components that are sums of whole numbers, and whether of offline nodes."""
 
@@ -217,7 +217,8 @@ def _part(view: View, part: slice) -> View:
         array = np.asarray(values)
         return array[part] if array.ndim and array.shape[0] > 1 else array
 
-    return View(*(cut(getattr(view, name)) for name in View.__slots__))
+    rows: list[Any] = [cut(getattr(view, name)) for name in VIEW_FIELDS]
+    return View(*rows)
 
 
 def optimal_score(cluster: Cluster, nodes: Ints) -> float:

@@ -129,7 +129,7 @@ def allocate(
     if group_name is not None:
         group = find_group_or_fail(cluster, group_name)
         return allocate_in_group(cluster, instance, required, group, rules)
-    groups = [group for group in range(len(cluster.description.groups))]
+    groups = list(range(len(cluster.description.groups)))
     return best_group(cluster, instance, required, groups, rules)
 
 
@@ -203,8 +203,8 @@ def best_group(
         raise RequestFailed(", ".join(texts))
     name = cluster.description.groups[chosen.group].name
     text = ", ".join([f"Selected group: {name}", *texts])
-    assert chosen.found is not None
-    return Allocation(chosen.found.best, text, chosen.group, trials)
+    best = None if chosen.found is None else chosen.found.best
+    return Allocation(best, text, chosen.group, trials)
 
 
 def _try_group(
@@ -227,6 +227,6 @@ def _chosen(cluster: Cluster, trials: Sequence[GroupTrial]) -> GroupTrial | None
         if trial.found is None or trial.found.best is None or policy == "unallocable":
             continue
         key = (ALLOC_POLICIES.index(policy), trial.found.best.score)
-        if best is None or key <= best_key:  # type: ignore[operator]  # one form of score
+        if best is None or key <= best_key:
             best, best_key = trial, key
     return best

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class Balancer:
         balanced = np.array([item.auto_balance for item in cluster.instances], dtype=np.bool_)
         count = len(cluster.instances)
         chosen = cluster.movable[:count] & balanced & inside[cluster.primary[:count]]
-        return np.flatnonzero(chosen)
+        return np.flatnonzero(chosen).astype(np.int64)
 
     def _now(self) -> Ints:
         """Instances that may be moved in this step."""
@@ -100,7 +100,7 @@ class Balancer:
         cluster, chosen = self.cluster, self.candidates
         offline = np.append(cluster.site.offline, False)
         second = np.where(cluster.demand.drbd[chosen], cluster.secondary[chosen], -1)
-        return chosen[offline[cluster.primary[chosen]] | offline[second]]
+        return np.asarray(chosen[offline[cluster.primary[chosen]] | offline[second]])
 
     def run(self, limit: int = -1) -> Iterator[Move]:
         """Make moves until none is worth it, or so many are made (-1: no limit)."""
@@ -186,9 +186,8 @@ class Balancer:
                 yield rows, kind, np.where(allowed, self._estimate(batch, outcome), np.inf)
 
     def _estimate(self, batch: Batch, outcome: Outcome) -> Floats:
-        assert self.estimator is not None
         values = map_values(batch, self.scorer, outcome.primary)
-        return self.estimator.scores(outcome.changes, values)
+        return cast("Estimator", self.estimator).scores(outcome.changes, values)
 
     def _groups(self, instances: Ints) -> Iterator[tuple[Ints, list[Kind]]]:
         """Rows of instances that may make the same kinds of moves."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -20,8 +21,8 @@ from ..model.cluster import Cluster
 from ..model.score import Scorer
 from ..records import FREELY_MOVABLE
 from .moves import Kind
-from .play import Play, Tables, can_play
 from .placement import on_single
+from .play import Play, Tables, can_play
 from .policy import violation
 from .single import move_checked, try_targets
 
@@ -90,16 +91,16 @@ class Capacity:
         """Where instances from a node may go."""
         group = self.cluster.figures.group
         others = self.nodes[group[self.nodes] == group[node]]
-        return others[others != node]
+        return np.asarray(others[others != node])
 
     def _decide(self, node: int, rest: list[int]) -> bool | None:
         """Whether these instances find places whatever the order, or surely do not."""
         cluster, others = self.cluster, self.others(node)
-        assert self.sums is not None
         if not len(others):
             return False
+        sums = cast("FailoverSums", self.sums)
         demand = cluster.demand_of(np.array(rest))
-        room = cluster.state.free_mem[others] - self.sums.memory[others, node]
+        room = cluster.state.free_mem[others] - sums.memory[others, node]
         room = np.maximum(0.0, room)
         sizes = np.unique(demand.running)
         if room.sum() <= demand.running.sum() or _too_many(room, sizes, demand.running):
@@ -128,9 +129,8 @@ class Capacity:
         return self._play_fast(node) if self.tables is not None else self._play_fully(node)
 
     def _play_fast(self, node: int) -> bool:
-        assert self.tables is not None
         mirrored, shared, rest = self._sorted(node)
-        play = Play(self.tables, node)
+        play = Play(cast("Tables", self.tables), node)
         play.fail_over(mirrored)
         others = self.others(node)
         group = np.sort(np.append(others, node))
@@ -147,9 +147,7 @@ class Capacity:
         others = self.others(node)
         group = self.nodes[cluster.figures.group[self.nodes] == cluster.figures.group[node]]
         for instance in shared:
-            tried = try_targets(
-                cluster, instance, Kind.FAILOVER_TO, others, soft=True, nodes=group
-            )
+            tried = try_targets(cluster, instance, Kind.FAILOVER_TO, others, group, soft=True)
             if tried.best is None:
                 return False
             move_checked(cluster, instance, Kind.FAILOVER_TO, tried.best, soft=True)
@@ -250,4 +248,4 @@ class FailoverSums:
         if not len(checked):
             return np.zeros(len(self.memory))
         used = self.count[:, checked] > 0
-        return np.where(used, self.memory[:, checked], -np.inf).max(axis=1)
+        return np.asarray(np.where(used, self.memory[:, checked], -np.inf).max(axis=1))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from ..errors import RequestFailed
 from ..formats.ialloc import ChangeGroup, Evacuate, Relocate
-from ..model.arrays import Ints
+from ..model.arrays import Bools, Ints
 from ..model.changes import Failure
 from ..model.cluster import Cluster
 from ..model.score import Scorer
@@ -44,7 +45,7 @@ def evacuate(cluster: Cluster, request: Evacuate, *, soft: bool) -> Evacuated:
     return result
 
 
-def _excluded(cluster: Cluster, request: Evacuate) -> np.ndarray:  # type: ignore[type-arg]
+def _excluded(cluster: Cluster, request: Evacuate) -> Bools:
     """A mask of the nodes that may not receive anything."""
     gone = cluster.site.offline.copy()
     for instance in request.instances:
@@ -107,7 +108,7 @@ def _mirrored(
 def _to_best(
     cluster: Cluster, instance: int, kind: Kind, usable: Ints, nodes: Ints, *, soft: bool
 ) -> Step:
-    tried = try_targets(cluster, instance, kind, usable, soft=soft, nodes=nodes)
+    tried = try_targets(cluster, instance, kind, usable, nodes, soft=soft)
     best = tried.best
     if best is None:
         raise RequestFailed(f"Can't find any good node: {_told(cluster, tried)}")
@@ -142,9 +143,7 @@ def _both_sides(
             problem = failed
             continue
         scorer = Scorer(trial, nodes)
-        tried = try_targets(
-            trial, instance, Kind.REPLACE_SECONDARY, seconds, soft=soft, scorer=scorer
-        )
+        tried = try_targets(trial, instance, Kind.REPLACE_SECONDARY, seconds, scorer, soft=soft)
         if tried.failure[-1]:
             label = Failure(int(tried.failure[-1])).label
             problem = f"Allocation failed: Changing secondary to final secondary: {label}"
@@ -240,7 +239,6 @@ def _in_best_group(
     required = 2 if cluster.instances[instance].template == "drbd" else 1
     trial = cluster.copy()
     twin = trial.add_twin(instance)
-    group = best_group(trial, twin, required, groups, rules).group
-    assert group is not None
+    group = cast("int", best_group(trial, twin, required, groups, rules).group)
     nodes = nodes_of(cluster, group)
-    return nodes[~cluster.site.offline[nodes]]
+    return np.asarray(nodes[~cluster.site.offline[nodes]])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..formats.haskell import fixed
+from ..model.arrays import Floats
 from ..model.changes import Failure
 from .placement import Candidates
 
@@ -67,17 +68,17 @@ def choose(candidates: Candidates, good: Good | None) -> Found:
             nodes = candidates.nodes(number * width + column)
             if good(*nodes):
                 successes += fitting - dropped
-                if best is None or row[column] <= best.score:  # type: ignore[operator]  # plain here
+                if best is None or row[column] <= best.score:
                     best = Place(*nodes, float(row[column]))
                 break
             failures[Failure.N1] += 1
     return Found(best, successes, failures, candidates)
 
 
-def _ascending(row: np.ndarray, count: int) -> Sequence[int]:  # type: ignore[type-arg]
+def _ascending(row: Floats, count: int) -> list[int]:
     """Places in ascending order of score, later ones first among equals."""
     order = np.argsort(row[::-1], kind="stable")[:count]
-    return (len(row) - 1 - order).tolist()
+    return [len(row) - 1 - int(place) for place in order]
 
 
 def _lowest(candidates: Candidates, failures: list[int]) -> Found:

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ..model.arrays import Floats, Ints, View
+from ..model.arrays import Bools, Floats, Ints, View
 from ..model.changes import Failure, Secondary, add_primary, add_secondary, first_failure
 from ..model.cluster import Cluster
 from ..model.score import COMPONENTS, COUNTS, SPREADS, Changed, Scorer
@@ -39,7 +39,7 @@ class Candidates:
     def failures(self) -> list[int]:
         """How often each failure occurred, by its code (place 0 is unused)."""
         codes = self.failure[self.failure > 0]
-        return np.bincount(codes, minlength=len(Failure) + 1).tolist()
+        return list(map(int, np.bincount(codes, minlength=len(Failure) + 1)))
 
     @property
     def successes(self) -> int:
@@ -105,7 +105,8 @@ def _map_values(
     carried = cluster.labels.exclusion[instance]
     more = np.maximum(0.0, counts + carried - 1.0) - np.maximum(0.0, counts - 1.0)
     online = scorer.place[nodes] >= 0
-    return scorer.map_value() + (cluster.labels.location[nodes] @ more.sum(axis=1)) * online
+    gained = (cluster.labels.location[nodes] @ more.sum(axis=1)) * online
+    return np.asarray(scorer.map_value() + gained)
 
 
 def on_pairs(
@@ -191,7 +192,7 @@ class PairScores:
         return np.asarray(~online if of_offline else online, dtype=np.float64)
 
     def _update(
-        self, total: Floats, variance: Floats, old: Floats, new: Floats, online: Floats
+        self, total: Floats, variance: Floats, old: Floats, new: Floats, online: Bools
     ) -> tuple[Floats, Floats]:
         size = self.size
         moved = new - old
@@ -232,7 +233,7 @@ class PairScores:
     def _shared(self, primaries: Ints, secondaries: Ints) -> Floats:
         """Location tags that both nodes of a pair have; they count on an online primary."""
         counted = self._matters(primaries, False) * self.cluster.demand.one[self.instance]
-        return self.cluster.shared_locations(primaries, secondaries) * counted
+        return np.asarray(self.cluster.shared_locations(primaries, secondaries) * counted)
 
 
 def score_pairs(

@@ -147,7 +147,7 @@ class Play:
 
     def _fits(self, instance: int, targets: Ints) -> Bools:
         demand, site = self.cluster.demand, self.cluster.site
-        fits = self.free_mem[targets] - demand.running[instance] > 0
+        fits: Bools = self.free_mem[targets] - demand.running[instance] > 0
         if not demand.local[instance]:
             return fits
         fits &= self.free_disk[targets] - demand.disk[instance] > 0

@@ -6,11 +6,13 @@ what a new instance changes is known from the state without it.
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from ..model.arrays import Bools, Floats, Ints
 from ..model.cluster import Cluster
-from .capacity import Capacity, CapacityRules, nodes_to_check
+from .capacity import Capacity, CapacityRules, FailoverSums, nodes_to_check
 
 
 class AfterPlacing:
@@ -29,8 +31,11 @@ class AfterPlacing:
         self.hopeless = self._hopeless()
         self.easy = not self.hopeless and self._easy()
         if self.easy:
-            assert self.base.sums is not None
-            self.arrival = self.base.sums.worst_arrival(self.checked)
+            self.arrival = self._sums.worst_arrival(self.checked)
+
+    @property
+    def _sums(self) -> FailoverSums:
+        return cast("FailoverSums", self.base.sums)
 
     def _hopeless(self) -> bool:
         """Whether some node cannot fail over even without the instance."""
@@ -60,8 +65,7 @@ class AfterPlacing:
 
     def _two_places(self, node: int, rest: list[int], others: Ints, more: Floats) -> bool:
         """Whether two nodes could take all (the instance may fill one), or one twice over."""
-        cluster, sums = self.cluster, self.base.sums
-        assert sums is not None
+        cluster, sums = self.cluster, self._sums
         demand = cluster.demand_of(np.array(rest))
         own = cluster.demand_of(self.instance)
         room = cluster.state.free_mem[others] - sums.memory[others, node] - demand.running.sum()
@@ -89,8 +93,7 @@ class AfterPlacing:
             return False
         if secondary < 0 or not self.is_checked[primary]:
             return True
-        sums = self.base.sums
-        assert sums is not None
+        sums = self._sums
         coming = sums.memory[secondary, primary] + memory
         return bool(state.free_mem[secondary] - coming > 0)
 

@@ -8,7 +8,7 @@ clusters only the instances that promise most are looked at again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -67,16 +67,16 @@ class Remembered:
         return self.candidates, lowest
 
     def _look(self, rows: Ints, score: float) -> None:
-        assert self.gains is not None
-        self.gains[rows] = score - self.sweep(self.candidates[rows], None)
+        gains = cast("Floats", self.gains)
+        gains[rows] = score - self.sweep(self.candidates[rows], None)
         self.scores[rows] = score
         self.fresh[rows] = True
 
     def _promising(self, score: float) -> Ints:
         """Rows not looked at in this step that may beat the ones that were."""
-        assert self.gains is not None
-        best = np.max(self.gains[self.fresh], initial=0.0)
-        hidden = np.where(self.fresh, -np.inf, self.gains * self.scores / score)
+        gains = cast("Floats", self.gains)
+        best = np.max(gains[self.fresh], initial=0.0)
+        hidden = np.where(self.fresh, -np.inf, gains * self.scores / score)
         count = min(_AT_ONCE, len(hidden))
         top = np.argpartition(hidden, len(hidden) - count)[-count:] if count else np.zeros(0, int)
         return np.asarray(top[hidden[top] > best * _AGAIN], dtype=np.int64)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import PlacementError
-from ..model.arrays import SITE_FIELDS, VIEW_FIELDS, Site
+from ..model.arrays import SITE_FIELDS, VIEW_FIELDS
 from ..model.changes import (
     NO_MARKS,
     Secondary,
@@ -200,11 +200,7 @@ def _confuse(cluster: Cluster, instance: int, primary: int, old: int) -> None:
     choices depend on it.
     """
     demand = cluster.demand_of(instance)
-    site = Site(
-        *(getattr(cluster.site, name).copy() for name in SITE_FIELDS),
-        cluster.site.any_exclusive,
-        cluster.site.any_forthcoming,
-    )
+    site = cluster.site_of(np.arange(cluster.node_count))
     for name in SITE_FIELDS:
         getattr(site, name)[old] = getattr(site, name)[primary]
     cluster.site = site

@@ -17,7 +17,7 @@ import numpy as np
 from ..model.arrays import SITE_FIELDS, VIEW_FIELDS, Ints
 from ..model.changes import Failure
 from ..model.cluster import Cluster
-from ..records import Instance, LOCAL_TEMPLATES
+from ..records import LOCAL_TEMPLATES, Instance
 from .policy import violation
 
 Key = tuple[float, ...]

@@ -56,12 +56,11 @@ def try_targets(
     instance: int,
     kind: Kind,
     targets: Ints,
+    scored: Ints | Scorer,
     *,
     soft: bool,
-    scorer: Scorer | None = None,
-    nodes: Ints | None = None,
 ) -> Tried:
-    """Try targets; scores are of `nodes` (or of a scorer made before).
+    """Try targets; scores are of the nodes `scored` (or by a scorer made before).
 
     The instance is taken to be elsewhere than on the targets.
     """
@@ -72,9 +71,7 @@ def try_targets(
     if len(fits):
         if len(fits) < len(targets):
             batch, outcome = attempt(cluster, instance, kind, targets[fits], soft=soft)
-        if scorer is None:
-            assert nodes is not None
-            scorer = Scorer(cluster, nodes)
+        scorer = scored if isinstance(scored, Scorer) else Scorer(cluster, scored)
         values = map_values(batch, scorer, outcome.primary)
         score[fits] = scorer.scores(outcome.changes, values)
     return Tried(targets, failure, score)

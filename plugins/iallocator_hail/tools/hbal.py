@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..formats.haskell import fixed
 from ..errors import PlacementError
+from ..formats.haskell import fixed
 from ..formats.names import common_suffix
 from ..model.arrays import Floats, Ints
 from ..model.cluster import Cluster
@@ -266,7 +266,7 @@ class _Run:
         if settings.execute:
             if settings.luxi is None:
                 raise PlacementError("hbal: Execution of commands possible only on LUXI")
-            from .submission import run_job_sets  # noqa: PLC0415 - needs the core's client
+            from .submission import run_job_sets
 
             run_job_sets(cluster, sets, settings)
 

@@ -80,7 +80,7 @@ def _hand_out(cluster: Cluster, chosen: Plan, settings: Settings) -> None:
     if settings.execute:
         if settings.luxi is None:
             raise PlacementError("Execution of commands possible only on LUXI")
-        from .submission import run_squeeze  # noqa: PLC0415 - needs the core's client
+        from .submission import run_squeeze
 
         run_squeeze(cluster, chosen, settings)
 

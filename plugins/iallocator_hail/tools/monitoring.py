@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import LoadError, PlacementError
 from ..formats.mond import CPU_LOAD, query, reports_from_text
 from ..formats.text import read_file
+from ..model.arrays import Floats
 from ..model.cluster import Cluster
 from .options import Settings
 from .output import note
@@ -38,7 +39,7 @@ def apply_monitoring(cluster: Cluster, settings: Settings) -> None:
     _spread(cluster, np.array([loads[name] for name in nodes], dtype=np.float64))
 
 
-def _spread(cluster: Cluster, loads: np.ndarray) -> None:  # type: ignore[type-arg]
+def _spread(cluster: Cluster, loads: Floats) -> None:
     """Give every instance its part of its node's load, by virtual processors."""
     count = len(cluster.instances)
     primary = cluster.primary[:count]

@@ -57,7 +57,7 @@ def execute(tool: Tool, argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(tool: Tool, settings: Settings, words: list[str]) -> int:
-    import numpy as np  # noqa: PLC0415 - help and usage errors do without
+    import numpy as np
 
     try:
         with np.errstate(all="ignore"):

@@ -37,11 +37,11 @@ def describe_cluster(settings: Settings) -> Description:
 
 def _read(settings: Settings) -> Description:
     if settings.rapi is not None:
-        from ..formats.rapi import load_rapi  # noqa: PLC0415 - only this source needs it
+        from ..formats.rapi import load_rapi
 
         return load_rapi(settings.rapi)
     if settings.luxi is not None:
-        from ..formats.luxi import load_luxi  # noqa: PLC0415 - only this source needs it
+        from ..formats.luxi import load_luxi
 
         return load_luxi(settings.luxi)
     if settings.simulations:
@@ -177,7 +177,7 @@ def save_cluster(cluster: Cluster, settings: Settings, suffix: str, message: str
     """Write the state to the file that the user named, if any."""
     if settings.save is None:
         return
-    from ..formats.text import dump_text  # noqa: PLC0415 - rarely wanted
+    from ..formats.text import dump_text
 
     path = f"{settings.save}.{suffix}"
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..formats.haskell import fixed
-from ..model.arrays import Ints
+from ..model.arrays import Floats, Ints
 from ..model.cluster import Cluster
 from ..model.score import free_disk_share
 from ..records import RUNNING_STATUSES
@@ -16,9 +16,9 @@ from .output import note
 from .sources import instance_aliases, node_aliases
 
 _DEFAULT = (
-    "status name tmem nmem imem xmem fmem umem rmem tdsk fdsk tcpu ucpu pcnt scnt "
-    "pfmem pfdsk rcpu cload mload dload nload"
-).split()
+    "status", "name", "tmem", "nmem", "imem", "xmem", "fmem", "umem", "rmem", "tdsk", "fdsk",
+    "tcpu", "ucpu", "pcnt", "scnt", "pfmem", "pfdsk", "rcpu", "cload", "mload", "dload", "nload",
+)
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class _Nodes:
     cluster: Cluster
     short: list[str]
 
-    def row(self, name: str) -> np.ndarray:  # type: ignore[type-arg]
+    def row(self, name: str) -> Floats:
         return np.asarray(getattr(self.cluster.state, name))
 
 
@@ -155,7 +155,7 @@ _FIELDS: dict[str, tuple[str, bool, Field]] = {
 _UNKNOWN: tuple[str, bool, Field] = (
     "<unknown field>",
     False,
-    lambda nodes, index: "<unknown field>",
+    lambda *_: "<unknown field>",
 )
 
 
@@ -187,7 +187,10 @@ def node_table(cluster: Cluster, wanted: str, shown: Ints | None = None) -> str:
 
 def instance_table(cluster: Cluster, shown: Sequence[int] | None = None) -> str:
     """The table of some or all instances."""
-    titles = "F Name Pri_node Sec_node Auto_bal vcpu mem dsk lCpu lMem lDsk lNet".split()
+    titles = [
+        "F", "Name", "Pri_node", "Sec_node", "Auto_bal", "vcpu", "mem", "dsk",
+        "lCpu", "lMem", "lDsk", "lNet",
+    ]
     nodes = [*node_aliases(cluster), ""]
     names = instance_aliases(cluster)
     rows = [titles]
