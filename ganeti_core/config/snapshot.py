@@ -105,11 +105,15 @@ class Snapshot:
         """:raises OpPrereqError: no such group (`ECODE_NOENT`)"""
         return cast("NodeGroup", self._known("nodegroup", name))
 
+    def network(self, name: str) -> Network:
+        """:raises OpPrereqError: no such network (`ECODE_NOENT`)"""
+        return cast("Network", self._known("network", name))
+
     def _known(self, kind: str, name: str) -> Any:
         found = self.find(kind, name)
         if found is None:
-            title = _TITLES[kind]
-            raise OpPrereqError(f"{title} '{name}' not known", ECODE_NOENT)
+            missing = "known" if kind in ("node", "instance") else "found"
+            raise OpPrereqError(f"{_TITLES[kind]} '{name}' not {missing}", ECODE_NOENT)
         return found
 
     def disks_of(self, instance: Instance) -> tuple[Disk, ...]:

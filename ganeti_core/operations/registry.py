@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Any
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.operations import os, tags, test
 from ganeti_core.operations.cluster import lifecycle, verify
+from ganeti_core.operations.cluster import modify as cluster_modify
+from ganeti_core.operations.cluster import rename as cluster_rename
+from ganeti_core.operations.group import assign as group_assign
+from ganeti_core.operations.group import lifecycle as group_lifecycle
+from ganeti_core.operations.group import modify as group_modify
 from ganeti_core.operations.instance import (
     create,
     disk_state,
@@ -39,7 +44,8 @@ def _collect(*modules: ModuleType) -> dict[str, Operation[Any, Any]]:
 
 _OPERATIONS = _collect(
     test, os, tags, lifecycle, verify, create, disk_state, failover, grow_disk, inspect, migrate,
-    modify, power, recreate_disks, reinstall, remove, rename, node_add, node_modify, node_remove)
+    modify, power, recreate_disks, reinstall, remove, rename, node_add, node_modify, node_remove,
+    cluster_modify, cluster_rename, group_assign, group_lifecycle, group_modify)
 
 
 def operation_of(op: OpCode) -> Operation[Any, Any]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from virtual_cluster import VirtualCluster
 
-
 PATIENCE = 30.0
 FINAL = ("success", "error", "canceled")
 

@@ -15,7 +15,8 @@ SET = "OP_INSTANCE_SET_PARAMS"
 
 def test_back_end_parameters(cluster: VirtualCluster) -> None:
     with instance(cluster, NAME, beparams={}) as name:
-        assert do(cluster, SET, instance_name=name, beparams={"maxmem": 256}) == [["be/maxmem", 256]]
+        assert do(cluster, SET, instance_name=name, beparams={"maxmem": 256}) == [
+            ["be/maxmem", 256]]
         assert fields(cluster, "instance", name, "be/maxmem", "be/minmem") == [256, 128]
         assert do(cluster, SET, instance_name=name, beparams={"memory": "default", "vcpus": 2}) == [
             ["be/memory", "default"], ["be/vcpus", 2]]

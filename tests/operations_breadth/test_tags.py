@@ -46,7 +46,8 @@ def test_cluster_tags_reach_the_files_of_every_node(cluster: VirtualCluster) -> 
     ("line\n", "Tag contains invalid characters"),
 ])
 def test_what_no_tag_can_be(cluster: VirtualCluster, tag: str, text: str) -> None:
-    refused(cluster, "OP_TAGS_SET", text, None, error="TagError", kind="cluster", tags=["good", tag])
+    refused(cluster, "OP_TAGS_SET", text, None, error="TagError", kind="cluster",
+            tags=["good", tag])
 
 
 def test_too_many_tags(cluster: VirtualCluster) -> None:

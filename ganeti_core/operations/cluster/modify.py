@@ -1,0 +1,90 @@
+"""``OP_CLUSTER_SET_PARAMS``: change settings of the cluster.
+
+Each parameter of the opcode has a function here or in `settings_values` that turns what was asked
+into new values of the cluster object. What is not built is refused by name, never ignored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.config.store import Put
+from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.locking import ALL, Level, LockRequest, Want
+from ganeti_core.model.params import filled_ipolicy
+from ganeti_core.opcodes.cluster import ClusterSetParams
+from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.cluster import drivers, settings_values
+from ganeti_core.operations.cluster.candidates import demoted, promoted
+from ganeti_core.operations.group.modify import warn_of_violations
+from ganeti_core.operations.locks import CLUSTER_SETTINGS
+from ganeti_core.operations.ssconf import distribute
+
+if TYPE_CHECKING:
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.model import Node
+    from ganeti_core.operations.context import OpContext
+
+_NOT_BUILT = ("hv_state", "disk_state", "modify_etc_hosts", "instance_communication_network",
+              "zeroing_image")
+_AS_ASKED = ("max_running_jobs", "max_tracked_jobs", "maintain_node_health", "master_netdev",
+             "use_external_mip_script", "install_image", "enabled_user_shutdown",
+             "default_iallocator_params")
+_RENAMED = {"vg_name": "volume_group_name", "drbd_helper": "drbd_usermode_helper"}
+
+
+@dataclass(frozen=True)
+class SettingsPlan:
+    """New values of the cluster object's fields, and the nodes whose role changes with them."""
+
+    values: dict[str, Any]
+    nodes: tuple[Node, ...]
+
+
+class Modify(Operation[ClusterSetParams, SettingsPlan]):
+    """Change the cluster."""
+
+    opcode = ClusterSetParams
+
+    def locks(self, op: ClusterSetParams, snapshot: Snapshot) -> LockRequest:
+        wants = [CLUSTER_SETTINGS]
+        if op.candidate_pool_size is not None:
+            wants.append(Want(Level.NODE, ALL))
+        if op.enabled_hypervisors is not None or op.enabled_disk_templates is not None:
+            # Nobody may make an instance of what is being disabled.
+            wants.append(Want(Level.INSTANCE, ALL))
+        return request(op, *wants)
+
+    def plan(self, op: ClusterSetParams, ctx: OpContext) -> SettingsPlan:
+        for name in _NOT_BUILT:
+            if getattr(op, name):
+                raise OpPrereqError(f"The parameter '{name}' is not available in this version",
+                                    ECODE_INVAL)
+        values: dict[str, Any] = {name: getattr(op, name) for name in _AS_ASKED}
+        values |= {field: getattr(op, name) for name, field in _RENAMED.items()}
+        values = {name: value for name, value in values.items() if value is not None}
+        values |= settings_values.plan(op, ctx)
+        # Last: what is checked here depends on which drivers are enabled, and on parameters.
+        values |= drivers.plan(op, ctx)
+        after = replace(ctx.snapshot.cluster, **values)
+        if op.ipolicy:
+            warn_of_violations(ctx, {group.uuid: filled_ipolicy(after, group)
+                                     for group in ctx.snapshot.groups.values()})
+        nodes: list[Node] = []
+        if op.candidate_pool_size is not None:
+            nodes = (promoted(ctx.snapshot, op.candidate_pool_size)
+                     + demoted(ctx.snapshot, op.candidate_pool_size))
+        return SettingsPlan(values, tuple(nodes))
+
+    def run(self, op: ClusterSetParams, ctx: OpContext, plan: SettingsPlan) -> None:
+        for node in plan.nodes:
+            role = "a master candidate" if node.master_candidate else "a regular node"
+            ctx.info(f"Node {node.name} becomes {role}")
+        # Values that others change without our lock (the drain flag) are taken as they are now.
+        ctx.commit([Put(replace(ctx.current.cluster, **plan.values)),
+                    *(Put(node) for node in plan.nodes)])
+        distribute(ctx)
+
+
+OPERATIONS = (Modify(),)

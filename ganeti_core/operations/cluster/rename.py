@@ -1,0 +1,53 @@
+"""``OP_CLUSTER_RENAME``: give the cluster another name, and the address that it resolves to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ganeti_core.config.store import Put
+from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.opcodes.cluster import ClusterRename
+from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.locks import CLUSTER_SETTINGS
+from ganeti_core.operations.ssconf import distribute
+from ganeti_core.resolve import resolve
+
+if TYPE_CHECKING:
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.locking import LockRequest
+    from ganeti_core.operations.context import OpContext
+
+
+@dataclass(frozen=True)
+class RenamePlan:
+    """The new name and its address."""
+
+    name: str
+    address: str
+
+
+class Rename(Operation[ClusterRename, RenamePlan]):
+    """Rename the cluster."""
+
+    opcode = ClusterRename
+
+    def locks(self, op: ClusterRename, snapshot: Snapshot) -> LockRequest:
+        return request(op, CLUSTER_SETTINGS)
+
+    def plan(self, op: ClusterRename, ctx: OpContext) -> RenamePlan:
+        host = resolve(ctx.services.paths, op.name)
+        cluster = ctx.snapshot.cluster
+        if (host.name, host.address) == (cluster.name, cluster.master_ip):
+            raise OpPrereqError("Neither the name nor the IP address of the cluster has changed",
+                                ECODE_INVAL)
+        return RenamePlan(host.name, host.address)
+
+    def run(self, op: ClusterRename, ctx: OpContext, plan: RenamePlan) -> str:
+        changed = replace(ctx.current.cluster, name=plan.name, master_ip=plan.address)
+        ctx.commit([Put(changed)], plan.name)
+        distribute(ctx)
+        return plan.name
+
+
+OPERATIONS = (Rename(),)
