@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import Counter
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -129,14 +130,26 @@ class Want:
         return self.memory, self.cpus, *storage
 
 
+class _Related(NamedTuple):
+    """Pairs of nodes of which the second keeps memory reserved for the first."""
+
+    first: int
+    second: int
+    entry: float
+    count: int
+    last: tuple[int, int]
+    """The last of the pairs."""
+
+
 class Rooms:
     """The classes of a cluster's nodes that may receive instances."""
 
     def __init__(self, cluster: Cluster, targets: Ints) -> None:
         self.cluster = cluster
-        self.members: dict[Key, list[int]] = {}
-        self.rooms: dict[Key, Room] = {}
-        self.key_of: dict[int, Key] = {}
+        self.names: dict[Key, int] = {}
+        self.members: dict[int, list[int]] = {}
+        self.rooms: dict[int, Room] = {}
+        self.class_of = np.full(cluster.node_count, -1, dtype=np.int64)
         self.targets = targets
         self.is_target = np.zeros(cluster.node_count, dtype=np.bool_)
         self.is_target[targets] = True
@@ -161,27 +174,30 @@ class Rooms:
         self.known_sizes: dict[tuple[Instance, Failure], Instance | None] = {}
         self.known_good: dict[tuple[object, ...], bool] = {}
         self._counts: dict[Instance, list[int]] = {}
+        self._kinds: list[_Related] | None = None
 
     def _enter(self, node: int) -> None:
         cluster = self.cluster
         site = (float(getattr(cluster.site, name)[node]) for name in SITE_FIELDS)
         state = (float(getattr(cluster.state, name)[node]) for name in VIEW_FIELDS)
         key = (*site, *state, float(cluster.figures.group[node]))
-        self.key_of[node] = key
-        if key not in self.members:
-            self.members[key] = []
-            self.rooms[key] = Room(key)
-        insort(self.members[key], node)
+        number = self.names.setdefault(key, len(self.names))
+        self.class_of[node] = number
+        if number not in self.members:
+            self.members[number] = []
+            self.rooms[number] = Room(key)
+        insort(self.members[number], node)
 
     def changed(self, *nodes: int) -> None:
         """Look again at nodes that have received an instance: primary and maybe secondary."""
         self._forget()
         for node in nodes:
-            members = self.members[self.key_of[node]]
+            number = int(self.class_of[node])
+            members = self.members[number]
             members.pop(bisect_left(members, node))
             if not members:
-                del self.members[self.key_of[node]]
-                del self.rooms[self.key_of[node]]
+                del self.members[number]
+                del self.rooms[number]
             self._enter(node)
         if len(nodes) == 2:
             pair = nodes[1], nodes[0]
@@ -195,14 +211,15 @@ class Rooms:
         other.cluster = cluster
         other.members = {key: list(nodes) for key, nodes in self.members.items()}
         other.rooms = dict(self.rooms)
-        other.key_of = dict(self.key_of)
+        other.names = dict(self.names)
+        other.class_of = self.class_of.copy()
         other.targets, other.is_target = self.targets, self.is_target
         other.group_size = self.group_size
         other.related, other.known = list(self.related), set(self.known)
         other._forget()
         return other
 
-    def primary_codes(self, want: Want) -> dict[Key, int]:
+    def primary_codes(self, want: Want) -> dict[int, int]:
         """Why the instance cannot have its primary in each class (0: it can)."""
         groups = self.cluster.description.groups
         policy: dict[tuple[int, bool], int] = {}
@@ -234,8 +251,13 @@ class Rooms:
     def _count_pairs(self, want: Want) -> list[int]:
         counts = [0] * (len(Failure) + 1)
         codes = self.primary_codes(want)
-        special = self._special_counts()
         plain = {key: room.secondary_failure(want, 0.0) for key, room in self.rooms.items()}
+        special: Counter[tuple[int, int]] = Counter()
+        for kind in self._related_kinds():
+            special[kind.first, kind.second] += kind.count
+            if not codes[kind.first]:
+                code = self.rooms[kind.second].secondary_failure(want, kind.entry)
+                counts[int(code)] += kind.count
         for first, code in codes.items():
             size = len(self.members[first])
             group = self.rooms[first].group
@@ -245,18 +267,36 @@ class Rooms:
             for second, other in plain.items():
                 if self.rooms[second].group == group:
                     pairs = size * (len(self.members[second]) - (first == second))
-                    counts[int(other)] += pairs - special.get((first, second), 0)
-        for (second, first, entry), number in self._related_kinds().items():
-            if not codes[first]:
-                counts[int(self.rooms[second].secondary_failure(want, entry))] += number
+                    counts[int(other)] += pairs - special[first, second]
         return counts
 
-    def _related_kinds(self) -> Counter[tuple[Key, Key, float]]:
-        peers, key_of = self.cluster.peers, self.key_of
-        return Counter((key_of[s], key_of[p], float(peers[s, p])) for s, p in self.related)
+    def _related_kinds(self) -> list[_Related]:
+        """The pairs with memory reserved, by classes and amount."""
+        if self._kinds is None:
+            self._kinds = self._sort_related() if self.related else []
+        return self._kinds
 
-    def _special_counts(self) -> Counter[tuple[Key, Key]]:
-        return Counter((self.key_of[p], self.key_of[s]) for s, p in self.related)
+    def _sort_related(self) -> list[_Related]:
+        table = np.array(self.related, dtype=np.int64)
+        secondary, primary = table[:, 0], table[:, 1]
+        entry = self.cluster.peers[secondary, primary]
+        first, second = self.class_of[primary], self.class_of[secondary]
+        order = np.lexsort((secondary, primary, entry, second, first))
+        kinds = np.stack([first, second, entry])[:, order]
+        ends = np.append(np.flatnonzero((kinds[:, 1:] != kinds[:, :-1]).any(axis=0)), len(order) - 1)
+        counts = np.diff(ends, prepend=-1)
+        last = order[ends]
+        return [
+            _Related(*row)
+            for row in zip(
+                first[last].tolist(),
+                second[last].tolist(),
+                entry[last].tolist(),
+                counts.tolist(),
+                zip(primary[last].tolist(), secondary[last].tolist(), strict=True),
+                strict=True,
+            )
+        ]
 
     # One place per class
 
@@ -285,7 +325,7 @@ class Rooms:
                         places.append(place)
         return places + self._related_places(want, firsts)
 
-    def _last_pair(self, first: Key, second: Key) -> tuple[int, int] | None:
+    def _last_pair(self, first: int, second: int) -> tuple[int, int] | None:
         peers, others = self.cluster.peers, self.members[second]
         for primary in reversed(self.members[first]):
             for secondary in reversed(others):
@@ -293,18 +333,10 @@ class Rooms:
                     return primary, secondary
         return None
 
-    def _related_places(self, want: Want, firsts: set[Key]) -> list[tuple[int, int]]:
-        peers, key_of = self.cluster.peers, self.key_of
-        last: dict[tuple[Key, Key, float], tuple[int, int]] = {}
-        for secondary, primary in self.related:
-            first = key_of[primary]
-            if first not in firsts:
-                continue
-            kind = first, key_of[secondary], float(peers[secondary, primary])
-            if kind not in last or last[kind] < (primary, secondary):
-                last[kind] = primary, secondary
+    def _related_places(self, want: Want, firsts: set[int]) -> list[tuple[int, int]]:
         return [
-            place
-            for (_, second, entry), place in last.items()
-            if not self.rooms[second].secondary_failure(want, entry)
+            kind.last
+            for kind in self._related_kinds()
+            if kind.first in firsts
+            and not self.rooms[kind.second].secondary_failure(want, kind.entry)
         ]

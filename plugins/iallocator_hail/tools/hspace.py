@@ -55,6 +55,10 @@ def _run(settings: Settings, words: list[str]) -> int:
         components = scorer.components()
         note(f"Initial coefficients: overall {fixed(scorer.base(), 8)}")
         note(score_table(components[:, 0]))
+    if settings.verbosity > 3:
+        base = cluster.description.first_index
+        shown = ",".join(str(node + base) for node in plan.targets.tolist())
+        note(f"Allocatable nodes: Left [{shown}]")
     policy = cluster.description.policy
     tiered = [settings.tiered] if settings.tiered else [high for _, high in policy.pairs]
     _tiered(cluster, settings, plan, tiered, report)
