@@ -45,8 +45,13 @@ class Oldest:
 
     @hookimpl
     def running(self, ctx: HookContext) -> list[RunningInstance]:
-        return [RunningInstance(**json.loads(path.read_text()))
-                for path in sorted(ctx.state.glob(f"*{SUFFIX}"))]
+        found = []
+        for path in sorted(ctx.state.glob(f"*{SUFFIX}")):
+            try:
+                found.append(RunningInstance(**json.loads(path.read_text())))
+            except FileNotFoundError:
+                continue  # it was stopped meanwhile
+        return found
 
     @hookimpl
     def info(self, ctx: HookContext, name: str) -> RunningInstance | None:
