@@ -265,15 +265,16 @@ class JobEngine:
                                    summary=tuple(job.summary()))
 
     async def _fail(self, job: Job, status: str, result: Any) -> None:
-        """End a job that never began."""
-        rows: list[Write] = []
-        for index, state in enumerate(job.ops):
-            state.status, state.result, state.end = status, result, now()
-            rows.append(self.queue.change_row(job, {
-                "op": index, "status": status, "result": result, "end": state.end}))
-        job.end = now()
-        rows.append(self.queue.change_row(job, {"job": {"end": job.end}}))
+        """End a job that never began; nobody sees it before it is durable."""
+        end = now()
+        rows = [self.queue.change_row(job, {
+            "op": index, "status": status, "result": result, "end": end})
+            for index in range(len(job.ops))]
+        rows.append(self.queue.change_row(job, {"job": {"end": end}}))
         await self._commit(rows)
+        for state in job.ops:
+            state.status, state.result, state.end = status, result, end
+        job.end = end
         self._ended(job)
 
     # Control

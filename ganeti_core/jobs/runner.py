@@ -141,38 +141,34 @@ class JobRunner:
         for index, state in enumerate(job.ops):
             if state.status in FINAL:
                 continue
-            last = index == len(job.ops) - 1
-            if not await self._run_op(index, state, last=last):
-                await self._give_up(index + 1, state.status)
-                break
+            status, result = await self._run_op(index, state)
+            await self._write_end(index, status, result)
+            if status != SUCCESS:
+                return
         if job.end is None:
-            await self._finish()
+            await self._write_end(len(job.ops), SUCCESS, None)
 
-    async def _run_op(self, index: int, state: OpState, *, last: bool) -> bool:
-        """Run one opcode; answers whether the next may follow."""
+    async def _run_op(self, index: int, state: OpState) -> tuple[str, Any]:
+        """Run one opcode; answers its final state and its result."""
         state.start = state.start or now()
         interrupted = state.status == RUNNING
         if not interrupted:
             state.move(WAITING)
             self._env.changed(self.job)
         try:
-            result = await self._attempt(index, state, interrupted=interrupted)
+            return SUCCESS, await self._attempt(index, state, interrupted=interrupted)
         except JobCanceled:
-            status, result = CANCELED, CANCELED_TEXT
+            return CANCELED, CANCELED_TEXT
         except (HypervisorError, BlockDeviceError) as exc:
             # Clients know two ways in which an operation fails; a driver's error is the second.
-            status, result = ERROR, OpExecError(str(exc)).to_wire()
+            return ERROR, OpExecError(str(exc)).to_wire()
         except GanetiError as exc:
-            status, result = ERROR, exc.to_wire()
+            return ERROR, exc.to_wire()
         except Exception as exc:  # wall: a bug in an operation must not stop the engine
             log.exception("job %d opcode %d", self.job.id, index)
-            status, result = ERROR, OpExecError(f"internal error: {exc!r}").to_wire()
-        else:
-            status = SUCCESS
-        state.status, state.result, state.end = status, result, now()
-        self._env.services.reservations.release(str(self.job.id))
-        await self._write_end(index, state, ends_job=last and status == SUCCESS)
-        return status == SUCCESS
+            return ERROR, OpExecError(f"internal error: {exc!r}").to_wire()
+        finally:
+            self._env.services.reservations.release(str(self.job.id))
 
     async def _attempt(self, index: int, state: OpState, *, interrupted: bool) -> Any:
         op = _opcode(state)
@@ -394,45 +390,41 @@ class JobRunner:
     def _change(self, index: int, doc: dict[str, Any]) -> Write:
         return self._env.queue.change_row(self.job, {"op": index, **doc})
 
-    async def _write_end(self, index: int, state: OpState, *, ends_job: bool) -> None:
-        doc: dict[str, Any] = {"status": state.status, "result": state.result, "end": state.end,
-                               "start": state.start, "exec": state.exec}
-        if ends_job:
-            self.job.end = now()
-            doc["job"] = {"start": self.job.start, "end": self.job.end}
-            await self._commit_last([self._change(index, doc)])
-        else:
-            await self._commit([self._change(index, doc)])
-            self._env.changed(self.job)
+    async def _write_end(self, index: int, status: str, result: Any) -> None:
+        """Write the end of an opcode, and in the same commit that of the job if it is its last.
 
-    async def _give_up(self, first: int, status: str) -> None:
-        """Later opcodes of a failed or canceled job do not run."""
-        rows: list[Write] = []
-        for index in range(first, len(self.job.ops)):
-            state = self.job.ops[index]
-            state.status, state.end = status, now()
-            state.result = (OpExecError("Preceding opcode failed").to_wire()
-                            if status == ERROR else CANCELED_TEXT)
-            rows.append(self._change(index, {
-                "status": status, "result": state.result, "end": state.end}))
-        await self._finish(*rows)
-
-    async def _finish(self, *rows: Write) -> None:
-        self.job.end = now()
-        last = self._env.queue.change_row(
-            self.job, {"job": {"start": self.job.start, "end": self.job.end}})
-        await self._commit_last([*rows, last])
-
-    async def _commit_last(self, rows: Sequence[Write]) -> None:
-        try:
-            await self._commit(rows)
-        finally:
+        Nobody sees the end before it is durable.
+        """
+        ends = self._ends(index, status, result)
+        job_end = now() if status != SUCCESS or index >= len(self.job.ops) - 1 else None
+        rows = [self._change(number, doc) for number, doc in ends.items()]
+        if job_end is not None:
+            rows.append(self._env.queue.change_row(
+                self.job, {"job": {"start": self.job.start, "end": job_end}}))
+        await self._env.inbox.commit(self._env.queue.journal, rows)
+        for number, doc in ends.items():
+            state = self.job.ops[number]
+            state.status, state.result, state.end = doc["status"], doc["result"], doc["end"]
+        self.job.end = job_end
+        if job_end is not None:
             for state in self.job.ops:
                 _forget_secrets(state)
-            self._env.changed(self.job)
+        self._env.changed(self.job)
 
-    async def _commit(self, writes: Sequence[Write]) -> None:
-        await self._env.inbox.commit(self._env.queue.journal, writes)
+    def _ends(self, index: int, status: str, result: Any) -> dict[int, dict[str, Any]]:
+        """How this opcode ends; those behind one that failed or was canceled do not run."""
+        if index >= len(self.job.ops):
+            return {}
+        state, when = self.job.ops[index], now()
+        ends: dict[int, dict[str, Any]] = {index: {
+            "status": status, "result": result, "end": when, "start": state.start,
+            "exec": state.exec}}
+        if status != SUCCESS:
+            skipped = (OpExecError("Preceding opcode failed").to_wire()
+                       if status == ERROR else CANCELED_TEXT)
+            ends |= {later: {"status": status, "result": skipped, "end": when}
+                     for later in range(index + 1, len(self.job.ops))}
+        return ends
 
 
 def _opcode(state: OpState) -> OpCode:
