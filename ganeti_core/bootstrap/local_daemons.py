@@ -15,6 +15,7 @@ from ganeti_core.plugin_api.run import CommandFailed, run_command
 from ganeti_core.resolve import HOSTNAME_VARIABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ganeti_core.paths import Paths
@@ -25,7 +26,7 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", HOSTNAME_VARIABL
 STOP_SECONDS = 30.0
 
 
-def start(paths: Paths, daemon: str) -> None:
+def start(paths: Paths, daemon: str, arguments: Sequence[str] = ()) -> None:
     """Start a daemon in the background and wait until it serves; one that runs is left alone.
 
     :raises OpExecError: it did not start; says why
@@ -34,9 +35,9 @@ def start(paths: Paths, daemon: str) -> None:
         return
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment["GANETI_ROOT"] = str(paths.root)
-    program = f"import sys; from {_MODULES[daemon]} import main; sys.exit(main([]))"
+    program = f"import sys; from {_MODULES[daemon]} import main; sys.exit(main(sys.argv[1:]))"
     try:
-        run_command([sys.executable, "-c", program], timeout=60.0, env=environment)
+        run_command([sys.executable, "-c", program, *arguments], timeout=60.0, env=environment)
     except CommandFailed as exc:
         raise OpExecError(f"{daemon} did not start: {exc}") from exc
 

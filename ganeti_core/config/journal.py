@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import queue
+import signal
 import sqlite3
 import threading
 from concurrent.futures import Future
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 START_GAP = 1_000_000
 """Serials skipped at every start, so that none is ever used twice: a group that reached a copy but
-was lost here must not look like the next one of the same number."""
+was lost here must not look like a later one of the same number."""
+FLOOR = "journal_floor"
+"""Where this run's serials begin, durable before the first is used."""
+PREVIOUS = "journal_previous"
+"""The serial before the newest: tells a copy that is ahead by one unfinished group from a database
+that has lost what it once had."""
+LARGEST_GROUP = 2 * 1024 * 1024
+"""Characters; a group that has them takes no further entries."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -77,27 +85,21 @@ class Replicas:
     def finish(self) -> None:
         """Wait until every current replica has made them durable, or is marked stale."""
 
+    def abandon(self) -> None:
+        """The local commit failed: what was begun must not count anywhere."""
 
-class Journal:
-    """The database file of one node.
 
-    :param path: of the database; its folder exists
+class Database:
+    """The database file of one node, open and found to be whole.
+
+    :param path: its folder exists
     :raises StoreBroken: it cannot be opened, is damaged, or is of a newer version
     """
 
-    def __init__(self, path: Path, replicas: Replicas | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.replicas = replicas or Replicas()
-        self.serial = 0
-        self.broken: StoreBroken | None = None
-        self.lock = threading.Lock()
-        """Held by who validates on top of uncommitted entries, until its own is submitted."""
-        self.on_failure: Callable[[], None] = lambda: None
-        self._entries: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._db = open_database(path)
         self._check()
-        self._thread = threading.Thread(target=self._write_loop, name="journal", daemon=True)
-        self._thread.start()
 
     def _check(self) -> None:
         try:
@@ -108,17 +110,13 @@ class Journal:
             meta = dict(self._db.execute("SELECT key, value FROM meta"))
         except sqlite3.Error as exc:
             self._db.close()
-            raise StoreBroken(
-                f"the database {self.path} is damaged ({exc}): do not repair it by hand; take the "
-                "copy of another master candidate (gnt-cluster master-failover there)") from exc
+            raise _damaged(self.path, exc) from exc
         version = int(meta.get("schema", SCHEMA_VERSION))
         if version > SCHEMA_VERSION:
             self._db.close()
             raise StoreBroken(
                 f"the database {self.path} was written by a newer version (schema {version}, this "
                 f"one knows {SCHEMA_VERSION})")
-        self.serial = int(meta.get("journal_serial", 0))
-        self._next = self.serial + START_GAP
 
     def meta(self) -> dict[str, str]:
         """Read all of the small facts."""
@@ -129,6 +127,50 @@ class Journal:
         order = ", ".join(_KEYS[table])
         query = f"SELECT * FROM {table} ORDER BY {order}"  # noqa: S608  # names of our own tables
         return self._db.execute(query).fetchall()
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class Journal(Database):
+    """The database as its only writer has it.
+
+    :raises StoreBroken: as for any, or it cannot be written
+    """
+
+    def __init__(self, path: Path, replicas: Replicas | None = None) -> None:
+        super().__init__(path)
+        self.replicas = replicas or Replicas()
+        self.broken: StoreBroken | None = None
+        self.lock = threading.Lock()
+        """Held by who validates on top of uncommitted entries, until its own is submitted."""
+        self.on_failure: Callable[[], None] = lambda: None
+        self._entries: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._begin_run()
+        self._thread = threading.Thread(target=self._write_loop, name="journal", daemon=True)
+        self._thread.start()
+
+    def _begin_run(self) -> None:
+        """Make durable where the serials of this run begin."""
+        meta = self.meta()
+        self.serial = int(meta.get("journal_serial", 0))
+        self._floor = max(self.serial, int(meta.get(FLOOR, 0))) + START_GAP
+        self._next = self._floor
+        self._floor_sent = False
+        try:
+            apply_writes(self._db, [self._floor_row()])
+        except sqlite3.Error as exc:
+            self._db.close()
+            raise StoreBroken(f"the database {self.path} could not be written ({exc}): free some "
+                              "space on its disk, or check it") from exc
+
+    def _floor_row(self) -> Write:
+        return Write("meta", (FLOOR,), str(self._floor))
+
+    @property
+    def floor(self) -> int:
+        """The first serial of this run, higher than every one of earlier runs."""
+        return self._floor
 
     def read(self, table: str, key: tuple[Any, ...]) -> str | None:
         """Read one row's document, from a connection of its own: any thread may ask."""
@@ -177,15 +219,20 @@ class Journal:
                         group += self._drain()
                         self.on_failure()
                 for entry in group:
-                    entry.done(error)
+                    _report(entry, error)
+                crash_point("published")
             if not more:
                 return
 
     def _next_group(self) -> tuple[list[_Entry], bool]:
         group: list[_Entry] = []
+        size = 0
         entry = self._entries.get()
         while entry is not None:
             group.append(entry)
+            size += sum(len(write.doc or "") for write in entry.writes)
+            if size > LARGEST_GROUP:
+                return group, True
             try:
                 entry = self._entries.get_nowait()
             except queue.Empty:
@@ -210,25 +257,45 @@ class Journal:
         writes = [write for entry in group for write in entry.writes]
         serial = self._next
         self._next += 1
-        writes.append(Write("meta", ("journal_serial",), str(serial)))
+        writes += [Write("meta", ("journal_serial",), str(serial)),
+                   Write("meta", (PREVIOUS,), str(self.serial))]
+        if not self._floor_sent:
+            writes.append(self._floor_row())
         try:
-            self.replicas.begin(serial, writes)
-            apply_writes(self._db, writes)
-            crash_point("journal")
-            self.replicas.finish()
-        except sqlite3.Error as exc:
-            return self._failed(exc)
+            self._commit_everywhere(serial, writes)
         except StoreBroken as exc:
             self.broken = exc
             return exc
+        except _NotWritten as exc:
+            return exc.error
+        except Exception as exc:  # wall: the writer must outlive it, and nothing may follow
+            log.exception("a commit failed")
+            self.broken = StoreBroken(f"a commit failed: {exc!r}")
+            return self.broken
         self.serial = serial
+        self._floor_sent = True
         return None
+
+    def _commit_everywhere(self, serial: int, writes: Sequence[Write]) -> None:
+        crash_point("before")
+        self.replicas.begin(serial, writes)
+        try:
+            apply_writes(self._db, writes)
+        except sqlite3.Error as exc:
+            error = self._failed(exc)
+            if self.broken is None:
+                self.replicas.abandon()
+            raise _NotWritten(error) from exc
+        crash_point("journal")
+        self.replicas.finish()
 
     def _failed(self, exc: sqlite3.Error) -> StoreBroken:
         with contextlib.suppress(sqlite3.Error):
             self._db.rollback()
         full = getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        advice = "free some space on its disk" if full else "check the disk; nothing is accepted"
+        advice = "free some space on its disk" if full else (
+            "check the disk; nothing is accepted, and whether this was kept will be known after a "
+            "restart or a failover")
         error = StoreBroken(f"the database {self.path} could not be written ({exc}): {advice}")
         if not full:
             # After a failed fsync the kernel may drop the dirty pages and report success next time:
@@ -236,6 +303,28 @@ class Journal:
             self.broken = error
         log.error("%s", error)
         return error
+
+
+class _NotWritten(Exception):  # no error of its own: it carries one
+    """The local disk refused a group; the next one may succeed if `error` is not final."""
+
+    def __init__(self, error: StoreBroken) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _report(entry: _Entry, error: BaseException | None) -> None:
+    try:
+        entry.done(error)
+    except Exception:  # wall: who waited is gone; the writer goes on for the others
+        log.exception("a commit could not be reported")
+
+
+def _damaged(path: Path, why: object) -> StoreBroken:
+    return StoreBroken(
+        f"the database {path} is damaged ({why}): do not repair it by hand. Run gnt-cluster "
+        "master-failover on another master candidate; as soon as that is the master, this node "
+        "gets a whole copy from it")
 
 
 def _settle(outcome: Future[None], error: BaseException | None) -> None:
@@ -251,6 +340,9 @@ def open_database(path: Path) -> sqlite3.Connection:
     :raises StoreBroken: it cannot be opened
     """
     fresh = not path.exists()
+    if not fresh and not path.stat().st_size:
+        # SQLite would take it for a new one.
+        raise _damaged(path, "the file is empty")
     try:
         if fresh:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -259,8 +351,10 @@ def open_database(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA busy_timeout=5000")
-    except (sqlite3.Error, OSError) as exc:
+    except (sqlite3.OperationalError, OSError) as exc:
         raise StoreBroken(f"cannot open the database {path}: {exc}") from exc
+    except sqlite3.Error as exc:
+        raise _damaged(path, exc) from exc
     return db
 
 
@@ -307,17 +401,25 @@ def _flush(db: sqlite3.Connection, writes: Sequence[Write]) -> None:
 
 
 CRASH_VARIABLE = "GANETI_CRASH_POINT"
+"""Names a file in which a test orders a crash: ``journal:7`` for the seventh passage from now."""
 
 
 def crash_point(name: str) -> None:
-    """Die by SIGKILL here when a test asks for it: ``GANETI_CRASH_POINT=journal:7``.
+    """Die by SIGKILL here when a test has ordered it; costs one look-up otherwise.
 
-    Counts down in the variable itself, so the seventh passage kills. Costs one look-up otherwise.
+    Points: ``before`` a group is written anywhere, ``journal`` when it is durable here, and
+    ``published`` when those who wait for it were told. Counts down in the file.
     """
-    wanted = os.environ.get(CRASH_VARIABLE)
-    if not wanted or not wanted.startswith(name + ":"):
+    file = os.environ.get(CRASH_VARIABLE)
+    if not file:
         return
-    left = int(wanted.partition(":")[2]) - 1
-    if left <= 0:
-        os.kill(os.getpid(), 9)
-    os.environ[CRASH_VARIABLE] = f"{name}:{left}"
+    with contextlib.suppress(FileNotFoundError), open(file, "r+") as order:
+        point, _, left = order.read().partition(":")
+        if point != name:
+            return
+        if int(left) <= 1:
+            os.unlink(file)
+            os.kill(os.getpid(), signal.SIGKILL)
+        order.seek(0)
+        order.truncate()
+        order.write(f"{name}:{int(left) - 1}")

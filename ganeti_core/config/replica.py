@@ -13,9 +13,16 @@ import sqlite3
 import threading
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.config.journal import Write, apply_writes, open_database, prepare_schema
+from ganeti_core.config.journal import (
+    PREVIOUS,
+    Write,
+    apply_writes,
+    open_database,
+    prepare_schema,
+)
 from ganeti_core.errors import StoreBroken
 
 if TYPE_CHECKING:
@@ -41,6 +48,11 @@ class Group:
     position: Position
     previous: int
     writes: tuple[Write, ...]
+
+    @cached_property
+    def size(self) -> int:
+        """Characters of its documents."""
+        return sum(len(write.doc or "") for write in self.writes)
 
     def to_dict(self) -> dict[str, Any]:
         return {"position": self.position.to_list(), "previous": self.previous,
@@ -71,6 +83,7 @@ class Replica:
         self._incoming = path.with_suffix(".incoming")
         self._mutex = threading.Lock()
         self._db: sqlite3.Connection | None = None
+        self._file = (0, 0)
 
     def position(self) -> Position:
         """How far the copy is; ``(0, 0)`` when there is none, or it cannot be read."""
@@ -82,10 +95,19 @@ class Replica:
             return Position(0, 0)
         try:
             meta = dict(self._open().execute("SELECT key, value FROM meta"))
-        except (sqlite3.Error, StoreBroken):
+            return position_of(meta)
+        except (sqlite3.Error, StoreBroken, ValueError):
             self._close()
             return Position(0, 0)
-        return position_of(meta)
+
+    def previous(self) -> int:
+        """The serial that the newest group of the copy follows; 0 when that is not known."""
+        with self._mutex:
+            if not self._position().serial:
+                return 0
+            found = self._open().execute(
+                "SELECT value FROM meta WHERE key = ?", (PREVIOUS,)).fetchone()
+            return int(found[0]) if found else 0
 
     def append(self, group: Group) -> bool:
         """Make a group durable; False when it does not follow what is here.
@@ -118,7 +140,10 @@ class Replica:
                 raise StoreBroken(f"a copy of the database did not arrive: {exc}") from exc
 
     def _receive(self, offset: int, data: bytes, *, last: bool) -> None:
-        flags = os.O_CREAT | os.O_RDWR | (os.O_TRUNC if offset == 0 else 0)
+        if offset == 0:
+            # What a check that was killed left beside an earlier one would be taken for its part.
+            _unlink(self._incoming)
+        flags = os.O_CREAT | os.O_RDWR
         descriptor = os.open(self._incoming, flags, 0o600)
         try:
             if os.fstat(descriptor).st_size != offset:
@@ -130,8 +155,9 @@ class Replica:
         if last:
             _check(self._incoming)
             self._close()
-            for suffix in ("-wal", "-shm"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            # The database first: without its log it may be damaged, and the log would be applied
+            # to the new one. Who dies in between has no copy, and asks for one.
+            _unlink(self._path)
             self._incoming.rename(self._path)
             _sync_folder(self._path.parent)
 
@@ -139,8 +165,8 @@ class Replica:
         """Remove the copy: this node is no candidate any more."""
         with self._mutex:
             self._close()
-            for file in self._path.parent.glob(self._path.name + "*"):
-                file.unlink(missing_ok=True)
+            _unlink(self._path)
+            _unlink(self._incoming)
 
     def close(self) -> None:
         """Let go of the file: a master daemon is to take it over."""
@@ -148,9 +174,15 @@ class Replica:
             self._close()
 
     def _open(self) -> sqlite3.Connection:
+        state = self._path.stat()
+        if self._db is not None and self._file != (state.st_dev, state.st_ino):
+            self._close()  # somebody else has replaced the file
         if self._db is None:
+            if not state.st_size:
+                raise StoreBroken(f"the copy {self._path} is empty")
             self._db = open_database(self._path)
             prepare_schema(self._db)
+            self._file = (state.st_dev, state.st_ino)
         return self._db
 
     def _close(self) -> None:
@@ -175,17 +207,21 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def pieces(path: Path, folder: Path, size: int = 2 * 1024 * 1024) -> Sequence[tuple[int, str]]:
+def _unlink(database: Path) -> None:
+    """Remove a database with its log."""
+    for suffix in ("", "-wal", "-shm"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
+
+
+def pieces(path: Path, size: int = 2 * 1024 * 1024) -> Sequence[tuple[int, str]]:
     """Cut a consistent copy of a live database into what `Replica.receive` takes.
 
-    :param folder: where the copy is made for a moment
+    The copy is made in memory: a master whose disk is full can still give one.
     """
-    target = folder / f"snapshot-{os.getpid()}-{threading.get_ident()}.db"
-    try:
-        with contextlib.closing(sqlite3.connect(path)) as db:
-            db.execute("VACUUM INTO ?", (str(target),))
-        data = target.read_bytes()
-    finally:
-        target.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN")
+        # The first read fixes the state that is copied, whatever is committed meanwhile.
+        db.execute("SELECT count(*) FROM meta").fetchone()
+        data = db.serialize()
     return [(offset, base64.b64encode(zlib.compress(data[offset:offset + size], 1)).decode())
             for offset in range(0, len(data), size)]

@@ -2,8 +2,8 @@
 
 A group of writes goes to the current candidates while the local disk syncs it; the commit is
 reported when all have it. A candidate that does not answer is *stale*: a majority of the nodes must
-have that in writing before the commit is reported, so that it can never win a vote with an old
-copy. Stale candidates catch up in the background: what they missed, or a whole copy.
+have that in writing (`marks.py`) before the commit is reported, so that it can never win a vote
+with an old copy. Stale candidates catch up in the background: what they missed, or a whole copy.
 """
 
 from __future__ import annotations
@@ -13,34 +13,37 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from ganeti_core.config.journal import Replicas, Write
+from ganeti_core.config.marks import MarkLink, Marks
 from ganeti_core.config.replica import Group, Position, pieces
 from ganeti_core.errors import GanetiError, StaleEpoch, StoreBroken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 2000
-"""Groups kept in memory for candidates that catch up."""
+APPEND_SECONDS = 5.0
+"""A candidate that takes longer is stale: nobody waits for it a second time."""
 RETRY = 2.0
-MARK_SECONDS = 60.0
-"""How long a commit waits for a majority to note a stale candidate."""
+LARGEST_GROUP = 8 * 1024 * 1024
+"""Characters; candidates get a larger one as a whole copy, for a message has its limit."""
+_RECENT_SIZE = 16 * 1024 * 1024
+_FEW = 20
+"""Groups that a candidate may still miss when commits stand still for it."""
+_THREADS = 128
 
 
-class Link(Protocol):
+class Link(MarkLink, Protocol):
     """How copies and marks travel; made by the daemon over RPC. Nodes are named by uuid."""
 
     def candidates(self) -> list[str]:
         """The candidates besides the master itself, offline ones left out."""
-
-    def voters(self) -> list[str]:
-        """Every node that is not offline, besides the master itself."""
 
     def others(self) -> list[str]:
         """Every node besides the master itself."""
@@ -54,15 +57,32 @@ class Link(Protocol):
     def send_copy(self, node: str, cut: Sequence[tuple[int, str]]) -> None:
         """Send a whole copy."""
 
-    def mark(self, node: str, stale: frozenset[str]) -> None:
-        """Have a node note which candidates are stale."""
+
+class _Recent:
+    """The newest groups, as many as memory may hold, for candidates that catch up."""
+
+    def __init__(self) -> None:
+        self._groups: deque[Group] = deque()
+        self._size = 0
+
+    def add(self, group: Group) -> None:
+        self._groups.append(group)
+        self._size += group.size
+        while self._size > _RECENT_SIZE:
+            self._size -= self._groups.popleft().size
+
+    def after(self, serial: int) -> list[Group] | None:
+        """The groups that follow `serial`; None when not all are known."""
+        missing = [group for group in self._groups if group.position.serial > serial]
+        return missing if missing and missing[0].previous == serial else None
 
 
 @dataclass
 class _Sending:
-    """One group on its way."""
+    """One group on its way; nobody waits for an answer after `deadline` (monotonic)."""
 
     group: Group
+    deadline: float
     answers: dict[str, Future[bool]] = field(default_factory=dict)
 
 
@@ -70,181 +90,234 @@ class Replicator(Replicas):
     """Keeps all candidates' copies.
 
     :param position: of the local database before the first commit
-    :param database: the local file, of which whole copies are made in its own folder
+    :param database: the local file, of which whole copies are made
+    :param first_mark: higher than every number of a mark in this epoch
+    :param fenced: told why, when a node has seen a newer master
+    :param alone: go on without a majority (see `Marks`)
     """
 
-    def __init__(
-        self, link: Link, database: Path, position: Position, *,
-        fenced: Callable[[str], None] = lambda _reason: None,
+    def __init__(  # wiring: each is a different part of the daemon
+        self, link: Link, database: Path, position: Position, *, first_mark: int = 0,
+        fenced: Callable[[str], None] = lambda _reason: None, alone: bool = False,
     ) -> None:
         self._link = link
         self._database = database
         self._fenced = fenced
-        self._mutex = threading.RLock()
+        self._marks = Marks(link, first_mark, self._stale, fenced=fenced, alone=alone)
+        self._changed = threading.Condition(threading.RLock())
+        """Guards all below; notified when a group is done and when a candidate joined or failed."""
         self._position = position
-        self._backlog: deque[Group] = deque(maxlen=BACKLOG)
+        self._recent = _Recent()
         self._current: set[str] = set()
         self._catching_up: set[str] = set()
-        self._marked: frozenset[str] = frozenset()
+        self._failed: set[str] = set()
+        self._joining: set[str] = set()
         self._sending: _Sending | None = None
-        self._pool = ThreadPoolExecutor(16, thread_name_prefix="replicate")
+        self._synchronised = False
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="replicate")
         self._stopped = threading.Event()
 
     # For the journal's writer thread
 
     def begin(self, serial: int, writes: Sequence[Write]) -> None:
-        with self._mutex:
+        with self._changed:
+            # A candidate that is about to join needs a moment without commits.
+            if not self._changed.wait_for(lambda: not self._joining, APPEND_SECONDS):
+                self._joining.clear()
             epoch = next((int(w.doc or 0) for w in writes if w.key == ("epoch",)),
                          self._position.epoch)
             group = Group(Position(epoch, serial), self._position.serial, tuple(writes))
-            sending = _Sending(group)
-            wanted = self._link.candidates()
-            self._current &= set(wanted)
-            for node in self._current:
-                sending.answers[node] = self._pool.submit(self._link.append, node, group)
-            self._sending = sending
-            self._catch_up_others(wanted)
+            self._current &= set(self._link.candidates())
+            if group.size > LARGEST_GROUP:
+                self._current.clear()
+            self._sending = _Sending(group, time.monotonic() + APPEND_SECONDS, {
+                node: self._pool.submit(self._link.append, node, group)
+                for node in self._current})
 
     def finish(self) -> None:
-        """:raises StoreBroken: no majority of nodes could be told of a stale candidate"""
-        sending, self._sending = self._sending, None
+        """:raises StoreBroken: no majority of nodes could be told of a stale candidate, or this
+        master was replaced
+        """
+        sending = self._sending
         if sending is None:
             return
-        lost = {node for node, answer in sending.answers.items() if not self._arrived(node, answer)}
-        with self._mutex:
+        lost = {node for node in sending.answers if not self._arrived(node, sending)}
+        with self._changed:
             self._position = sending.group.position
-            self._backlog.append(sending.group)
+            self._recent.add(sending.group)
             self._current -= lost
-        self._mark_stale()
-        self._catch_up_others(self._link.candidates())
+            # Together with the position: a candidate must not join in between without this group.
+            self._sending = None
+            self._changed.notify_all()
+        self._marks.ensure()
+        self.poke()
 
-    def _arrived(self, node: str, answer: Future[bool]) -> bool:
+    def abandon(self) -> None:
+        """The group that was begun is not in the local database.
+
+        Candidates that have it are ahead by what was never committed: they count as stale, and get
+        a whole copy.
+
+        :raises StoreBroken: as `finish`
+        """
+        sending = self._sending
+        if sending is None:
+            return
+        for node in sending.answers:
+            self._arrived(node, sending)
+        with self._changed:
+            self._current -= set(sending.answers)
+            self._sending = None
+            self._changed.notify_all()
+        self._marks.ensure()
+        self.poke()
+
+    def _arrived(self, node: str, sending: _Sending) -> bool:
         try:
-            return answer.result()
+            left = max(0.0, sending.deadline - time.monotonic())
+            if sending.answers[node].result(left):
+                return True
+            log.warning("candidate %s is stale: its copy is not what it should be", node)
         except StaleEpoch as exc:
             self._fenced(str(exc))
             raise StoreBroken(f"this master was replaced: {exc}") from exc
+        except TimeoutError:
+            log.warning("candidate %s is stale: no answer in %g s", node, APPEND_SECONDS)
         except GanetiError as exc:
             log.warning("candidate %s is stale: %s", node, exc)
-            return False
-
-    # Marks
-
-    def _mark_stale(self) -> None:
-        """Have a majority note the stale candidates, when they are not the ones noted already."""
-        with self._mutex:
-            stale = self._stale()
-            if stale <= self._marked:
-                return
-        deadline = time.monotonic() + MARK_SECONDS
-        while not self._mark(stale):
-            if time.monotonic() > deadline or self._stopped.wait(1.0):
-                raise StoreBroken(
-                    "the copies of some master candidates are old, and no majority of the nodes "
-                    "could be told so: this master must not go on alone")
+        return False
 
     def _stale(self) -> frozenset[str]:
         """All nodes without a current copy: a former candidate may still have an old one."""
-        return frozenset(set(self._link.others()) - self._current)
-
-    def poke(self) -> None:
-        """Look again who is a candidate."""
-        self._catch_up_others(self._link.candidates())
-
-    def _mark(self, stale: frozenset[str]) -> bool:
-        """Tell every node which candidates are stale; whether a majority has it, ours included."""
-        voters = self._link.voters()
-        told = [self._pool.submit(self._link.mark, node, stale) for node in voters]
-        heard = 1
-        for answer in told:
-            try:
-                answer.result()
-                heard += 1
-            except StaleEpoch as exc:
-                self._fenced(str(exc))
-                raise StoreBroken(f"this master was replaced: {exc}") from exc
-            except GanetiError as exc:
-                log.info("a node could not note stale candidates: %s", exc)
-        nodes = len(voters) + 1
-        # A cluster of two has no majority without the other node: the mark is local, and that
-        # node can be made master with --no-voting only.
-        if heard * 2 > nodes or nodes <= 2:
-            with self._mutex:
-                self._marked = stale
-            return True
-        return False
+        with self._changed:
+            return frozenset(set(self._link.others()) - self._current)
 
     # Catching up
 
     def synchronise(self, timeout: float) -> None:
-        """Bring the candidates up to date, for at most `timeout` seconds; at the master's start."""
-        self._catch_up_others(self._link.candidates())
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            with self._mutex:
-                if set(self._link.candidates()) <= self._current:
-                    break
-            time.sleep(0.02)
-        self._mark_stale()
+        """Bring the candidates up to date, at the master's start.
 
-    def _catch_up_others(self, wanted: Sequence[str]) -> None:
-        with self._mutex:
-            for node in set(wanted) - self._current - self._catching_up:
+        Waits until each is current or was found silent, for at most `timeout` seconds.
+
+        :raises StoreBroken: no majority of nodes could be told of a stale candidate
+        """
+        self.poke()
+        with self._changed:
+            self._changed.wait_for(
+                lambda: set(self._link.candidates()) <= self._current | self._failed, timeout)
+            self._synchronised = True
+        # Even if all are current: the nodes may still have what an earlier master told them.
+        self._marks.tell()
+        self._marks.ensure()
+
+    def poke(self) -> None:
+        """Look again who is a candidate."""
+        with self._changed:
+            if self._stopped.is_set():
+                return
+            for node in set(self._link.candidates()) - self._current - self._catching_up:
                 self._catching_up.add(node)
-                self._pool.submit(self._catch_up, node)
+                # A thread for each: those that wait for the dead must not use up a pool.
+                threading.Thread(target=self._catch_up, args=(node,), daemon=True,
+                                 name=f"catch-up-{node[:8]}").start()
 
     def _catch_up(self, node: str) -> None:
         try:
             while not self._stopped.is_set() and node in self._link.candidates():
-                try:
-                    if self._advance(node):
-                        return
-                except GanetiError as exc:
-                    log.info("candidate %s cannot catch up yet: %s", node, exc)
-                    self._stopped.wait(RETRY)
-        except Exception:  # wall: a thread of the pool tells nobody
-            log.exception("candidate %s", node)
+                if self._tried(node):
+                    return
+        except Exception:  # wall: a thread tells nobody
+            if not self._stopped.is_set():
+                log.exception("candidate %s", node)
         finally:
-            with self._mutex:
+            with self._changed:
                 self._catching_up.discard(node)
+
+    def _tried(self, node: str) -> bool:
+        """Try to bring a candidate up to date; True when there is no more to do."""
+        try:
+            done, pause = self._advance(node), 0.02
+        except StaleEpoch as exc:
+            self._fenced(str(exc))
+            return True
+        except GanetiError as exc:
+            log.info("candidate %s cannot catch up yet: %s", node, exc)
+            with self._changed:
+                self._failed.add(node)
+                self._changed.notify_all()
+            done, pause = False, RETRY
+        if not done:
+            self._stopped.wait(pause)
+        return done
 
     def _advance(self, node: str) -> bool:
         """Send what a candidate misses; True once it is current."""
         has = self._link.position(node)
-        missing = self._missing(has)
+        while (missing := self._missing(has)) is not None and len(missing) > _FEW:
+            if not all(self._link.append(node, group) for group in missing):
+                return False
+            has = missing[-1].position
+        if missing is not None or self._is_on_its_way(has):
+            with self._turn(node):
+                missing = self._missing(has)
+                joined = missing is not None and all(
+                    self._link.append(node, group) for group in missing) and self._join(node)
+        else:
+            joined = False
         if missing is None:
-            self._link.send_copy(node, pieces(self._database, self._database.parent))
-            return False
-        for group in missing:
-            if not self._link.append(node, group):
-                return False
-        with self._mutex:
-            # Between groups only: else the one on its way would be missed.
-            last = missing[-1].position if missing else has
-            if self._sending is not None or last != self._position:
-                return False
-            self._current.add(node)
-            still = self._stale()
-        log.info("candidate %s is current", node)
-        self._pool.submit(self._mark, still)
-        return True
+            log.info("candidate %s gets a whole copy", node)
+            self._link.send_copy(node, pieces(self._database))
+        if joined and self._synchronised:
+            self._marks.tell()
+        return joined
 
     def _missing(self, has: Position) -> list[Group] | None:
         """The groups after `has`; None when they are not known here any more."""
-        with self._mutex:
+        with self._changed:
             if has == self._position:
                 return []
-            if has.epoch != self._position.epoch:
-                return None
-            groups = list(self._backlog)
-        missing = [group for group in groups if group.position.serial > has.serial]
-        return missing if missing and missing[0].previous == has.serial else None
+            return self._recent.after(has.serial) if has.epoch == self._position.epoch else None
+
+    def _is_on_its_way(self, has: Position) -> bool:
+        with self._changed:
+            return self._sending is not None and has == self._sending.group.position
+
+    @contextmanager
+    def _turn(self, node: str) -> Iterator[None]:
+        """Let no commit begin while a candidate joins; `begin` waits for it, not for ever."""
+        with self._changed:
+            self._joining.add(node)
+            self._changed.wait_for(lambda: self._sending is None or self._stopped.is_set())
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._joining.discard(node)
+                self._changed.notify_all()
+
+    def _join(self, node: str) -> bool:
+        with self._changed:
+            if node not in self._joining or self._sending is not None:
+                return False  # it took too long: a commit has left without it
+            self._current.add(node)
+            self._failed.discard(node)
+            self._changed.notify_all()
+        log.info("candidate %s is current", node)
+        return True
 
     def status(self) -> dict[str, bool]:
         """Every candidate, and whether its copy is current."""
-        with self._mutex:
+        with self._changed:
             return {node: node in self._current for node in self._link.candidates()}
 
-    def close(self) -> None:
+    def stop_waiting(self) -> None:
+        """The daemon ends: try everything once more, wait for nobody."""
         self._stopped.set()
+        self._marks.stop_waiting()
+        with self._changed:
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        self.stop_waiting()
+        self._marks.close()
         self._pool.shutdown(wait=False, cancel_futures=True)

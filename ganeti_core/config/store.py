@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.codec import decode_object, encode_object
-from ganeti_core.config.journal import Journal, Write
+from ganeti_core.config.journal import Database, Journal, Write
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.config.table import Table
 from ganeti_core.config.validate import check_claims, check_references, check_unused, claims_of
@@ -53,7 +53,7 @@ class Store:
     def __init__(self, journal: Journal, clock: Callable[[], float] = time.time) -> None:
         self.journal = journal
         self._clock = clock
-        self._published = _load(journal)
+        self._published = load(journal)
         self._staged = self._published
         self._fenced: str | None = None
         self._watchers: list[Callable[[Snapshot, Sequence[Change]], None]] = []
@@ -111,7 +111,8 @@ class Store:
             self.journal.submit([*writes, *extra], done)
 
 
-def _load(journal: Journal) -> Snapshot:
+def load(journal: Database) -> Snapshot:
+    """Read the whole configuration."""
     objects: dict[str, dict[str, Any]] = {str(kind): {} for kind in KINDS}
     for name, uuid, doc in journal.rows("object"):
         objects.setdefault(name, {})[uuid] = decode_object(name, doc)

@@ -8,16 +8,17 @@ import logging
 import signal
 import sys
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.bootstrap.enrol import enrol_info
-from ganeti_core.bootstrap.voting import poll, why_not_start
-from ganeti_core.config.journal import Journal
+from ganeti_core.bootstrap.voting import noted_here, poll, why_not_start
+from ganeti_core.config.journal import Database, Journal
 from ganeti_core.config.replica import position_of
 from ganeti_core.config.replicate import Replicator
 from ganeti_core.config.reservations import Reservations
-from ganeti_core.config.store import Store
+from ganeti_core.config.store import Store, load
 from ganeti_core.daemons.process import Daemon, set_up_logging
 from ganeti_core.daemons.replication import RpcLink
 from ganeti_core.errors import ECODE_STATE, GanetiError, OpPrereqError
@@ -34,6 +35,7 @@ from ganeti_core.plugins import Events, PluginHost
 from ganeti_core.query.engine import QueryEngine
 from ganeti_core.query.live_rpc import LiveNodes
 from ganeti_core.query.sources import LockStatus
+from ganeti_core.rpc.access import Epochs
 from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients
 from ganeti_core.rpc.identity import NodeIdentity
@@ -67,8 +69,10 @@ class MasterDaemon:
     """All parts of a running master. `paths` are those of its node."""
 
     def __init__(
-        self, paths: Paths, loop: asyncio.AbstractEventLoop, stop: asyncio.Event
+        self, paths: Paths, loop: asyncio.AbstractEventLoop, stop: asyncio.Event, *,
+        alone: bool = False,
     ) -> None:
+        self._paths = paths
         self._loop = loop
         self._stop = stop
         self.journal = Journal(paths.database)
@@ -81,21 +85,22 @@ class MasterDaemon:
         self.nodes = NodeClients(TlsIdentity.of(paths), lambda: self.store.snapshot.epoch)
         self.replicator = Replicator(
             RpcLink(self.store, self.nodes, paths), paths.database,
-            position_of(self.journal.meta()), fenced=self._fence)
+            position_of(self.journal.meta()), first_mark=self.journal.floor,
+            fenced=self._fence, alone=alone)
         self.journal.replicas = self.replicator
         self.locks = LockManager()
         self.live = LiveNodes(self.nodes, lambda: settings_of(self.store.snapshot))
         self.engine = JobEngine(loop, self.store, self.locks)
         world = World(Place(NodeIdentity.load(paths), paths), self.host)
-        self.engine.connect(self._services(paths, world))
         queries = QueryEngine(self.host, self.live, self.engine, _Locks(self.locks))
+        self.engine.connect(self._services(paths, world, queries))
         self.luxi = LuxiServer(paths.master_socket, Master(
             self.store, self.engine, queries, self.host,
             lambda: enrol_info(paths, self.store.snapshot.master)).handle)
         self._stopping = threading.Event()
         self._payer = threading.Thread(target=self._pay_debts, name="debts", daemon=True)
 
-    def _services(self, paths: Paths, world: World) -> Services:
+    def _services(self, paths: Paths, world: World, queries: QueryEngine) -> Services:
         debts = self.engine.debts
 
         def hook_context(kind: str, driver: str) -> HookContext:
@@ -118,15 +123,20 @@ class MasterDaemon:
 
     def check_vote(self) -> str:
         """Why this master may not start; empty when it may."""
-        found = poll(self.store.snapshot, self.store.snapshot.cluster.master_node, self.nodes)
-        return why_not_start(found, position_of(self.journal.meta()))
+        snapshot = self.store.snapshot
+        found = poll(snapshot, snapshot.cluster.master_node, self.nodes, noted_here(self._paths))
+        return why_not_start(found, position_of(self.journal.meta()),
+                             Epochs(self._paths.epoch).highest())
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until told to stop; `ready` is called when clients are answered."""
-        await self.luxi.start()
         # Candidates first: else the first commit would have to note each of them as stale.
         await asyncio.to_thread(self.replicator.synchronise, SYNCHRONISE_SECONDS)
-        await self.engine.recover()
+        recovered = asyncio.ensure_future(self.engine.recover())
+        # It reads the database before anything can be committed, and then takes its time.
+        await asyncio.sleep(0)
+        await self.luxi.start()
+        await recovered
         self.engine.open()
         self._payer.start()
         log.info("the master daemon is ready")
@@ -134,8 +144,9 @@ class MasterDaemon:
         await self._stop.wait()
         log.info("the master daemon stops")
         await self.luxi.close()
-        await self.engine.close()
         self._stopping.set()
+        self.replicator.stop_waiting()
+        await self.engine.close()
         await asyncio.to_thread(self._payer.join)
         await asyncio.to_thread(self.journal.close)
         self.replicator.close()
@@ -150,12 +161,23 @@ class MasterDaemon:
                 log.exception("paying debts")
 
 
+def check_role(paths: Paths) -> None:
+    """:raises OpPrereqError: this node is not the master: the database here is a copy"""
+    with closing(Database(paths.database)) as database:
+        snapshot = load(database)
+    if snapshot.cluster.master_node != NodeIdentity.load(paths).uuid:
+        raise OpPrereqError(
+            f"this is not the master node, {snapshot.master.name} is: if that one is lost, run "
+            "gnt-cluster master-failover here", ECODE_STATE)
+
+
 async def _serve(paths: Paths, ready: Callable[[], None], *, no_voting: bool) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    daemon = MasterDaemon(paths, loop, stop)
+    check_role(paths)
+    daemon = MasterDaemon(paths, loop, stop, alone=no_voting)
     if not no_voting and (problem := await asyncio.to_thread(daemon.check_vote)):
         raise OpPrereqError(problem, ECODE_STATE)
     await daemon.run(ready)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.replica import Group, Position
-from ganeti_core.errors import NodeUnreachable
-from ganeti_core.operations.ssconf import candidates_of
+from ganeti_core.errors import NodeUnreachable, StaleEpoch, StoreBroken
+from ganeti_core.node.services.replica import MarkArgs, note
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import NodeClients, Peer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ganeti_core.config.marks import Mark
+    from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.config.store import Store
     from ganeti_core.paths import Paths
 
@@ -21,30 +23,37 @@ APPEND_SECONDS = 5.0
 """A candidate that takes longer is stale: nobody waits for it a second time."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class RpcLink:
     """See `config.replicate.Link`. Works on the newest published configuration."""
 
     store: Store
     nodes: NodeClients
     paths: Paths
+    _members: _Members | None = None
+
+    def _known(self) -> _Members:
+        """Asked several times a commit, so it is kept as long as no node changes."""
+        snapshot = self.store.snapshot
+        members = self._members
+        if members is None or not members.fits(snapshot):
+            self._members = members = _Members.of(snapshot)
+        return members
 
     def candidates(self) -> list[str]:
-        master = self.store.snapshot.cluster.master_node
-        return [node.uuid for node in candidates_of(self.store.snapshot)
-                if node.uuid != master and not node.offline]
+        return self._known().candidates
 
     def voters(self) -> list[str]:
-        master = self.store.snapshot.cluster.master_node
-        return [node.uuid for node in self.store.snapshot.nodes.values()
-                if node.uuid != master and not node.offline]
+        return self._known().voters
 
     def others(self) -> list[str]:
-        master = self.store.snapshot.cluster.master_node
-        return [uuid for uuid in self.store.snapshot.nodes if uuid != master]
+        return self._known().others
 
     def position(self, node: str) -> Position:
-        epoch, serial = self._call(node, "replica.position", {})["position"]
+        answer = self._call(node, "replica.position", {})
+        if answer["epoch"] > self.store.snapshot.epoch:
+            raise StaleEpoch(f"the node {node} follows a newer master (epoch {answer['epoch']})")
+        epoch, serial = answer["position"]
         return Position(int(epoch), int(serial))
 
     def append(self, node: str, group: Group) -> bool:
@@ -58,9 +67,17 @@ class RpcLink:
                 "offset": offset, "chunk": chunk, "last": last,
                 "epoch": self.store.snapshot.epoch, "ca_key": key if last else ""})
 
-    def mark(self, node: str, stale: frozenset[str]) -> None:
-        self._call(node, "replica.mark",
-                   {"epoch": self.store.snapshot.epoch, "stale": sorted(stale)})
+    def mark(self, node: str, mark: Mark) -> bool:
+        return bool(self._call(node, "replica.mark", asdict(self._mark(mark))))
+
+    def mark_here(self, mark: Mark) -> None:
+        try:
+            note(self.paths, self._mark(mark))
+        except OSError as exc:
+            raise StoreBroken(f"cannot note which candidates are stale: {exc}") from exc
+
+    def _mark(self, mark: Mark) -> MarkArgs:
+        return MarkArgs(self.store.snapshot.epoch, mark.number, sorted(mark.stale))
 
     def _call(
         self, node: str, service: str, args: dict[str, Any], timeout: float | None = None
@@ -69,3 +86,26 @@ class RpcLink:
         if found is None:
             raise NodeUnreachable(f"the node {node} left the cluster")
         return self.nodes.call(Peer.of(found), service_call(service, args, timeout=timeout))
+
+
+@dataclass(frozen=True)
+class _Members:
+    """Who is what, besides the master itself, as long as neither nodes nor cluster change."""
+
+    nodes: object
+    cluster: object
+    candidates: list[str]
+    voters: list[str]
+    others: list[str]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> _Members:
+        others = [node for node in snapshot.nodes.values()
+                  if node.uuid != snapshot.cluster.master_node]
+        voters = [node for node in others if not node.offline]
+        return cls(snapshot.nodes, snapshot.of_kind("cluster"),
+                   [node.uuid for node in voters if node.master_candidate],
+                   [node.uuid for node in voters], [node.uuid for node in others])
+
+    def fits(self, snapshot: Snapshot) -> bool:
+        return self.nodes is snapshot.nodes and self.cluster is snapshot.of_kind("cluster")

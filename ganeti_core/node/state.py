@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class NodeState:
     """The node's parts.
 
+    :param copying: held while the copy, or what is noted of copies, changes under an epoch that was
+        checked: a promise to a new master must not fall in between
     :param leave: set when the node has left its cluster: the daemon then ends
     """
 
@@ -27,4 +29,5 @@ class NodeState:
     epochs: Epochs
     outcomes: Outcomes
     replica: Replica
+    copying: threading.Lock = field(default_factory=threading.Lock)
     leave: threading.Event = field(default_factory=threading.Event)

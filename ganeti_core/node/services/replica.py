@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import signal
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.config.replica import Group, Position
+from ganeti_core.config.replica import Group
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.rpc.atomic import write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ganeti_core.node.state import NodeState
     from ganeti_core.paths import Paths
 
+log = logging.getLogger(__name__)
 
 def position(state: NodeState, _args: dict[str, Any], _deadline: float) -> dict[str, Any]:
-    """Answer ``position`` ([epoch, serial] of the copy), ``epoch`` and ``stale`` (uuids noted)."""
-    return {"position": state.replica.position().to_list(), "epoch": state.epochs.highest(),
-            "stale": sorted(noted(state.world.place.paths)),
+    """Tell how far the copy is.
+
+    Answers ``position`` ([epoch, serial]), ``previous`` (the serial before it), ``epoch`` (the
+    highest seen), ``mark`` ([epoch, number] of the newest mark noted), ``stale`` (its uuids) and
+    ``uuid``.
+    """
+    known = noted(state.world.place.paths)
+    return {"position": state.replica.position().to_list(),
+            "previous": state.replica.previous(), "epoch": state.epochs.highest(),
+            "mark": [known.epoch, known.number], "stale": sorted(known.stale),
             "uuid": state.world.place.identity.uuid}
 
 
@@ -34,8 +45,8 @@ def append(state: NodeState, args: dict[str, Any], _deadline: float) -> bool:
         group = Group.from_dict(args)
     except ValueError as exc:
         raise OpPrereqError(str(exc), ECODE_INVAL) from exc
-    _admit(state, group.position)
-    return state.replica.append(group)
+    with _admitted(state, group.position.epoch):
+        return state.replica.append(group)
 
 
 @dataclass(frozen=True)
@@ -52,47 +63,61 @@ class CopyArgs:
 def copy(state: NodeState, args: dict[str, Any], _deadline: float) -> None:
     """Take a piece of a whole copy."""
     wanted = decode(CopyArgs, args)
-    _admit(state, Position(wanted.epoch, 0))
-    state.replica.receive(wanted.offset, wanted.chunk, last=wanted.last)
-    if wanted.last and wanted.ca_key:
-        write_private(state.world.place.paths.ca_key, wanted.ca_key.encode())
+    with _admitted(state, wanted.epoch):
+        state.replica.receive(wanted.offset, wanted.chunk, last=wanted.last)
+        if wanted.last and wanted.ca_key:
+            write_private(state.world.place.paths.ca_key, wanted.ca_key.encode())
 
 
 @dataclass(frozen=True)
 class MarkArgs:
-    """Of ``replica.mark``: the candidates whose copies are old."""
+    """Of ``replica.mark``: the nodes whose copies are old; see `config.marks`."""
 
     epoch: int
+    number: int
     stale: list[str] = field(default_factory=list)
 
 
-def mark(state: NodeState, args: dict[str, Any], _deadline: float) -> None:
-    """Note durably which candidates must not win a vote."""
+def mark(state: NodeState, args: dict[str, Any], _deadline: float) -> bool:
+    """Note durably which candidates must not win a vote; False when a newer mark is noted."""
     wanted = decode(MarkArgs, args)
-    _admit(state, Position(wanted.epoch, 0))
-    write_private(_file(state.world.place.paths), json.dumps(sorted(wanted.stale)).encode())
+    with _admitted(state, wanted.epoch):
+        return note(state.world.place.paths, wanted)
+
+
+@dataclass(frozen=True)
+class PromiseArgs:
+    """Of ``replica.promise``."""
+
+    epoch: int
 
 
 def promise(state: NodeState, args: dict[str, Any], _deadline: float) -> dict[str, Any]:
     """Obey no master older than `epoch` from now on; a candidate asks before it becomes master.
 
-    Answers as `position`.
+    Answers as `position`: nothing that the old master sends can change it any more.
     """
-    wanted = decode(MarkArgs, args)
-    if wanted.epoch <= state.epochs.highest():
-        raise OpPrereqError(
-            f"this node has promised epoch {state.epochs.highest()} already", ECODE_STATE)
-    state.epochs.admit(wanted.epoch)
-    return position(state, {}, _deadline)
+    wanted = decode(PromiseArgs, args)
+    with state.copying:
+        if wanted.epoch <= state.epochs.highest():
+            raise OpPrereqError(
+                f"this node has promised epoch {state.epochs.highest()} already", ECODE_STATE)
+        state.epochs.admit(wanted.epoch)
+        return position(state, {}, 0.0)
 
 
-def _admit(state: NodeState, where: Position) -> None:
-    """:raises StaleEpoch: a newer master was here
+@contextmanager
+def _admitted(state: NodeState, epoch: int) -> Iterator[None]:
+    """Change the copy for a master of `epoch`; no promise to another is made meanwhile.
+
+    :raises StaleEpoch: a newer master was here
     :raises OpPrereqError: this very node runs a master, whose file this is
     """
-    state.epochs.admit(where.epoch)
-    if master_runs_here(state.world.place.paths):
-        raise OpPrereqError("a master daemon runs on this node", ECODE_STATE)
+    with state.copying:
+        state.epochs.admit(epoch)
+        if master_runs_here(state.world.place.paths):
+            raise OpPrereqError("a master daemon runs on this node", ECODE_STATE)
+        yield
 
 
 def master_runs_here(paths: Paths) -> bool:
@@ -111,18 +136,41 @@ def _file(paths: Paths) -> Path:
     return paths.data / "stale-candidates.json"
 
 
-def noted(paths: Paths) -> frozenset[str]:
-    """The candidates that this node has noted as stale."""
+def noted(paths: Paths) -> MarkArgs:
+    """The newest mark that this node has noted."""
     try:
-        return frozenset(map(str, json.loads(_file(paths).read_text())))
+        known = json.loads(_file(paths).read_text())
+        return MarkArgs(int(known["epoch"]), int(known["number"]),
+                        [str(uuid) for uuid in known["stale"]])
     except FileNotFoundError:
-        return frozenset()
+        return MarkArgs(0, 0)
 
 
-def stop_master(state: NodeState, _args: dict[str, Any], _deadline: float) -> bool:
+def note(paths: Paths, wanted: MarkArgs) -> bool:
+    """Note a mark durably; False when a newer one is noted."""
+    known = noted(paths)
+    if (wanted.epoch, wanted.number) < (known.epoch, known.number):
+        return False
+    write_private(_file(paths), json.dumps(
+        {"epoch": wanted.epoch, "number": wanted.number, "stale": sorted(wanted.stale)}).encode())
+    return True
+
+
+@dataclass(frozen=True)
+class StopArgs:
+    """Of ``node.stop_master``; `kill`: it was asked before and does not end."""
+
+    kill: bool = False
+
+
+def stop_master(state: NodeState, args: dict[str, Any], _deadline: float) -> bool:
     """End the master daemon of this node; whether one ran."""
     paths = state.world.place.paths
     if not master_runs_here(paths):
         return False
-    os.kill(int(paths.daemon_pid("ganeti-masterd").read_text()), signal.SIGTERM)
+    pid = int(paths.daemon_pid("ganeti-masterd").read_text())
+    kill = decode(StopArgs, args).kill
+    log.warning("the master daemon, pid %d, is %s for another master", pid,
+                "killed" if kill else "stopped")
+    os.kill(pid, signal.SIGKILL if kill else signal.SIGTERM)
     return True
