@@ -136,7 +136,7 @@ class _Related(NamedTuple):
     first: int
     second: int
     entry: float
-    count: int
+    number: int
     last: tuple[int, int]
     """The last of the pairs."""
 
@@ -254,10 +254,10 @@ class Rooms:
         plain = {key: room.secondary_failure(want, 0.0) for key, room in self.rooms.items()}
         special: Counter[tuple[int, int]] = Counter()
         for kind in self._related_kinds():
-            special[kind.first, kind.second] += kind.count
+            special[kind.first, kind.second] += kind.number
             if not codes[kind.first]:
                 code = self.rooms[kind.second].secondary_failure(want, kind.entry)
-                counts[int(code)] += kind.count
+                counts[int(code)] += kind.number
         for first, code in codes.items():
             size = len(self.members[first])
             group = self.rooms[first].group
@@ -283,7 +283,8 @@ class Rooms:
         first, second = self.class_of[primary], self.class_of[secondary]
         order = np.lexsort((secondary, primary, entry, second, first))
         kinds = np.stack([first, second, entry])[:, order]
-        ends = np.append(np.flatnonzero((kinds[:, 1:] != kinds[:, :-1]).any(axis=0)), len(order) - 1)
+        changes = np.flatnonzero((kinds[:, 1:] != kinds[:, :-1]).any(axis=0))
+        ends = np.append(changes, len(order) - 1)
         counts = np.diff(ends, prepend=-1)
         last = order[ends]
         return [

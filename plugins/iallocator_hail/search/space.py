@@ -113,6 +113,12 @@ class Filler:
         self._require_nodes(start.cluster, instance)
         if not self.rules.capacity or instance.template == "drbd":
             return self._fill_unchecked(start, instance, limit)
+        counts = self.rooms(start).count(Want.of(instance))
+        if not counts[0] or not self._good(start, instance):
+            # Every possible place is dropped for the redundancy that it would cost.
+            failures = _no_successes(counts)
+            failures[Failure.N1] += counts[0]
+            return Filled(start.cluster, start.placed, failures, start.rooms)
         # A redundant state has only redundant ones before it: check rarely while there is room.
         batch = _first_batch(start.cluster, instance)
         while batch > 1 and (limit is None or limit > 0):
