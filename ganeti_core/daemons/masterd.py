@@ -113,7 +113,7 @@ class MasterDaemon:
             pay_debts=lambda node: debts.pay(node, self.nodes), all_debts=debts.all,
             remember_debts=debts.remember, touched=self.live.touched, locks=self.locks.describe,
             settings=settings_of, live=self.live, hook_context=hook_context,
-            instance_documents=InstanceDocuments(), paths=paths)
+            instance_documents=InstanceDocuments(), paths=paths, queries=queries)
 
     def _fence(self, reason: str) -> None:
         """A newer master was seen: change nothing any more, and end."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ganeti_core.plugin_api.context import HookContext
     from ganeti_core.plugin_api.kinds import Kind
     from ganeti_core.plugins import Events, PluginHost
+    from ganeti_core.query.engine import QueryEngine
     from ganeti_core.query.live import LiveSource
     from ganeti_core.rpc.calls import Call
     from ganeti_core.rpc.client import NodeClients
@@ -62,6 +63,7 @@ class Services:
     paths: Paths
     locks: Callable[[], list[LockInfo]]
     settings: Callable[[Snapshot], dict[str, Any]]
+    queries: QueryEngine
 
 
 @dataclass(frozen=True)

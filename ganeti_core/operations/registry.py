@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
-from ganeti_core.operations import os, tags, test
-from ganeti_core.operations.cluster import lifecycle, verify
+from ganeti_core.operations import os, queries, tags, test, test_allocator
+from ganeti_core.operations.cluster import lifecycle, verify, verify_disks
 from ganeti_core.operations.cluster import modify as cluster_modify
 from ganeti_core.operations.cluster import rename as cluster_rename
 from ganeti_core.operations.group import assign as group_assign
+from ganeti_core.operations.group import evacuate as group_evacuate
 from ganeti_core.operations.group import lifecycle as group_lifecycle
 from ganeti_core.operations.group import modify as group_modify
 from ganeti_core.operations.instance import (
@@ -20,6 +21,7 @@ from ganeti_core.operations.instance import (
     inspect,
     migrate,
     modify,
+    multi_alloc,
     power,
     recreate_disks,
     reinstall,
@@ -27,6 +29,7 @@ from ganeti_core.operations.instance import (
     rename,
 )
 from ganeti_core.operations.node import add as node_add
+from ganeti_core.operations.node import evacuate as node_evacuate
 from ganeti_core.operations.node import modify as node_modify
 from ganeti_core.operations.node import remove as node_remove
 
@@ -45,7 +48,8 @@ def _collect(*modules: ModuleType) -> dict[str, Operation[Any, Any]]:
 _OPERATIONS = _collect(
     test, os, tags, lifecycle, verify, create, disk_state, failover, grow_disk, inspect, migrate,
     modify, power, recreate_disks, reinstall, remove, rename, node_add, node_modify, node_remove,
-    cluster_modify, cluster_rename, group_assign, group_lifecycle, group_modify)
+    cluster_modify, cluster_rename, group_assign, group_lifecycle, group_modify, group_evacuate,
+    node_evacuate, multi_alloc, test_allocator, queries, verify_disks)
 
 
 def operation_of(op: OpCode) -> Operation[Any, Any]:

@@ -1,0 +1,141 @@
+"""``OP_CLUSTER_VERIFY_DISKS``, ``OP_GROUP_VERIFY_DISKS``, ``OP_CLUSTER_REPAIR_DISK_SIZES``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.config.store import Put
+from ganeti_core.errors import GanetiError
+from ganeti_core.locking import ALL, Level, LockRequest, Want
+from ganeti_core.opcodes.cluster import ClusterRepairDiskSizes, ClusterVerifyDisks
+from ganeti_core.opcodes.group import GroupVerifyDisks
+from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.expand import submitted
+from ganeti_core.operations.specs import disks_of
+from ganeti_core.query.live import DiskQuestion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.model import Instance, NodeGroup
+    from ganeti_core.operations.context import OpContext
+    from ganeti_core.plugin_api.data import DiskStatus
+
+Found = tuple[dict[str, str], list[str], dict[str, list[list[str]]]]
+"""Nodes that could not be asked and why; instances to activate; disks that are missing."""
+
+
+class Verify(Operation[ClusterVerifyDisks, tuple[str, ...]]):
+    """Expand into one job per node group."""
+
+    opcode = ClusterVerifyDisks
+
+    def plan(self, op: ClusterVerifyDisks, ctx: OpContext) -> tuple[str, ...]:
+        if op.group_name:
+            return (ctx.snapshot.group(op.group_name).name,)
+        return tuple(sorted(group.name for group in ctx.snapshot.groups.values()))
+
+    def run(
+        self, op: ClusterVerifyDisks, ctx: OpContext, plan: tuple[str, ...]
+    ) -> dict[str, Any]:
+        return submitted(ctx, op, [[GroupVerifyDisks(group_name=name)] for name in plan])
+
+
+class VerifyGroup(Operation[GroupVerifyDisks, "NodeGroup"]):
+    """Look whether the disks of a group's instances are there, and open where they should be."""
+
+    opcode = GroupVerifyDisks
+
+    def locks(self, op: GroupVerifyDisks, snapshot: Snapshot) -> LockRequest:
+        snapshot.group(op.group_name)
+        return request(op, Want(Level.INSTANCE, ALL, exclusive=False))
+
+    def plan(self, op: GroupVerifyDisks, ctx: OpContext) -> NodeGroup:
+        return ctx.snapshot.group(op.group_name)
+
+    def run(self, op: GroupVerifyDisks, ctx: OpContext, plan: NodeGroup) -> Found:
+        instances = sorted(
+            (instance for instance in ctx.snapshot.instances.values()
+             if instance.disks_active and _group_of(ctx, instance) == plan.uuid),
+            key=lambda instance: instance.name)
+        states = _ask(ctx, instances)
+        problems: dict[str, str] = {}
+        closed: list[str] = []
+        missing: dict[str, list[list[str]]] = {}
+        for instance in instances:
+            node = ctx.snapshot.nodes[instance.primary_node]
+            for disk in disks_of(ctx, instance):
+                state = states.get((node.uuid, disk.uuid))
+                if isinstance(state, GanetiError):
+                    problems[node.name] = str(state.args[0] if state.args else state)
+                elif state is None:
+                    continue
+                elif not state.exists:
+                    name = state.path or next(
+                        (str(part) for part in reversed(disk.logical_id)), disk.uuid)
+                    missing.setdefault(instance.name, []).append([node.name, name])
+                elif not state.is_open and instance.name not in closed:
+                    closed.append(instance.name)
+        return problems, closed, missing
+
+
+def _group_of(ctx: OpContext, instance: Instance) -> str:
+    return ctx.snapshot.nodes[instance.primary_node].group
+
+
+def _ask(
+    ctx: OpContext, instances: Iterable[Instance]
+) -> dict[tuple[str, str], DiskStatus | GanetiError]:
+    """How the disks are on their primary nodes; of nodes that are offline nothing is known."""
+    questions = []
+    for instance in instances:
+        node = ctx.snapshot.nodes[instance.primary_node]
+        if not node.offline:
+            ctx.services.touched(node.uuid)
+            questions += [DiskQuestion(node, disk) for disk in disks_of(ctx, instance)]
+    return dict(ctx.services.live.disk_states(questions))
+
+
+class RepairSizes(Operation[ClusterRepairDiskSizes, tuple["Instance", ...]]):
+    """Correct recorded sizes of disks that are larger or smaller in fact.
+
+    Answers (instance, disk, ``size``, MiB) each.
+    """
+
+    opcode = ClusterRepairDiskSizes
+
+    def locks(self, op: ClusterRepairDiskSizes, snapshot: Snapshot) -> LockRequest:
+        if not op.instances:
+            return request(op, Want(Level.INSTANCE, ALL))
+        return request(op, *(Want(Level.INSTANCE, snapshot.instance(name).name)
+                             for name in op.instances))
+
+    def plan(self, op: ClusterRepairDiskSizes, ctx: OpContext) -> tuple[Instance, ...]:
+        if op.instances:
+            return tuple(ctx.snapshot.instance(name) for name in op.instances)
+        return tuple(sorted(ctx.snapshot.instances.values(), key=lambda i: i.name))
+
+    def run(
+        self, op: ClusterRepairDiskSizes, ctx: OpContext, plan: tuple[Instance, ...]
+    ) -> list[tuple[str, int, str, int]]:
+        states = _ask(ctx, plan)
+        changed: list[tuple[str, int, str, int]] = []
+        puts: list[Put] = []
+        for instance in plan:
+            for index, disk in enumerate(ctx.snapshot.disks_of(instance)):
+                state = states.get((instance.primary_node, disk.uuid))
+                if isinstance(state, GanetiError) or state is None:
+                    ctx.warn(f"Disk {index} of instance {instance.name} could not be asked for "
+                             "its size, ignoring")
+                elif state.exists and state.size != disk.size:
+                    ctx.info(f"Disk {index} of instance {instance.name} has mismatched size, "
+                             f"correcting: recorded {disk.size}, actual {state.size}")
+                    puts.append(Put(replace(disk, size=state.size)))
+                    changed.append((instance.name, index, "size", state.size))
+        ctx.commit(puts, changed)
+        return changed
+
+
+OPERATIONS = (Verify(), VerifyGroup(), RepairSizes())
