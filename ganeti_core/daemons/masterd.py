@@ -21,6 +21,7 @@ from ganeti_core.config.reservations import Reservations
 from ganeti_core.config.store import Store, load
 from ganeti_core.daemons.process import Daemon, set_up_logging
 from ganeti_core.daemons.replication import RpcLink
+from ganeti_core.daemons.spreading import SsconfKeeper
 from ganeti_core.errors import ECODE_STATE, GanetiError, OpPrereqError
 from ganeti_core.jobs.engine import JobEngine
 from ganeti_core.locking import LockManager
@@ -50,8 +51,8 @@ log = logging.getLogger(__name__)
 NAME = "ganeti-masterd"
 SYNCHRONISE_SECONDS = 5.0
 """How long a starting master waits for candidates to catch up before it serves."""
-DEBT_INTERVAL = 5.0
-"""Seconds between two looks at nodes that are owed something."""
+CARE_INTERVAL = 5.0
+"""Seconds between two looks at nodes that have missed or are owed something."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,9 @@ class MasterDaemon:
         self.luxi = LuxiServer(paths.master_socket, Master(
             self.store, self.engine, queries, self.host,
             lambda: enrol_info(paths, self.store.snapshot.master)).handle)
+        self.keeper = SsconfKeeper(self.store, self.nodes, self.host, self._fence)
         self._stopping = threading.Event()
-        self._payer = threading.Thread(target=self._pay_debts, name="debts", daemon=True)
+        self._caring = threading.Thread(target=self._care, name="care", daemon=True)
 
     def _services(self, paths: Paths, world: World, queries: QueryEngine) -> Services:
         debts = self.engine.debts
@@ -138,7 +140,7 @@ class MasterDaemon:
         await self.luxi.start()
         await recovered
         self.engine.open()
-        self._payer.start()
+        self._caring.start()
         log.info("the master daemon is ready")
         ready()
         await self._stop.wait()
@@ -147,18 +149,24 @@ class MasterDaemon:
         self._stopping.set()
         self.replicator.stop_waiting()
         await self.engine.close()
-        await asyncio.to_thread(self._payer.join)
+        await asyncio.to_thread(self._caring.join)
         await asyncio.to_thread(self.journal.close)
         self.replicator.close()
         self.nodes.close()
 
+    def _care(self) -> None:
+        """See to what nodes have missed: files, copies, what is owed to them."""
+        while True:
+            for work in (self.keeper.spread, self.replicator.poke, self._pay_debts):
+                try:
+                    work()
+                except Exception:  # wall: the loop outlives whatever one look met
+                    log.exception("caring for the nodes")
+            if self._stopping.wait(CARE_INTERVAL):
+                return
+
     def _pay_debts(self) -> None:
-        while not self._stopping.wait(DEBT_INTERVAL):
-            try:
-                self.engine.debts.pay_all(self.nodes)
-                self.replicator.poke()
-            except Exception:  # wall: the loop outlives whatever one look met
-                log.exception("paying debts")
+        self.engine.debts.pay_all(self.nodes)
 
 
 def check_role(paths: Paths) -> None:
@@ -206,7 +214,8 @@ def run_daemon(paths: Paths, options: Any) -> int:
         try:
             asyncio.run(_serve(paths, process.ready, no_voting=options.no_voting))
         except GanetiError as exc:
-            log.critical("%s", exc)
-            process.failed(str(exc))
+            problem = str(exc.args[0] if exc.args else exc)
+            log.critical("%s", problem)
+            process.failed(problem)
             return 1
     return 0

@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError
-from ganeti_core.model.params import filled_ndparams
+from ganeti_core.model.params import fill, filled_ndparams
+from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.rpc.calls import service_call
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.model import Node
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.plugins import PluginHost
     from ganeti_core.rpc.calls import Call
 
 log = logging.getLogger(__name__)
@@ -30,8 +32,26 @@ def candidates_of(snapshot: Snapshot) -> list[Node]:
             if node.master_candidate or node.uuid == master]
 
 
-def ssconf_values(snapshot: Snapshot) -> dict[str, str]:
+def ssconf_values(snapshot: Snapshot, host: PluginHost) -> dict[str, str]:
     """The content of every file, by name without the prefix."""
+    return {**_cluster_values(snapshot), **_parameters(snapshot, host)}
+
+
+def _parameters(snapshot: Snapshot, host: PluginHost) -> dict[str, str]:
+    """``hvparams_NAME`` of each hypervisor: a parameter a line."""
+    cluster = snapshot.cluster
+    values: dict[str, str] = {}
+    for name in cluster.enabled_hypervisors:
+        try:
+            filled = fill(host.defaults(HYPERVISORS, name), cluster.hvparams.get(name, {}))
+        except GanetiError:
+            continue  # a plugin that is broken here: nodes keep what they know
+        values[f"hvparams_{name}"] = _lines(
+            f"{key}={'' if value is None else value}" for key, value in sorted(filled.items()))
+    return values
+
+
+def _cluster_values(snapshot: Snapshot) -> dict[str, str]:
     cluster = snapshot.cluster
     nodes = sorted(snapshot.nodes.values(), key=lambda node: node.name)
     candidates = candidates_of(snapshot)
@@ -74,11 +94,16 @@ def _ssh_port(snapshot: Snapshot, node: Node) -> Any:
     return filled_ndparams(snapshot.cluster, snapshot.groups.get(node.group), node)["ssh_port"]
 
 
-def ssconf_call(snapshot: Snapshot) -> Call:
+def candidate_certificates(snapshot: Snapshot) -> list[str]:
+    """The fingerprints of all certificates that may change nodes."""
+    return [node.fingerprint for node in candidates_of(snapshot)]
+
+
+def ssconf_call(snapshot: Snapshot, host: PluginHost) -> Call:
     """The call that brings a node's files up to date."""
     return service_call("node.ssconf", {
-        "values": ssconf_values(snapshot), "epoch": snapshot.epoch,
-        "candidates": [node.fingerprint for node in candidates_of(snapshot)]})
+        "values": ssconf_values(snapshot, host), "epoch": snapshot.epoch,
+        "candidates": candidate_certificates(snapshot)})
 
 
 def distribute(ctx: OpContext, extra: Sequence[Node] = ()) -> list[str]:
@@ -89,7 +114,7 @@ def distribute(ctx: OpContext, extra: Sequence[Node] = ()) -> list[str]:
     """
     snapshot = ctx.current
     nodes = {node.uuid: node for node in (*snapshot.nodes.values(), *extra) if not node.offline}
-    call = ssconf_call(snapshot)
+    call = ssconf_call(snapshot, ctx.host)
     failed: list[str] = []
     for uuid, answer in ctx.fan_out(nodes.values(), lambda _node: call).items():
         if isinstance(answer, GanetiError):

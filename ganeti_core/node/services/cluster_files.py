@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.node.services.arguments import decode
+from ganeti_core.node.services.replica import master_runs_here
 from ganeti_core.rpc.atomic import write_atomically
-from ganeti_core.rpc.certs import candidates_file, write_candidates
+from ganeti_core.rpc.certs import candidates_file, fingerprint_of, write_candidates
 from ganeti_core.rpc.identity import identity_file
 
 if TYPE_CHECKING:
@@ -58,6 +59,20 @@ def write_ssconf(state: NodeState, args: dict[str, Any], _deadline: float) -> No
         if not wanted.candidates:
             raise OpPrereqError("a node without candidates could not be asked again", ECODE_INVAL)
         write_candidates(state.world.place.paths, wanted.candidates)
+        _forget_copy(state)
+
+
+def _forget_copy(state: NodeState) -> None:
+    """A node that is no candidate (any more) keeps neither a copy nor the authority's key."""
+    paths = state.world.place.paths
+    if fingerprint_of(paths.node_certificate) in state.candidates:
+        return
+    with state.copying:
+        if master_runs_here(paths) or not (paths.database.exists() or paths.ca_key.exists()):
+            return
+        state.replica.forget()
+        paths.ca_key.unlink(missing_ok=True)
+    log.info("this node is no master candidate: its copy of the configuration is gone")
 
 
 def _ended(text: str) -> str:
