@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -116,8 +117,7 @@ class Filler:
         counts = self.rooms(start).count(Want.of(instance))
         if not counts[0] or not self._good(start, instance):
             # Every possible place is dropped for the redundancy that it would cost.
-            failures = _no_successes(counts)
-            failures[Failure.N1] += counts[0]
+            failures = _all_dropped(counts)
             return Filled(start.cluster, start.placed, failures, start.rooms)
         # A redundant state has only redundant ones before it: check rarely while there is room.
         batch = _first_batch(start.cluster, instance)
@@ -203,11 +203,19 @@ class Filler:
                 limit -= len(result.placed)
             levels.append((instance, result))
             smaller = shrink(instance, ranked(result.failures)[-1])
+            if smaller is not None and limit is None and self._slow(result, start, instance):
+                skipped, smaller = self._skip_hopeless(result, smaller)
+                levels += skipped
             if smaller is None:
                 smaller, result = self._resume(levels)
                 if smaller is None:
                     return result
             start, instance = result, smaller
+
+    def _slow(self, result: Filled, start: Filled, instance: Instance) -> bool:
+        """Whether nothing was placed, and whether more can be takes time to find out."""
+        nothing = len(result.placed) == len(start.placed)
+        return nothing and self.rules.capacity and instance.template != "drbd"
 
     def _resume(self, levels: list[tuple[Instance, Filled]]) -> tuple[Instance | None, Filled]:
         """Go back over levels without progress, for a size that is worth going on with.
@@ -228,6 +236,7 @@ class Filler:
         """The first size that fits if only one resource is shrunk, as long as it is the reason."""
         known = self.rooms(filled).known_sizes
         chain: list[Instance] = []
+        fitting: list[Instance] = []
         answer: Instance | None = None
         for size in _sizes(instance, kind):
             if (size, kind) in known:
@@ -235,14 +244,44 @@ class Filler:
                 break
             chain.append(size)
             counts = self.rooms(filled).count(Want.of(size))
-            if counts[0] and self._good(filled, size):
-                answer = size
-                break
+            if counts[0]:
+                fitting.append(size)
             if not counts[kind]:
                 break
+        first = self._first_good(filled, fitting)
+        answer = answer if first is None else first
         for size in chain:
             known[size, kind] = answer
+            if size == first:
+                break
         return answer
+
+    def _first_good(self, filled: Filled, sizes: Sequence[Instance]) -> Instance | None:
+        """The first good one of ever smaller sizes; what is smaller than a good one is good."""
+        if not sizes or not self._good(filled, sizes[-1]):
+            return None
+        place = bisect_left(sizes, True, key=lambda size: self._good(filled, size))
+        return sizes[place]
+
+    def _skip_hopeless(
+        self, filled: Filled, instance: Instance
+    ) -> tuple[list[tuple[Instance, Filled]], Instance | None]:
+        """Levels of shrinking that place nothing, and the size after them (None: the end)."""
+        levels: list[tuple[Instance, Filled]] = []
+        fitting: list[Instance] = []
+        size: Instance | None = instance
+        while size is not None:
+            counts = self.rooms(filled).count(Want.of(size))
+            if counts[0]:
+                fitting.append(size)
+            failures = _all_dropped(counts)
+            levels.append((size, Filled(filled.cluster, filled.placed, failures, filled.rooms)))
+            size = shrink(size, ranked(failures)[-1])
+        first = self._first_good(filled, fitting)
+        if first is None:
+            return levels, None
+        sizes = [level[0] for level in levels]
+        return levels[: sizes.index(first)], first
 
     def _good(self, filled: Filled, instance: Instance) -> bool:
         """Whether one of the possible places leaves the cluster redundant."""
@@ -293,6 +332,13 @@ def _best_place(
 def _append(cluster: Cluster, instance: Instance, number: int) -> int:
     record = replace(instance, name=f"new-{number}")
     return cluster.add_instance(record, _demand(record))
+
+
+def _all_dropped(counts: list[int]) -> list[int]:
+    """Failures if every possible place is dropped for the redundancy that it would cost."""
+    failures = _no_successes(counts)
+    failures[Failure.N1] += counts[0]
+    return failures
 
 
 def _no_successes(counts: list[int]) -> list[int]:
