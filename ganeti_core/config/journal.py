@@ -37,6 +37,7 @@ that has lost what it once had."""
 LARGEST_GROUP = 2 * 1024 * 1024
 """Characters; a group that has them takes no further entries."""
 
+_PAGE = 4096
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS object (
@@ -340,14 +341,14 @@ def open_database(path: Path) -> sqlite3.Connection:
     :raises StoreBroken: it cannot be opened
     """
     fresh = not path.exists()
-    if not fresh and not path.stat().st_size:
-        # SQLite would take it for a new one.
-        raise _damaged(path, "the file is empty")
+    if not fresh:
+        _check_size(path)
     try:
         if fresh:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         # Writes come from the journal thread only; start-up reads happen before it has work.
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db.execute(f"PRAGMA page_size={_PAGE}")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA busy_timeout=5000")
@@ -356,6 +357,18 @@ def open_database(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as exc:
         raise _damaged(path, exc) from exc
     return db
+
+
+def _check_size(path: Path) -> None:
+    """SQLite takes a file without a page for a new one, and fills a part of a page with zeros.
+
+    :raises StoreBroken: it was cut off
+    """
+    size = path.stat().st_size
+    log_file = path.with_name(path.name + "-wal")
+    logged = log_file.exists() and log_file.stat().st_size > 0
+    if size < _PAGE or (size % _PAGE and not logged):
+        raise _damaged(path, f"a file of {size} bytes was cut off")
 
 
 def prepare_schema(db: sqlite3.Connection) -> None:

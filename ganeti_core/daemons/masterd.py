@@ -140,6 +140,8 @@ class MasterDaemon:
         await self.luxi.start()
         await recovered
         self.engine.open()
+        # Programs on this node ask its own files who the master is.
+        await asyncio.to_thread(self.keeper.spread, self.store.snapshot.cluster.master_node)
         self._caring.start()
         log.info("the master daemon is ready")
         ready()
@@ -201,7 +203,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--yes-do-it", action="store_true", help="do not ask for confirmation")
     options = parser.parse_args(argv)
     paths = Paths.from_environment()
+    if options.no_voting and not options.yes_do_it and not _is_certain():
+        return 1
     return run_daemon(paths, options)
+
+
+def _is_certain() -> bool:
+    print("The master daemon will start without asking the nodes whether there is a newer master. "
+          "If there is one, both will act.\nContinue? (y/[n]) ", end="", flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def run_daemon(paths: Paths, options: Any) -> int:

@@ -48,15 +48,16 @@ class SsconfKeeper:
     _sent: dict[str, _Content] = field(default_factory=dict)
     _content: tuple[int, _Content] = (-1, _Content({}, []))
 
-    def spread(self) -> None:
-        """Send what is missing, to all nodes at once."""
+    def spread(self, only: str = "") -> None:
+        """Send what is missing, to all nodes at once, or to the one with the uuid `only`."""
         snapshot = self.store.snapshot
         if self._content[0] != snapshot.serial:
             self._content = (snapshot.serial, _Content(
                 ssconf_values(snapshot, self.host), candidate_certificates(snapshot)))
         content = self._content[1]
         behind = {node.uuid: node for node in snapshot.nodes.values()
-                  if not node.offline and self._sent.get(node.uuid) != content}
+                  if not node.offline and only in ("", node.uuid)
+                  and self._sent.get(node.uuid) != content}
         if not behind:
             return
         calls = {uuid: (Peer.of(node), self._call(node, content, snapshot.epoch))
