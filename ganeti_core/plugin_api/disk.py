@@ -18,6 +18,8 @@ NO_DISKS = "no_disks"
 """Instances of this template have no disks at all."""
 LOCAL_SPACE = "local_space"
 """Disks take room in a storage of the node: free space is checked before creation."""
+UNLISTED = "unlisted"
+"""The storage cannot list its devices: `devices` is empty, orphans cannot be found."""
 
 
 class DiskTemplateSpec:
@@ -33,8 +35,9 @@ class DiskTemplateSpec:
         """Describe the template: parameters (`diskparams`) as JSON Schema, capabilities.
 
         Capabilities known to the core: ``shared``, ``mirrored``, ``growable``, ``snapshots``,
-        ``no_disks``, ``local_space``. Pools it draws from (``minor`` per node, ``port``,
-        ``secret``) are capabilities ``pool:minor`` ...; what is granted is passed to `layout`.
+        ``no_disks``, ``local_space``, ``unlisted``. Pools it draws from (``minor`` per node,
+        ``port``, ``secret``) are capabilities ``pool:minor`` ...; what is granted is passed to
+        `layout`.
         """
         raise NotImplementedError
 

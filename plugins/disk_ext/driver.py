@@ -1,0 +1,209 @@
+"""The driver: plans volumes, and asks their provider for the rest."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ganeti_core.plugin_api import (
+    ECODE_INVAL,
+    BlockDeviceError,
+    Description,
+    DiskSpec,
+    HookContext,
+    NodeRef,
+    NotSupported,
+    OpPrereqError,
+    hookimpl,
+)
+from ganeti_core.plugin_api.data import DeviceStep, DiskPlan, DiskRequest, DiskStatus, StorageSpace
+from ganeti_core.plugin_api.disk import GROWABLE, SHARED, UNLISTED
+from ganeti_core.plugin_api.extstorage import Attachment, VolumeSpec
+
+MIB = 1024**2
+PARAMETERS = {"type": "object", "additionalProperties": True, "properties": {"access": {
+    "type": "string", "enum": ["kernelspace", "userspace"], "default": "kernelspace",
+    "description": "Whether guests use the block device or the provider's URI for the hypervisor",
+}}}
+
+
+class ExtTemplate:
+    """Disks that are volumes of a storage system outside the cluster."""
+
+    @hookimpl
+    def describe(self) -> Description:
+        return Description(
+            api_version=0, title="Volumes of an ExtStorage provider", parameters=PARAMETERS,
+            capabilities=frozenset({GROWABLE, SHARED, UNLISTED}))
+
+    @hookimpl
+    def layout(self, request: DiskRequest, nodes: tuple[NodeRef, ...]) -> DiskPlan:
+        options = dict(request.options)
+        provider = options.pop("provider", None)
+        if not isinstance(provider, str) or not provider:
+            raise OpPrereqError("Missing provider for template 'ext'", ECODE_INVAL)
+        disk = DiskSpec(
+            uuid=request.uuid, index=request.index, template="ext", size=request.size,
+            logical_id=(provider, f"{request.uuid}.ext.disk{request.index}"), mode=request.mode,
+            params={**request.params, **options}, name=request.name, spindles=request.spindles,
+            instance=request.instance_name)
+        return DiskPlan(disk, tuple(DeviceStep(node.name, disk) for node in nodes[:1]))
+
+    @hookimpl
+    def identity(self, disk: DiskSpec) -> str:
+        return "/".join(_id(disk))
+
+    @hookimpl
+    def space(self) -> list[StorageSpace]:
+        return []
+
+    @hookimpl
+    def verify(self) -> list[str]:
+        return []
+
+    @hookimpl
+    def devices(self) -> list[str]:
+        return []
+
+    @hookimpl
+    def create(self, ctx: HookContext, disk: DiskSpec) -> None:
+        _ask(ctx, disk, "create")
+        _ask_if_offered(ctx, disk, "set_info", text=f"originstname+{disk.instance}")
+
+    @hookimpl
+    def remove(self, ctx: HookContext, disk: DiskSpec) -> None:
+        self.close(ctx, disk)
+        _ask(ctx, disk, "remove")
+
+    @hookimpl
+    def open(self, ctx: HookContext, disk: DiskSpec, exclusive: bool) -> str:
+        note = _note(ctx, disk)
+        with _alone(ctx, disk):
+            # Noted first: a kill in between leaves a note, and so somebody who detaches.
+            note.touch()
+            try:
+                attached: Attachment = _ask(ctx, disk, "attach")
+                _ask_if_offered(ctx, disk, "open", exclusive=exclusive)
+            except BlockDeviceError:
+                note.unlink()
+                raise
+            draft = note.with_suffix(".draft")
+            draft.write_text(json.dumps(attached.device))
+            draft.replace(note)
+        return attached.device
+
+    @hookimpl
+    def close(self, ctx: HookContext, disk: DiskSpec) -> None:
+        note = _note(ctx, disk)
+        with _alone(ctx, disk):
+            if note.exists():
+                _ask_if_offered(ctx, disk, "close")
+                _ask(ctx, disk, "detach")
+            for path in (note.with_suffix(".draft"), note):
+                path.unlink(missing_ok=True)
+
+    @hookimpl
+    def status(self, ctx: HookContext, disk: DiskSpec) -> DiskStatus:
+        # A provider can only be asked for the device: it is attached for as long as it takes, and
+        # nobody may begin to use it meanwhile.
+        with _alone(ctx, disk):
+            if device := _opened(ctx, disk):
+                return DiskStatus(True, device, _size(device), is_open=True)
+            try:
+                size = _size(_ask(ctx, disk, "attach").device)
+                _ask(ctx, disk, "detach")
+            except BlockDeviceError:
+                return DiskStatus(exists=False)
+            return DiskStatus(True, "", size)
+
+    @hookimpl
+    def grow(self, ctx: HookContext, disk: DiskSpec, size: int) -> None:
+        have = self.status(ctx, disk)
+        if not have.exists:
+            raise BlockDeviceError(f"volume {self.identity(disk)} does not exist")
+        if have.size < size:
+            _ask(ctx, disk, "grow", size=size)
+
+
+def _id(disk: DiskSpec) -> tuple[str, str]:
+    match disk.logical_id:
+        case (str(provider), str(name)):
+            return provider, name
+        case _:
+            raise BlockDeviceError(
+                f"disk {disk.uuid}: logical_id {disk.logical_id!r} is no (provider, volume)")
+
+
+def _ask(ctx: HookContext, disk: DiskSpec, hook: str, **arguments: Any) -> Any:
+    provider, name = _id(disk)
+    volume = VolumeSpec(disk.uuid, name, disk.size, disk.instance, disk.params)
+    try:
+        return ctx.driver("extstorage", provider, hook, volume=volume, **arguments)
+    except NotSupported:
+        raise
+    except OpPrereqError as exc:  # this node has no such provider
+        raise BlockDeviceError(f"volume {provider}/{name}: {exc.args[0]}") from exc
+
+
+def _ask_if_offered(ctx: HookContext, disk: DiskSpec, hook: str, **arguments: Any) -> None:
+    try:
+        _ask(ctx, disk, hook, **arguments)
+    except NotSupported:
+        ctx.log.debug("the provider of disk %s does not offer %s", disk.uuid, hook)
+
+
+def _note(ctx: HookContext, disk: DiskSpec) -> Path:
+    # Beside guests' own files: what is attached is lost at a reboot, as they are.
+    return ctx.state / f"{disk.uuid}.attached"
+
+
+@contextmanager
+def _alone(ctx: HookContext, disk: DiskSpec) -> Iterator[None]:
+    """Let one caller at a time attach or detach a disk on this node; leaves no file."""
+    path = ctx.state / f"{disk.uuid}.lock"
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            # Who waited may hold a file that its predecessor has removed.
+            if _same_file(handle, path):
+                yield
+                path.unlink(missing_ok=True)
+                return
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(handle)
+
+
+def _same_file(handle: int, path: Path) -> bool:
+    try:
+        return os.fstat(handle).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _opened(ctx: HookContext, disk: DiskSpec) -> str:
+    """The device of an open disk; empty when it is closed, or was about to be opened."""
+    try:
+        return str(json.loads(_note(ctx, disk).read_text() or '""'))
+    except (FileNotFoundError, ValueError):
+        return ""
+
+
+def _size(device: str) -> int:
+    """The size of a device or file, MiB."""
+    try:
+        handle = os.open(device, os.O_RDONLY)
+        try:
+            return os.lseek(handle, 0, os.SEEK_END) // MIB
+        finally:
+            os.close(handle)
+    except OSError as exc:
+        raise BlockDeviceError(f"{device}: {exc.strerror}") from exc

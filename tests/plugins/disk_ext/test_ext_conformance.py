@@ -1,0 +1,115 @@
+"""The template ext keeps its contract on a provider, and leaves to it what is its own."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganeti_core.errors import BlockDeviceError, OpPrereqError
+from ganeti_core.plugin_api import HookContext, NotSupported
+from ganeti_core.plugin_api.data import DiskRequest
+from ganeti_core.plugin_api.extstorage import VolumeSpec
+from ganeti_core.plugin_api.testing.contexts import make_context
+from ganeti_core.plugin_api.testing.disk import NODES, DiskTemplateContract
+from ganeti_plugins.disk_ext import ExtTemplate
+
+API0 = Path(__file__).resolve().parents[2] / "data/plugin_api/api0/extstorage_api0.py"
+
+
+def make_provider() -> Any:
+    """A provider whose volumes are files."""
+    spec = importlib.util.spec_from_file_location("ext_provider", API0)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Oldest()
+
+
+class Neighbours:
+    """The other plugins of the node, and what they were asked."""
+
+    def __init__(self, root: Path) -> None:
+        self.provider = make_provider()
+        self.asked: list[tuple[str, VolumeSpec]] = []
+        self.ctx = make_context(root)
+        # The provider's folders are its own, not the template's.
+        for folder in ("state", "keep"):
+            (getattr(self.ctx, folder).parent / "provider").mkdir(exist_ok=True)
+        self.theirs = replace(self.ctx, state=self.ctx.state.parent / "provider",
+                              keep=self.ctx.keep.parent / "provider")
+
+    def __call__(self, kind: str, name: str, hook: str, /, **arguments: Any) -> Any:
+        if (kind, name) != ("extstorage", "shelf"):
+            raise OpPrereqError(f"Unknown {kind} '{name}'", "wrong_input")
+        self.asked.append((hook, arguments["volume"]))
+        if not hasattr(self.provider, hook):
+            raise NotSupported(f"shelf does not offer {hook}")
+        return getattr(self.provider, hook)(**_taken(self.provider, hook, arguments, self.theirs))
+
+
+def _taken(provider: Any, hook: str, arguments: dict[str, Any], ctx: HookContext) -> dict[str, Any]:
+    wanted = getattr(provider, hook).__code__.co_varnames
+    return {name: value for name, value in {"ctx": ctx, **arguments}.items() if name in wanted}
+
+
+@pytest.fixture
+def neighbours(tmp_path: Path) -> Neighbours:
+    return Neighbours(tmp_path / "node1")
+
+
+class TestExt(DiskTemplateContract):
+    @pytest.fixture
+    def driver(self) -> ExtTemplate:
+        return ExtTemplate()
+
+    @pytest.fixture
+    def ctx(self, neighbours: Neighbours) -> HookContext:
+        return replace(neighbours.ctx, driver=neighbours)
+
+    @pytest.fixture
+    def disk_request(self) -> DiskRequest:
+        return DiskRequest(
+            uuid="d15c0000-0000-4000-8000-000000000000", index=0, size=self.size, name="root",
+            instance_name="inst1.example.com", options={"provider": "shelf", "speed": "fast"},
+            params={"access": "kernelspace"})
+
+
+def plan(**options: Any) -> Any:
+    request = DiskRequest("d15c0000-0000-4000-8000-000000000000", 0, 8, "inst1.example.com",
+                          options=options)
+    return ExtTemplate().layout(request, NODES[:1]).disk
+
+
+def test_a_disk_needs_a_provider() -> None:
+    with pytest.raises(OpPrereqError, match="Missing provider"):
+        plan(speed="fast")
+
+
+def test_options_are_the_volumes_parameters(neighbours: Neighbours) -> None:
+    ctx = replace(neighbours.ctx, driver=neighbours)
+    ExtTemplate().create(ctx, plan(provider="shelf", speed="fast"))
+    hook, volume = neighbours.asked[0]
+    assert (hook, volume.params, volume.instance) == (
+        "create", {"speed": "fast"}, "inst1.example.com")
+    assert volume.name == "d15c0000-0000-4000-8000-000000000000.ext.disk0"
+
+
+def test_a_provider_that_the_node_lacks_is_named(neighbours: Neighbours) -> None:
+    ctx = replace(neighbours.ctx, driver=neighbours)
+    with pytest.raises(BlockDeviceError, match="Unknown extstorage 'attic'"):
+        ExtTemplate().create(ctx, plan(provider="attic"))
+
+
+def test_looking_at_an_open_disk_does_not_detach_it(neighbours: Neighbours) -> None:
+    ctx, disk = replace(neighbours.ctx, driver=neighbours), plan(provider="shelf")
+    template = ExtTemplate()
+    template.create(ctx, disk)
+    path = template.open(ctx, disk, exclusive=True)
+    neighbours.asked.clear()
+    assert template.status(ctx, disk).path == path
+    assert neighbours.asked == []
