@@ -1,0 +1,297 @@
+"""A cluster whose daemons die on order, and what must be true of it when it has recovered."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ganeti_core.config.journal import CRASH_VARIABLE
+from ganeti_core.daemons.process import running_pid
+from ganeti_core.daemons.vcluster.layout import Layout, VirtualNode
+from ganeti_core.daemons.vcluster.processes import MASTERD
+from ganeti_core.errors import GanetiError
+from ganeti_core.luxi.client import ConnectionLost, LuxiClient, NoMasterError
+
+HERE = Path(__file__).parent
+STRIKE_VARIABLE = "GANETI_STRIKE_FILE"
+RUNS = ("running", "paused", "user-down")
+FINAL = ("success", "error", "canceled")
+PATIENCE = 30.0
+SETTLED = 15.0
+"""Seconds in which everything must have been undone, finished and paid."""
+
+
+class Unclean(AssertionError):
+    """What is left behind after a fault."""
+
+
+@dataclass
+class FaultCluster:
+    """A virtual cluster and the program that brings its daemons back."""
+
+    layout: Layout
+    zygote: subprocess.Popen[str]
+    crash_file: Path
+    strike_file: Path
+    _client: LuxiClient | None = None
+    _names: dict[str, str] = field(default_factory=dict)
+
+    # Daemons
+
+    def revive(self) -> list[str]:
+        """Start every daemon that is down; answers which were."""
+        assert self.zygote.stdin is not None
+        self.zygote.stdin.write("start\n")
+        self.zygote.stdin.flush()
+        return self.heard()
+
+    def heard(self) -> list[str]:
+        assert self.zygote.stdout is not None
+        told = json.loads(self.zygote.stdout.readline() or '"the zygote is gone"')
+        if not isinstance(told, list):
+            raise Unclean(f"a daemon did not come back: {told}")
+        return told
+
+    def master_lives(self) -> bool:
+        return running_pid(self.layout.nodes[0].paths.daemon_pid(MASTERD)) is not None
+
+    # Faults
+
+    def order_crash(self, point: str, number: int) -> None:
+        """Kill the master at the n-th passage of one of the journal's crash points."""
+        self.crash_file.write_text(f"{point}:{number}")
+
+    def take_back_crash(self) -> bool:
+        """Whether the crash did not come."""
+        existed = self.crash_file.exists()
+        self.crash_file.unlink(missing_ok=True)
+        return existed
+
+    def order_strike(self, mode: str, number: int, *, questions: bool = False) -> None:
+        """Let the n-th hook go wrong; also those that only ask, with `questions`."""
+        draft = self.strike_file.with_suffix(".new")
+        draft.write_text(json.dumps(
+            {"mode": mode, "left": number, "calls": [], "questions": questions}))
+        draft.replace(self.strike_file)
+
+    def take_back_strike(self) -> tuple[bool, str]:
+        """Whether it struck, and the call that it struck (else the last one)."""
+        order = json.loads(self.strike_file.read_text())
+        self.strike_file.unlink()
+        calls = order["calls"]
+        struck = order["left"] <= 0
+        return struck, calls[order["left"] - 1] if struck else (calls or [""])[-1]
+
+    # Jobs
+
+    @property
+    def client(self) -> LuxiClient:
+        if self._client is None:
+            self._client = LuxiClient(self.layout.nodes[0].paths.master_socket, timeout=PATIENCE)
+        return self._client
+
+    def forget_client(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def submit(self, *ops: dict[str, Any]) -> int:
+        return self.client.submit_job(list(ops))
+
+    def run(self, *ops: dict[str, Any]) -> Any:
+        """Run a job that must succeed; answers the results of its opcodes."""
+        job = self.submit(*ops)
+        status, results = self.await_job(job)
+        if status != "success":
+            raise Unclean(f"{[op['OP_ID'] for op in ops]}: {status}: {results}")
+        return results
+
+    def await_job(self, job: int) -> tuple[str, Any]:
+        """Wait for the end of a job.
+
+        :raises ConnectionLost, NoMasterError: the master went away
+        """
+        known = None
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            change = self.client.wait_for_job_change(
+                job, ["status", "opresult"], known, None, wait=2.0)
+            if change == "nochange":
+                continue
+            known = change[0]
+            if known[0] in FINAL:
+                return known[0], known[1]
+        raise Unclean(f"job {job} does not end: {known}; {self.client.explain_job(job)}")
+
+    def outlive(self, job: int) -> tuple[str, Any]:
+        """Wait for the end of a job, bringing the master back when it dies."""
+        while True:
+            try:
+                return self.await_job(job)
+            except (ConnectionLost, NoMasterError):
+                self.forget_client()
+                self.revive()
+
+    # What is there
+
+    def guests(self) -> dict[str, dict[str, str]]:
+        """Guests as the nodes' own files have them: node → name → state."""
+        return {node.name: dict(_guests_of(node)) for node in self.layout.nodes}
+
+    def disks(self) -> set[str]:
+        """Disk files on all nodes: ``NODE:PATH``, and ``shared:PATH`` for those that all see."""
+        found = {f"shared:{path.name}" for path in _files(self.layout.shared_files)}
+        for node in self.layout.nodes:
+            folder = node.root / "srv/ganeti/file-storage"
+            found |= {f"{node.name}:{path.name}" for path in _files(folder)}
+        return found
+
+    def objects(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Objects of the configuration as the master's disk has them."""
+        return {uuid: json.loads(doc) for uuid, doc in self.rows(
+            "SELECT uuid, doc FROM object WHERE kind = ?", kind)}
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.layout.nodes[0].paths.database, timeout=10)) as db:
+            return db.execute(query, values).fetchall()
+
+    def instance(self, name: str) -> dict[str, Any] | None:
+        """An instance of the configuration; its primary node under ``node``."""
+        names = {uuid: node["name"] for uuid, node in self.objects("node").items()}
+        for found in self.objects("instance").values():
+            if found["name"] == name:
+                return found | {"node": names[found["primary_node"]]}
+        return None
+
+    # What must be true
+
+    def problems(self) -> list[str]:
+        """Everything in which the nodes differ from the configuration, and what is left over."""
+        found: list[str] = []
+        nodes = {uuid: node["name"] for uuid, node in self.objects("node").items()}
+        instances = self.objects("instance")
+        wanted: dict[str, dict[str, str]] = {name: {} for name in nodes.values()}
+        for instance in instances.values():
+            if instance.get("admin_state", "down") == "up":
+                wanted[nodes[instance["primary_node"]]][instance["name"]] = "running"
+        guests = self.guests()
+        if guests != wanted:
+            found.append(f"guests are {guests}, not {wanted}")
+        disks = self._wanted_disks(instances, nodes)
+        if self.disks() != disks:
+            found.append(f"disks are {self.disks()}, not {disks}")
+        found += [f"undo is left: {row}" for row in self.rows("SELECT * FROM saga")]
+        found += [f"a debt: {debt}" for debt in self.client.debts()]
+        locks = self.client.query("lock", ["name", "owner", "pending"], None)["data"]
+        found += [f"a lock is held: {row}" for row in locks if row[1][1] or row[2][1]]
+        jobs = self.client.query_jobs(None, ["id", "status", "summary"])
+        found += [f"a job is not ended: {row}" for row in jobs if row[1] not in FINAL]
+        return found
+
+    def _down(self) -> list[str]:
+        """Daemons that were down: they are started."""
+        found = self.revive()
+        if any(MASTERD in which for which in found):
+            self.forget_client()
+        return [f"{which} was down" for which in found]
+
+    def _wanted_disks(
+        self, instances: dict[str, dict[str, Any]], nodes: dict[str, str]
+    ) -> set[str]:
+        wanted = set()
+        for disk in self.objects("disk").values():
+            name = disk["logical_id"][1].rsplit("/", 1)[-1]
+            owner = instances[disk["instance"]]
+            where = "shared" if disk["template"] == "sharedfile" else nodes[owner["primary_node"]]
+            wanted.add(f"{where}:{name}")
+        return wanted
+
+    def settle(self) -> None:
+        """Bring every daemon back, then wait until nothing is wrong any more.
+
+        :raises Unclean: something stays wrong, or verify finds something
+        """
+        until = time.monotonic() + SETTLED
+        while problems := self._down() or self.problems():
+            if time.monotonic() > until:
+                raise Unclean("\n".join(problems))
+            time.sleep(0.05)
+        if findings := self.verify():
+            raise Unclean("verify: " + "; ".join(findings))
+
+    def verify(self) -> list[str]:
+        """Run verify; answers its findings."""
+        (answer,) = self.run({"OP_ID": "OP_CLUSTER_VERIFY", "skip_checks": ["nplusone_mem"]})
+        findings = []
+        for _, job in answer["jobs"]:
+            status, results = self.await_job(job)
+            if status != "success" or not all(results):
+                log = self.client.query_jobs([job], ["oplog"])[0][0]
+                findings += [entry[3] for op in log for entry in op if "ERROR" in str(entry[3])]
+                findings.append(f"verify job {job}: {status} {results}")
+        return findings
+
+
+def _guests_of(node: VirtualNode) -> Iterator[tuple[str, str]]:
+    folder = node.paths.plugin_state / "hypervisors" / "fake"
+    for path in folder.glob("*.guest"):
+        try:
+            guest = json.loads(path.read_text())
+        except FileNotFoundError:
+            continue
+        yield guest["name"], guest["state"]
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@contextmanager
+def fault_cluster(root: Path, nodes: int, call_limit: float = 0.0) -> Iterator[FaultCluster]:
+    """Make a cluster; `call_limit` shortens the deadlines of changing hooks, seconds."""
+    crash, strike = root.parent / "crash", root.parent / "strike"
+    environment = os.environ | {
+        CRASH_VARIABLE: str(crash), STRIKE_VARIABLE: str(strike),
+        "PYTHONPATH": os.pathsep.join([str(HERE / "striking"), os.environ.get("PYTHONPATH", "")])}
+    with subprocess.Popen(
+            [sys.executable, str(HERE / "zygote.py"), str(root), str(nodes), str(call_limit)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as zygote:
+        try:
+            assert zygote.stdout is not None
+            if not zygote.stdout.readline():
+                raise GanetiError("the cluster did not come up")
+            cluster = FaultCluster(Layout.load(root), zygote, crash, strike)
+            yield cluster
+            cluster.forget_client()
+        finally:
+            assert zygote.stdin is not None
+            zygote.stdin.close()
+            zygote.wait(60)
+
+
+class Clusters(ExitStack):
+    """Gives the tests of a module one cluster, and another one after a test that failed."""
+
+    def __init__(self, place: Callable[[], Path], nodes: int = 3, call_limit: float = 0.0) -> None:
+        super().__init__()
+        self._make = lambda: fault_cluster(place(), nodes, call_limit)
+        self._current: FaultCluster | None = None
+
+    @contextmanager
+    def clean(self) -> Iterator[FaultCluster]:
+        """Lend a cluster; it is used again if the body leaves it clean."""
+        cluster, self._current = self._current, None
+        if cluster is None:
+            self.close()
+            cluster = self.enter_context(self._make())
+        yield cluster
+        self._current = cluster
