@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import PlacementError
-from ..model.arrays import Demand, Ints
+from ..model.arrays import Demand, Floats, Ints
 from ..model.build import BuildOptions, demand_of
 from ..model.changes import Failure
 from ..model.cluster import Cluster
@@ -25,6 +25,9 @@ from .rooms import Rooms, Want
 _UNIT_MEMORY = 64
 _UNIT_DISK = 256
 _FIRST_BATCH = 20
+_PLAIN_TIES = 250
+"""Clusters above this many nodes take the last of equal nodes without looking at rounding."""
+_NEAR = 1e-9
 
 
 def new_instance(spec: Spec, template: str, spindle_use: int) -> Instance:
@@ -83,6 +86,17 @@ class Filled:
     failures: list[int]
     """Counts by code of `Failure`; place 0 is unused."""
     rooms: Rooms | None = None
+    refused: bool = False
+    """Nothing was tried: the cluster is not redundant to begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One size in the course of shrinking, the state after it, and what may still be placed."""
+
+    instance: Instance
+    filled: Filled
+    limit: int | None
 
 
 def ranked(failures: list[int]) -> list[Failure]:
@@ -193,44 +207,54 @@ class Filler:
     # Shrinking sizes
 
     def fill_tiered(self, start: Filled, instance: Instance, limit: int | None) -> Filled:
-        """Place instances, smaller and smaller ones, until none of any size finds a place."""
-        levels: list[tuple[Instance, Filled]] = []
+        """Place instances, smaller and smaller ones, until none of any size finds a place.
+
+        The limit shrinks with every size by all that was placed so far, as the peer has it: it
+        bounds the number of sizes, too.
+        """
+        levels: list[_Level] = []
         while True:
             result = self.fill(start, instance, limit)
-            if limit is not None:
-                if limit <= len(result.placed):
-                    return result
-                limit -= len(result.placed)
-            levels.append((instance, result))
-            smaller = shrink(instance, ranked(result.failures)[-1])
-            if smaller is not None and limit is None and self._slow(result, start, instance):
-                skipped, smaller = self._skip_hopeless(result, smaller)
-                levels += skipped
+            count = len(result.placed)
+            stop = limit is not None and limit <= count
+            smaller: Instance | None = None
+            if not stop:
+                limit = None if limit is None else limit - count
+                levels.append(_Level(instance, result, limit))
+                smaller = shrink(instance, ranked(result.failures)[-1])
+                if smaller is not None and limit is None and self._slow(result, start, instance):
+                    skipped, smaller = self._skip_hopeless(result, smaller)
+                    levels += skipped
             if smaller is None:
-                smaller, result = self._resume(levels)
-                if smaller is None:
-                    return result
+                found = self._resume(levels, count)
+                if found is None:
+                    return self._first_of_equals(levels, result)
+                smaller, result, limit = found.instance, found.filled, found.limit
             start, instance = result, smaller
+
+    def _first_of_equals(self, levels: list[_Level], result: Filled) -> Filled:
+        """Of the levels that have placed as much as the last one, the result of the first."""
+        for level in levels:
+            if len(level.filled.placed) == len(result.placed):
+                return level.filled
+        return result
 
     def _slow(self, result: Filled, start: Filled, instance: Instance) -> bool:
         """Whether nothing was placed, and whether more can be takes time to find out."""
         nothing = len(result.placed) == len(start.placed)
         return nothing and self.rules.capacity and instance.template != "drbd"
 
-    def _resume(self, levels: list[tuple[Instance, Filled]]) -> tuple[Instance | None, Filled]:
-        """Go back over levels without progress, for a size that is worth going on with.
-
-        Without one the result is the first of these levels.
-        """
-        reached = len(levels[-1][1].placed)
-        result = levels[-1][1]
-        while levels and len(levels[-1][1].placed) == reached:
-            instance, result = levels.pop()
-            for kind in reversed(ranked(result.failures)):
-                found = self._enough(result, instance, kind)
+    def _resume(self, levels: list[_Level], reached: int) -> _Level | None:
+        """Go back over levels without progress, for a size that is worth going on with."""
+        tried = list(levels)
+        while tried and len(tried[-1].filled.placed) == reached:
+            level = tried.pop()
+            for kind in reversed(ranked(level.filled.failures)):
+                found = self._enough(level.filled, level.instance, kind)
                 if found is not None:
-                    return found, result
-        return None, result
+                    levels[:] = tried
+                    return _Level(found, level.filled, level.limit)
+        return None
 
     def _enough(self, filled: Filled, instance: Instance, kind: Failure) -> Instance | None:
         """The first size that fits if only one resource is shrunk, as long as it is the reason."""
@@ -265,9 +289,9 @@ class Filler:
 
     def _skip_hopeless(
         self, filled: Filled, instance: Instance
-    ) -> tuple[list[tuple[Instance, Filled]], Instance | None]:
+    ) -> tuple[list[_Level], Instance | None]:
         """Levels of shrinking that place nothing, and the size after them (None: the end)."""
-        levels: list[tuple[Instance, Filled]] = []
+        levels: list[_Level] = []
         fitting: list[Instance] = []
         size: Instance | None = instance
         while size is not None:
@@ -275,12 +299,13 @@ class Filler:
             if counts[0]:
                 fitting.append(size)
             failures = _all_dropped(counts)
-            levels.append((size, Filled(filled.cluster, filled.placed, failures, filled.rooms)))
+            state = Filled(filled.cluster, filled.placed, failures, filled.rooms)
+            levels.append(_Level(size, state, None))
             size = shrink(size, ranked(failures)[-1])
         first = self._first_good(filled, fitting)
         if first is None:
             return levels, None
-        sizes = [level[0] for level in levels]
+        sizes = [level.instance for level in levels]
         return levels[: sizes.index(first)], first
 
     def _good(self, filled: Filled, instance: Instance) -> bool:
@@ -326,7 +351,24 @@ def _best_place(
     else:
         scores = score_singles(cluster, scorer, position, table[:, 0])
     best = len(scores) - 1 - int(scores[::-1].argmin())
-    return places[best]
+    if want.instance.template == "drbd" or cluster.node_count > _PLAIN_TIES:
+        return places[best]
+    return _last_of_equals(cluster, rooms, scorer, (position, scores, table[:, 0]))
+
+
+def _last_of_equals(
+    cluster: Cluster, rooms: Rooms, scorer: Scorer, found: tuple[int, Floats, Ints]
+) -> tuple[int, int]:
+    """Of nodes equal to the best ones, the one whose score rounds lowest.
+
+    Scores of single places are sums over all nodes, which round differently by position.
+    """
+    position, scores, nodes = found
+    near = nodes[scores <= scores.min() + _NEAR]
+    members = [node for best in near.tolist() for node in rooms.members[int(rooms.class_of[best])]]
+    every = np.array(sorted(members), dtype=np.int64)
+    exact = score_singles(cluster, scorer, position, every)
+    return int(every[len(exact) - 1 - int(exact[::-1].argmin())]), -1
 
 
 def _append(cluster: Cluster, instance: Instance, number: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..formats.haskell import fixed
+from ..formats.names import common_suffix
 from ..model.cluster import Cluster
 from ..model.score import Scorer, weigh
 from ..search.allocate import all_nodes, nodes_of
@@ -58,6 +59,9 @@ def _introduce(cluster: Cluster, settings: Settings) -> None:
         _count(len(description.groups), "node group"),
     )
     say(f"Loaded {', '.join(counts)}")
+    suffix = common_suffix(description)
+    if settings.verbosity > 2 and suffix:
+        say(f"Note: Stripping common suffix of '{suffix}' from names")
 
 
 def _count(number: int, word: str) -> str:

@@ -107,9 +107,7 @@ def _closed_groups(cluster: Cluster, settings: Settings, bad: Ints) -> set[int]:
 
 
 def _blocked(cluster: Cluster) -> Filled:
-    failures = [0] * 10
-    failures[4] = 1
-    return Filled(cluster, [], failures)
+    return Filled(cluster, [], [0] * 10, refused=True)
 
 
 def _limit(settings: Settings) -> int | None:

@@ -132,8 +132,11 @@ def spec_groups(filled: Filled) -> list[tuple[tuple[int, int, int, int], int]]:
     return groups
 
 
-def by_frequency(failures: list[int]) -> list[tuple[Failure, int]]:
-    """All kinds of failures, the most frequent first."""
+def by_frequency(filled: Filled) -> list[tuple[Failure, int]]:
+    """All kinds of failures, the most frequent first; only one where nothing was tried."""
+    failures = filled.failures
+    if filled.refused:
+        return [(Failure.N1, 1)]
     return [(kind, failures[kind]) for kind in sorted(Failure, key=lambda k: -failures[k])]
 
 
@@ -244,7 +247,7 @@ class MachineReport(Report):
         self._spec("SPEC", run)
         self._phase("FIN", totals)
         usage = float(np.float64(self.before.instances) / totals.instances)
-        reasons = by_frequency(run.filled.failures)
+        reasons = by_frequency(run.filled)
         self._put("ALLOC_USAGE", fixed(usage, 8))
         self._put("ALLOC_INSTANCES", len(run.filled.placed))
         self._put("ALLOC_FAIL_REASON", reasons[0][0].label.upper())
@@ -300,7 +303,7 @@ class HumanReport(Report):
 
     def _result(self, run: Run) -> None:
         totals = Totals.of(run.filled.cluster)
-        reason = by_frequency(run.filled.failures)[0][0].label
+        reason = by_frequency(run.filled)[0][0].label
         say(f"  - most likely failure reason: {reason}")
         say(f"  - initial cluster score: {fixed(self.before.score, 8)}")
         say(f"  -   final cluster score: {fixed(totals.score, 8)}")

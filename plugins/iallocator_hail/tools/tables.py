@@ -13,7 +13,7 @@ from ..model.cluster import Cluster
 from ..model.score import free_disk_share
 from ..records import RUNNING_STATUSES
 from .output import note
-from .sources import instance_aliases, node_aliases
+from .sources import node_aliases
 
 _DEFAULT = (
     "status", "name", "tmem", "nmem", "imem", "xmem", "fmem", "umem", "rmem", "tdsk", "fdsk",
@@ -97,7 +97,7 @@ def _tags(nodes: _Nodes, index: int) -> str:
 def _peers(nodes: _Nodes, index: int) -> str:
     base = nodes.cluster.description.first_index
     row = nodes.cluster.peers[index]
-    pairs = sorted(((peer, row[peer]) for peer in np.flatnonzero(row)), key=lambda x: -x[1])
+    pairs = sorted(((peer, row[peer]) for peer in np.flatnonzero(row)), key=lambda x: (-x[1], -x[0]))
     return "[" + ",".join(f"({peer + base},{int(value)})" for peer, value in pairs) + "]"
 
 
@@ -191,8 +191,7 @@ def instance_table(cluster: Cluster, shown: Sequence[int] | None = None) -> str:
         "F", "Name", "Pri_node", "Sec_node", "Auto_bal", "vcpu", "mem", "dsk",
         "lCpu", "lMem", "lDsk", "lNet",
     ]
-    nodes = [*node_aliases(cluster), ""]
-    names = instance_aliases(cluster)
+    nodes = [*(node.name for node in cluster.description.nodes), ""]
     rows = [titles]
     for index, instance in enumerate(cluster.instances):
         if cluster.primary[index] < 0 or (shown is not None and index not in shown):
@@ -200,13 +199,13 @@ def instance_table(cluster: Cluster, shown: Sequence[int] | None = None) -> str:
         rows.append(
             [
                 "R" if instance.status in RUNNING_STATUSES else " ",
-                names[index],
+                instance.name,
                 nodes[int(cluster.primary[index])],
                 nodes[int(cluster.secondary[index])],
                 "Y" if instance.auto_balance else "N",
                 str(instance.vcpus),
-                str(instance.memory),
-                str(instance.disk // 1024),
+                f"{instance.memory:5d}",
+                f"{instance.disk // 1024:5d}",
                 *(fixed(load, 3) for load in cluster.loads[:, index]),
             ]
         )
