@@ -82,9 +82,15 @@ class OpExecError(GanetiError):
 
 
 class ScriptsAbort(GanetiError):
-    """A ``pre`` script of the administrator refused the operation."""
+    """A ``pre`` script of the administrator refused the operation.
+
+    Its one argument is a list of ``[node, script, output]``, of every script that failed.
+    """
 
     wire_name = "HooksAbort"
+
+    def to_wire(self) -> Any:
+        return [self.wire_name, list(self.args)]
 
 
 class ConfigurationError(GanetiError):

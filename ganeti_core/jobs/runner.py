@@ -39,6 +39,7 @@ from ganeti_core.opcodes.registry import REDACTED, parse
 from ganeti_core.operations.context import Journaling, OpContext, Services
 from ganeti_core.operations.registry import operation_of
 from ganeti_core.operations.saga import Saga
+from ganeti_core.operations.scripts import run_after, run_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -280,9 +281,12 @@ class JobRunner:
             if op.dry_run:
                 ctx.info("dry-run mode requested, not actually executing the operation")
                 return operation.dry_run_result(op, plan)
+            scripts = operation.scripts(op, ctx, plan)
+            run_before(ctx, op, scripts)
             result = operation.run(op, ctx, plan)
             if not self.job.ops[index].committed and ctx.saga.entries:
                 ctx.commit((), result)
+            run_after(ctx, op, scripts, lambda: operation.scripts(op, ctx, plan))
             return result
         except BaseException:
             if ctx.saga.poisoned:

@@ -15,6 +15,7 @@ from ganeti_core.opcodes.base import OpCode
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.scripts import Scripts
 
 O = TypeVar("O", bound=OpCode)  # noqa: E741  # the opcode's type
 P = TypeVar("P")
@@ -50,6 +51,14 @@ class Operation(Generic[O, P]):
         :raises GanetiError: it failed; the engine undoes what was recorded
         """
         raise NotImplementedError
+
+    def scripts(self, op: O, ctx: OpContext, plan: P) -> Scripts | None:
+        """Which scripts of the administrator run around it, where, and what they are told.
+
+        Asked twice: before `run`, and after it for the variables as they are then.
+        """
+        del op, ctx, plan
+        return None
 
     def recover(self, op: O, ctx: OpContext) -> bool:
         """Decide after a failure or a crash before the pivot, from what the nodes say.

@@ -19,6 +19,7 @@ from ganeti_core.operations.cluster import drivers, settings_values
 from ganeti_core.operations.cluster.candidates import demoted, promoted
 from ganeti_core.operations.group.modify import warn_of_violations
 from ganeti_core.operations.locks import CLUSTER_SETTINGS
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ class Modify(Operation[ClusterSetParams, SettingsPlan]):
             nodes = (promoted(ctx.snapshot, op.candidate_pool_size)
                      + demoted(ctx.snapshot, op.candidate_pool_size))
         return SettingsPlan(values, tuple(nodes))
+
+    def scripts(self, op: ClusterSetParams, ctx: OpContext, plan: SettingsPlan) -> Scripts:
+        own = texts(op_target=ctx.current.cluster.name, new_vg_name=op.vg_name)
+        return Scripts("cluster-modify", "CLUSTER", own)
 
     def run(self, op: ClusterSetParams, ctx: OpContext, plan: SettingsPlan) -> None:
         for node in plan.nodes:

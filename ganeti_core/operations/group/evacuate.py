@@ -16,7 +16,9 @@ from ganeti_core.operations.expand import (
     target_groups,
     with_early_release,
 )
+from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.placement import default_allocator
+from ganeti_core.operations.scripts import Scripts, texts
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
@@ -56,6 +58,11 @@ class ChangeGroup(Operation[InstanceChangeGroup, LeavePlan]):
             f"'{instance.name}'")
         return LeavePlan((instance.name,), tuple(groups), default_allocator(ctx, op.iallocator))
 
+    def scripts(self, op: InstanceChangeGroup, ctx: OpContext, plan: LeavePlan) -> Scripts:
+        own = texts(target_groups=plan.groups)
+        instance = ctx.snapshot.instance(plan.instances[0])
+        return instance_scripts(ctx, "instance-change-group", instance, own, nodes=((), ()))
+
     def run(self, op: InstanceChangeGroup, ctx: OpContext, plan: LeavePlan) -> dict[str, Any]:
         jobs = solved(ctx, plan.allocator, plan.request,
                       f"solution for changing group of instance '{plan.instances[0]}'")
@@ -76,6 +83,10 @@ class Evacuate(Operation[GroupEvacuate, LeavePlan]):
                        if group.uuid in _groups_of(ctx.snapshot, instance))
         allocator = default_allocator(ctx, op.iallocator)
         return LeavePlan(tuple(names), tuple(groups), allocator)
+
+    def scripts(self, op: GroupEvacuate, ctx: OpContext, plan: LeavePlan) -> Scripts:
+        own = texts(group_name=op.group_name, target_groups=plan.groups)
+        return Scripts("group-evacuate", "GROUP", own)
 
     def run(self, op: GroupEvacuate, ctx: OpContext, plan: LeavePlan) -> dict[str, Any]:
         if not plan.instances:

@@ -17,6 +17,7 @@ from ganeti_core.operations.inherited import (
     changed_ipolicy,
     changed_ndparams,
 )
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Add(Operation[GroupAdd, NodeGroup]):
             diskparams=changed_diskparams(ctx.host, {}, op.diskparams or {}),
             ipolicy=changed_ipolicy({}, op.ipolicy or {}, of_group=True))
 
+    def scripts(self, op: GroupAdd, ctx: OpContext, plan: NodeGroup) -> Scripts:
+        return Scripts("group-add", "GROUP", texts(group_name=plan.name))
+
     def run(self, op: GroupAdd, ctx: OpContext, plan: NodeGroup) -> None:
         ctx.commit([Put(plan)])
         distribute(ctx)
@@ -74,6 +78,9 @@ class Remove(Operation[GroupRemove, NodeGroup]):
                                 ECODE_STATE)
         return group
 
+    def scripts(self, op: GroupRemove, ctx: OpContext, plan: NodeGroup) -> Scripts:
+        return Scripts("group-remove", "GROUP", texts(group_name=plan.name))
+
     def run(self, op: GroupRemove, ctx: OpContext, plan: NodeGroup) -> None:
         ctx.commit([Delete(plan)])
         distribute(ctx)
@@ -92,6 +99,10 @@ class Rename(Operation[GroupRename, NodeGroup]):
         _check_name(ctx, op.new_name,
                     "Desired new name '{name}' clashes with existing node group (UUID: {uuid})")
         return replace(group, name=op.new_name)
+
+    def scripts(self, op: GroupRename, ctx: OpContext, plan: NodeGroup) -> Scripts:
+        own = texts(old_name=op.group_name, new_name=plan.name)
+        return Scripts("group-rename", "GROUP", own)
 
     def run(self, op: GroupRename, ctx: OpContext, plan: NodeGroup) -> str:
         ctx.commit([Put(plan)], plan.name)

@@ -17,6 +17,7 @@ from ganeti_core.operations.inherited import (
     changed_ndparams,
 )
 from ganeti_core.operations.instance.hardware import check_policy
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class Modify(Operation[GroupSetParams, GroupPlan]):
         if op.diskparams:
             told.append(("diskparams", str(after.diskparams)))
         return GroupPlan(after, tuple(told))
+
+    def scripts(self, op: GroupSetParams, ctx: OpContext, plan: GroupPlan) -> Scripts:
+        own = texts(group_name=plan.group.name, new_alloc_policy=op.alloc_policy)
+        return Scripts("group-modify", "GROUP", own)
 
     def run(self, op: GroupSetParams, ctx: OpContext, plan: GroupPlan) -> list[tuple[str, Any]]:
         result = list(plan.told)

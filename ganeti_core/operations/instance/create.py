@@ -34,7 +34,9 @@ from ganeti_core.operations.instance.place import (
     choose_place,
     until_there_is_room,
 )
+from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.parameters import check_memory_bounds, checked_beparams
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.specs import disk_spec_of, installing, node_ref, with_disks
 from ganeti_core.operations.tags import with_tags
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
@@ -126,6 +128,10 @@ class Create(Operation[InstanceCreate, CreatePlan]):
 
     def dry_run_result(self, op: InstanceCreate, plan: CreatePlan) -> list[str]:
         return [node.name for node in plan.nodes]
+
+    def scripts(self, op: InstanceCreate, ctx: OpContext, plan: CreatePlan) -> Scripts:
+        own = texts(add_mode=op.mode, instance_status=plan.start)
+        return instance_scripts(ctx, "instance-add", plan.instance, own, disks=plan.disks)
 
     def run(self, op: InstanceCreate, ctx: OpContext, plan: CreatePlan) -> list[str]:
         specs = [disk_spec_of(ctx, disk, index, plan.instance.name)

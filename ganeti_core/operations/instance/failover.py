@@ -23,7 +23,9 @@ from ganeti_core.operations.instance.running import (
     stop_call,
     stop_restartable,
 )
+from ganeti_core.operations.instance.scripts import instance_scripts, moving
 from ganeti_core.operations.instance.target import check_target, choose_target
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.specs import disks_of, spec_of, with_disks
 
 if TYPE_CHECKING:
@@ -65,6 +67,13 @@ class Failover(Operation[InstanceFailover, FailoverPlan]):
         node = ctx.current.nodes[instance.primary_node]
         if instance.admin_state == "up" and running_on(ctx, instance, node) is None:
             _start_on(ctx, instance, node)
+
+    def scripts(self, op: InstanceFailover, ctx: OpContext, plan: FailoverPlan) -> Scripts:
+        own = {**moving(ctx, plan.instance, plan.target), **texts(
+            ignore_consistency=op.ignore_consistency, shutdown_timeout=op.shutdown_timeout,
+            failover_cleanup=op.cleanup)}
+        return instance_scripts(ctx, "instance-failover", plan.instance, own,
+                                nodes=([plan.target], [plan.target, plan.source]))
 
     def run(self, op: InstanceFailover, ctx: OpContext, plan: FailoverPlan) -> None:
         ctx.feedback(f"Failover instance {plan.instance.name}")

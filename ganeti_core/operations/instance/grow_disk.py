@@ -29,6 +29,8 @@ from ganeti_core.operations.instance.policy import (
     with_disk_size,
 )
 from ganeti_core.operations.instance.running import lock_instance, primary_of, running_on
+from ganeti_core.operations.instance.scripts import instance_scripts
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.specs import disks_of
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, GROWABLE
 
@@ -82,6 +84,10 @@ class Grow(Operation[InstanceGrowDisk, GrowPlan]):
             check_space(ctx, holder, disk.template, size - disk.size)
         runs = running_on(ctx, instance, node) is not None
         return GrowPlan(instance, index, disk, size, nodes, runs)
+
+    def scripts(self, op: InstanceGrowDisk, ctx: OpContext, plan: GrowPlan) -> Scripts:
+        own = texts(disk=plan.index, amount=op.amount, absolute=op.absolute)
+        return instance_scripts(ctx, "disk-grow", plan.instance, own)
 
     def run(self, op: InstanceGrowDisk, ctx: OpContext, plan: GrowPlan) -> None:
         instance = plan.instance

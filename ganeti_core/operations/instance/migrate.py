@@ -30,7 +30,9 @@ from ganeti_core.operations.instance.running import (
     primary_of,
     running_on,
 )
+from ganeti_core.operations.instance.scripts import instance_scripts, moving
 from ganeti_core.operations.instance.target import check_target, choose_target
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.specs import disks_of, node_ref, spec_of, with_disks
 from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS, LIVE_MIGRATION
@@ -91,6 +93,13 @@ class Migrate(Operation[InstanceMigrate, MigratePlan]):
         check_target(ctx, instance, target, starts=True)
         live = op.live if op.live is not None else op.mode != "non-live"
         return MigratePlan(instance, source, target, live, failover)
+
+    def scripts(self, op: InstanceMigrate, ctx: OpContext, plan: MigratePlan) -> Scripts:
+        own = {**moving(ctx, plan.instance, plan.target), **texts(
+            migrate_live=plan.live, migrate_cleanup=op.cleanup,
+            allow_runtime_changes=op.allow_runtime_changes)}
+        nodes = [plan.source, plan.target]
+        return instance_scripts(ctx, "instance-migrate", plan.instance, own, nodes=(nodes, nodes))
 
     def run(self, op: InstanceMigrate, ctx: OpContext, plan: MigratePlan) -> None:
         if plan.failover:

@@ -27,6 +27,7 @@ from ganeti_core.operations.instance.modify_parameters import plan_parameters
 from ganeti_core.operations.instance.nics import check_conflicts
 from ganeti_core.operations.instance.policy import Shape, check_policy_change
 from ganeti_core.operations.instance.running import lock_instance, running_on
+from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.specs import disk_spec_of
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ganeti_core.locking import LockRequest
     from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.scripts import Scripts
     from ganeti_core.plugin_api.data import DiskSpec
     from ganeti_core.rpc.calls import Call
 
@@ -90,6 +92,9 @@ class Modify(Operation[InstanceSetParams, ModifyPlan]):
         plugs = _plugs(op, ctx, instance, primary, disks)
         told = (*disks.told, *nics.told, *changed.told)
         return ModifyPlan(after, told, disks, nics, nodes, plugs)
+
+    def scripts(self, op: InstanceSetParams, ctx: OpContext, plan: ModifyPlan) -> Scripts:
+        return instance_scripts(ctx, "instance-modify", plan.instance, {})
 
     def run(
         self, op: InstanceSetParams, ctx: OpContext, plan: ModifyPlan

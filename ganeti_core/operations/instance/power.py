@@ -20,7 +20,9 @@ from ganeti_core.operations.instance.running import (
     start_call,
     stop_call,
 )
+from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.parameters import checked_beparams
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 
 if TYPE_CHECKING:
@@ -60,6 +62,9 @@ class Startup(Operation[InstanceStartup, PowerPlan]):
         if not runs:
             _check_memory(ctx, instance, node)
         return PowerPlan(instance, node, runs)
+
+    def scripts(self, op: InstanceStartup, ctx: OpContext, plan: PowerPlan) -> Scripts:
+        return instance_scripts(ctx, "instance-start", plan.instance, texts(force=op.force))
 
     def run(self, op: InstanceStartup, ctx: OpContext, plan: PowerPlan) -> None:
         instance, node = plan.instance, plan.node
@@ -104,6 +109,9 @@ class Shutdown(Operation[InstanceShutdown, PowerPlan]):
         runs = not node.offline and running_on(ctx, instance, node) is not None
         return PowerPlan(instance, node, runs)
 
+    def scripts(self, op: InstanceShutdown, ctx: OpContext, plan: PowerPlan) -> Scripts:
+        return instance_scripts(ctx, "instance-stop", plan.instance, texts(timeout=op.timeout))
+
     def run(self, op: InstanceShutdown, ctx: OpContext, plan: PowerPlan) -> None:
         instance, node = plan.instance, plan.node
         wanted = instance if op.no_remember else replace(
@@ -135,6 +143,11 @@ class Reboot(Operation[InstanceReboot, PowerPlan]):
             raise OpPrereqError(f"Instance {instance.name} is marked to be offline", ECODE_STATE)
         node = primary_of(ctx, instance)
         return PowerPlan(instance, node, running_on(ctx, instance, node) is not None)
+
+    def scripts(self, op: InstanceReboot, ctx: OpContext, plan: PowerPlan) -> Scripts:
+        return instance_scripts(ctx, "instance-reboot", plan.instance, texts(
+            ignore_secondaries=op.ignore_secondaries, reboot_type=op.reboot_type,
+            shutdown_timeout=op.shutdown_timeout))
 
     def run(self, op: InstanceReboot, ctx: OpContext, plan: PowerPlan) -> None:
         instance, node = plan.instance, plan.node

@@ -17,6 +17,7 @@ from ganeti_core.opcodes.instance import InstanceRecreateDisks
 from ganeti_core.operations.base import Operation
 from ganeti_core.operations.disks import check_space, is_shared, remove_calls
 from ganeti_core.operations.instance.running import lock_instance, running_on
+from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.instance.stopped import check_has_disks, stopped_on
 from ganeti_core.operations.instance.target import check_target
 from ganeti_core.operations.parameters import mebibytes
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ganeti_core.locking import LockRequest
     from ganeti_core.model import Disk, Instance, Node
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.scripts import Scripts
 
 _CHANGEABLE = frozenset({"size", "mode", "spindles"})
 
@@ -69,6 +71,9 @@ class Recreate(Operation[InstanceRecreateDisks, RecreatePlan]):
         uuids = tuple(node.uuid for node in nodes)
         return RecreatePlan(replace(instance, primary_node=uuids[0], secondary_nodes=uuids[1:]),
                             disks, nodes)
+
+    def scripts(self, op: InstanceRecreateDisks, ctx: OpContext, plan: RecreatePlan) -> Scripts:
+        return instance_scripts(ctx, "instance-recreate-disks", plan.instance, {})
 
     def run(self, op: InstanceRecreateDisks, ctx: OpContext, plan: RecreatePlan) -> None:
         instance = plan.instance

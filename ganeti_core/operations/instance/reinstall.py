@@ -10,6 +10,7 @@ from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqEr
 from ganeti_core.opcodes.instance import InstanceReinstall
 from ganeti_core.operations.base import Operation
 from ganeti_core.operations.instance.running import close_on, lock_instance, open_on
+from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.instance.stopped import (
     check_has_disks,
     check_os,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ganeti_core.locking import LockRequest
     from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.scripts import Scripts
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Reinstall(Operation[InstanceReinstall, ReinstallPlan]):
             osparams_private=instance.osparams_private | texts(op.osparams_private))
         check_os(ctx, installed, node, op.osparams_secret)
         return ReinstallPlan(instance, installed, node)
+
+    def scripts(self, op: InstanceReinstall, ctx: OpContext, plan: ReinstallPlan) -> Scripts:
+        return instance_scripts(ctx, "instance-reinstall", plan.instance, {})
 
     def run(self, op: InstanceReinstall, ctx: OpContext, plan: ReinstallPlan) -> None:
         instance, node = plan.instance, plan.node

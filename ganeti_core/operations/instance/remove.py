@@ -18,6 +18,8 @@ from ganeti_core.operations.instance.running import (
     stop_call,
     stop_restartable,
 )
+from ganeti_core.operations.instance.scripts import instance_scripts
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.specs import disks_of
 
 if TYPE_CHECKING:
@@ -45,6 +47,12 @@ class Remove(Operation[InstanceRemove, "Instance"]):
                 "the instance all the same: its disks are removed when the node is back",
                 ECODE_STATE)
         return instance
+
+    def scripts(self, op: InstanceRemove, ctx: OpContext, plan: Instance) -> Scripts:
+        nodes = [ctx.snapshot.nodes[uuid] for uuid in (plan.primary_node, *plan.secondary_nodes)]
+        return instance_scripts(
+            ctx, "instance-remove", plan, texts(shutdown_timeout=op.shutdown_timeout),
+            nodes=((), nodes), disks=ctx.snapshot.disks_of(plan))
 
     def run(self, op: InstanceRemove, ctx: OpContext, plan: Instance) -> None:
         node = ctx.snapshot.nodes[plan.primary_node]

@@ -14,7 +14,9 @@ from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.opcodes.instance import InstanceRename
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.instance.running import close_on, open_on
+from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.instance.stopped import stopped_on
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.specs import installing
 from ganeti_core.operations.ssconf import distribute
 from ganeti_core.plugin_api.os import OS_DEFINITIONS
@@ -49,6 +51,10 @@ class Rename(Operation[InstanceRename, RenamePlan]):
         node = stopped_on(ctx, instance, "cannot rename")
         name = _new_name(op, ctx, instance)
         return RenamePlan(replace(instance, name=name), instance.name, node)
+
+    def scripts(self, op: InstanceRename, ctx: OpContext, plan: RenamePlan) -> Scripts:
+        own = texts(instance_new_name=plan.instance.name)
+        return instance_scripts(ctx, "instance-rename", plan.instance, own)
 
     def run(self, op: InstanceRename, ctx: OpContext, plan: RenamePlan) -> str:
         instance = plan.instance

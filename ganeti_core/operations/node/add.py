@@ -17,6 +17,7 @@ from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.model import Node
 from ganeti_core.opcodes.node import NodeAdd
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import candidates_of, distribute
 from ganeti_core.resolve import resolve
 from ganeti_core.rpc.calls import service_call
@@ -67,6 +68,14 @@ class Add(Operation[NodeAdd, AddPlan]):
         room = len(others) < ctx.snapshot.cluster.candidate_pool_size
         return AddPlan(
             replace(node, master_candidate=node.master_capable and room), known is not None)
+
+    def scripts(self, op: NodeAdd, ctx: OpContext, plan: AddPlan) -> Scripts:
+        node = plan.node
+        others = tuple(uuid for uuid in ctx.snapshot.nodes if uuid != node.uuid)
+        return Scripts("node-add", "NODE", texts(
+            op_target=node.name, node_name=node.name, node_pip=node.primary_ip,
+            node_sip=node.secondary_ip, master_capable=node.master_capable,
+            vm_capable=node.vm_capable), before=others, after=(*others, node.uuid))
 
     def run(self, op: NodeAdd, ctx: OpContext, plan: AddPlan) -> None:
         if plan.comes_back:

@@ -14,6 +14,7 @@ from ganeti_core.opcodes.node import NodeEvacuate, NodeMigrate
 from ganeti_core.operations.base import Operation
 from ganeti_core.operations.expand import solved, submitted, with_early_release
 from ganeti_core.operations.placement import default_allocator
+from ganeti_core.operations.scripts import Scripts, texts
 
 if TYPE_CHECKING:
     from ganeti_core.model import Node
@@ -87,6 +88,11 @@ class Migrate(Operation[NodeMigrate, tuple[str, ...]]):
             if ctx.snapshot.node(op.target_node).uuid == node.uuid:
                 raise OpPrereqError("The target node is the one that is to be left", ECODE_INVAL)
         return tuple(sorted(i.name for i in ctx.snapshot.instances_on(node.uuid)))
+
+    def scripts(self, op: NodeMigrate, ctx: OpContext, plan: tuple[str, ...]) -> Scripts:
+        own = texts(node_name=ctx.snapshot.node(op.node_name).name,
+                    allow_runtime_changes=op.allow_runtime_changes)
+        return Scripts("node-migrate", "NODE", own)
 
     def run(self, op: NodeMigrate, ctx: OpContext, plan: tuple[str, ...]) -> dict[str, Any]:
         return submitted(ctx, op, [[InstanceMigrate(

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError
-from ganeti_core.locking import Level, LockRequest, Want
-from ganeti_core.model.cluster import NDPARAMS_DEFAULTS
+from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.node import NodeSetParams
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.cluster.candidates import promoted
+from ganeti_core.operations.inherited import changed_ndparams
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import candidates_of, distribute
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ class ModifyPlan:
 
     node: Node
     changes: tuple[tuple[str, Any], ...]
+    promoted: tuple[Node, ...] = ()
+    """Nodes that become master candidates in its place."""
 
 
 class Modify(Operation[NodeSetParams, ModifyPlan]):
@@ -35,7 +39,9 @@ class Modify(Operation[NodeSetParams, ModifyPlan]):
     opcode = NodeSetParams
 
     def locks(self, op: NodeSetParams, snapshot: Snapshot) -> LockRequest:
-        return request(op, Want(Level.NODE, snapshot.node(op.node_name).uuid))
+        node = snapshot.node(op.node_name)
+        # Whoever is promoted in its place must stand still too.
+        return request(op, Want(Level.NODE, ALL if op.auto_promote else node.uuid))
 
     def plan(self, op: NodeSetParams, ctx: OpContext) -> ModifyPlan:
         node = ctx.snapshot.node(op.node_name)
@@ -47,15 +53,27 @@ class Modify(Operation[NodeSetParams, ModifyPlan]):
                 "Can't set the node into more than one state at the same time", ECODE_INVAL)
         _check_master(ctx, node, asked)
         changed = _with_ndparams(_with_flags(node, asked), op)
-        _check_candidates(op, ctx, node, changed)
-        differences = tuple(
-            (name, getattr(changed, name)) for name in (*_FLAGS, "secondary_ip")
-            if getattr(changed, name) != getattr(node, name))
-        return ModifyPlan(changed, (*differences, *(op.ndparams or {}).items()))
+        changed = _self_promoted(op, ctx, node, changed)
+        others = _check_candidates(op, ctx, node, changed)
+        told = [(name, str(getattr(changed, name))) for name in (*_FLAGS, "secondary_ip")
+                if getattr(changed, name) != getattr(node, name)]
+        if op.ndparams:
+            told.append(("ndparams", str(changed.ndparams)))
+        return ModifyPlan(changed, tuple(told), tuple(others))
+
+    def scripts(self, op: NodeSetParams, ctx: OpContext, plan: ModifyPlan) -> Scripts:
+        own = texts(op_target=plan.node.name, master_candidate=op.master_candidate,
+                    offline=op.offline, drained=op.drained, master_capable=op.master_capable,
+                    vm_capable=op.vm_capable)
+        nodes = (plan.node.uuid,)
+        return Scripts("node-modify", "NODE", own, before=nodes, after=nodes)
 
     def run(self, op: NodeSetParams, ctx: OpContext, plan: ModifyPlan) -> list[tuple[str, Any]]:
         result = list(plan.changes)
-        ctx.commit([Put(plan.node)], result)
+        if plan.promoted:
+            ctx.info("Promoted nodes to master candidate role: "
+                     f"{', '.join(node.name for node in plan.promoted)}")
+        ctx.commit([Put(plan.node), *(Put(node) for node in plan.promoted)], result)
         if op.offline is False:
             ctx.info("Transitioning node from offline to online; if it was rebuilt, use "
                      "gnt-node add --readd instead")
@@ -94,29 +112,47 @@ def _with_flags(node: Node, asked: dict[str, Any]) -> Node:
 
 
 def _with_ndparams(node: Node, op: NodeSetParams) -> Node:
-    params = dict(node.ndparams)
-    for name, value in (op.ndparams or {}).items():
-        if name not in NDPARAMS_DEFAULTS:
-            raise OpPrereqError(f"Unknown parameter '{name}'", ECODE_INVAL)
-        if value == "default":
-            params.pop(name, None)
-        else:
-            params[name] = value
-    return replace(node, ndparams=params, secondary_ip=op.secondary_ip or node.secondary_ip)
+    return replace(node, ndparams=changed_ndparams(node.ndparams, op.ndparams or {}),
+                   secondary_ip=op.secondary_ip or node.secondary_ip)
 
 
-def _check_candidates(op: NodeSetParams, ctx: OpContext, node: Node, changed: Node) -> None:
-    """A cluster whose only candidate leaves has no copy of its configuration."""
-    if not node.master_candidate or changed.master_candidate or op.force:
-        return
+def _self_promoted(op: NodeSetParams, ctx: OpContext, node: Node, changed: Node) -> Node:
+    """A node that becomes able to be a candidate is made one, if the pool has room."""
+    was_able = node.master_capable and not node.offline and not node.drained
+    is_able = changed.master_capable and not changed.offline and not changed.drained
+    if was_able or not is_able or changed.master_candidate or op.master_candidate is not None:
+        return changed
+    others = [n for n in candidates_of(ctx.snapshot) if n.uuid != node.uuid]
+    if len(others) >= ctx.snapshot.cluster.candidate_pool_size:
+        return changed
+    ctx.info("Auto-promoting node to master candidate")
+    return replace(changed, master_candidate=True)
+
+
+def _check_candidates(
+    op: NodeSetParams, ctx: OpContext, node: Node, changed: Node
+) -> list[Node]:
+    """A cluster whose only candidate leaves has no copy of its configuration.
+
+    Answers the nodes that are promoted in its place, if that was asked for.
+
+    :raises OpPrereqError: the pool would not be full, and nobody is to be promoted (`ECODE_STATE`)
+    """
+    if not node.master_candidate or changed.master_candidate:
+        return []
+    if op.auto_promote:
+        return promoted(ctx.snapshot, ctx.snapshot.cluster.candidate_pool_size, [changed])
+    if op.force:
+        return []
     left = [n for n in candidates_of(ctx.snapshot) if n.uuid != node.uuid]
     capable = [n for n in ctx.snapshot.nodes.values() if n.master_capable and not n.offline
                and not n.drained and n.uuid != node.uuid]
     wanted = min(ctx.snapshot.cluster.candidate_pool_size, len(capable))
-    if len(left) < wanted and not op.auto_promote:
+    if len(left) < wanted:
         raise OpPrereqError(
             f"Not enough master candidates: would be {len(left)}, should be {wanted}; pass "
             "--auto-promote or --force", ECODE_STATE)
+    return []
 
 
 OPERATIONS = (Modify(),)

@@ -9,6 +9,7 @@ from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpPrereqEr
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.node import NodeRemove
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import Peer
@@ -45,6 +46,11 @@ class Remove(Operation[NodeRemove, "Node"]):
                 f"({owed[0].note}); if it will never answer again, mark it offline first",
                 ECODE_STATE)
         return node
+
+    def scripts(self, op: NodeRemove, ctx: OpContext, plan: Node) -> Scripts:
+        others = tuple(uuid for uuid in ctx.snapshot.nodes if uuid != plan.uuid)
+        own = texts(op_target=plan.name, node_name=plan.name)
+        return Scripts("node-remove", "NODE", own, before=others, after=others)
 
     def run(self, op: NodeRemove, ctx: OpContext, plan: Node) -> None:
         ctx.feedback(f"Stopping the node daemon and removing configs from node {plan.name}")

@@ -1,0 +1,126 @@
+"""Administrators' scripts around an operation: which run, where, and with which environment.
+
+An operation tells (`Operation.scripts`) the folder's name, the variables and the nodes. The job's
+worker runs ``NAME-pre.d`` after the plan and before anything is done: a failing script refuses the
+operation. ``NAME-post.d`` runs after it has been done: a failure there is a warning. A node that
+cannot be asked stops nothing. Names of folders and variables are those that existing scripts know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from ganeti_core.errors import GanetiError, ScriptsAbort
+from ganeti_core.rpc.calls import service_call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ganeti_core.model import Node
+    from ganeti_core.opcodes.base import OpCode
+    from ganeti_core.operations.context import OpContext
+    from ganeti_core.rpc.calls import Call
+
+VERSION = "2"
+"""Of the environment, as scripts may check it."""
+FAILED = "error"
+Phase = Literal["pre", "post"]
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """The scripts of one operation.
+
+    :param name: of the folders, without ``-pre.d`` and ``-post.d``
+    :param about: kind of the object: ``INSTANCE``, ``NODE``, ``GROUP``, ``NETWORK``, ``CLUSTER``
+    :param environment: without the prefix ``GANETI_``
+    :param before: uuids of the nodes where ``pre`` scripts run, `after`: ``post`` scripts; the
+        master is always one of them
+    """
+
+    name: str
+    about: str
+    environment: Mapping[str, str]
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = field(default=())
+
+
+def run_before(ctx: OpContext, op: OpCode, scripts: Scripts | None) -> None:
+    """Run the ``pre`` scripts.
+
+    :raises ScriptsAbort: one failed; carries (node, script, output) of each that did
+    """
+    if scripts is None:
+        return
+    variables = _prefixed("GANETI_", scripts.environment)
+    failed = _run(ctx, op, scripts, "pre", variables)
+    if failed:
+        raise ScriptsAbort([list(failure) for failure in failed])
+
+
+def run_after(
+    ctx: OpContext, op: OpCode, scripts: Scripts | None, now: Callable[[], Scripts | None]
+) -> None:
+    """Run the ``post`` scripts; `now` tells the variables as they are after the operation."""
+    if scripts is None:
+        return
+    try:
+        later = now()
+    except GanetiError as exc:
+        ctx.warn(f"post scripts of {scripts.name} are told how things were before: {exc}")
+        later = scripts
+    variables = _prefixed("GANETI_", scripts.environment)
+    if later is not None:
+        variables |= _prefixed("GANETI_POST_", later.environment)
+    for node, script, output in _run(ctx, op, scripts, "post", variables):
+        ctx.warn(f"On {node} script {script} failed, output: {output or '(no output)'}")
+
+
+def _prefixed(prefix: str, environment: Mapping[str, str]) -> dict[str, str]:
+    return {f"{prefix}{name}": value for name, value in environment.items()}
+
+
+def _run(
+    ctx: OpContext, op: OpCode, scripts: Scripts, phase: Phase, variables: dict[str, str]
+) -> list[tuple[str, str, str]]:
+    """Run one phase on all its nodes at once; answers (node, script, output) of failures."""
+    environment = variables | {
+        "GANETI_HOOKS_VERSION": VERSION, "GANETI_OP_CODE": op.op_id,
+        "GANETI_DATA_DIR": str(ctx.services.paths.data), "GANETI_HOOKS_PHASE": phase,
+        "GANETI_HOOKS_PATH": scripts.name, "GANETI_OBJECT_TYPE": scripts.about,
+        "GANETI_CLUSTER": ctx.current.cluster.name, "GANETI_MASTER": ctx.current.master.name}
+    call = service_call("node.scripts", {
+        "name": scripts.name, "phase": phase, "environment": environment})
+    nodes = _nodes(ctx, scripts.before if phase == "pre" else scripts.after)
+    failed: list[tuple[str, str, str]] = []
+    for uuid, answer in ctx.fan_out(nodes.values(), _same(call)).items():
+        name = nodes[uuid].name
+        if isinstance(answer, GanetiError):
+            ctx.warn(f"Communication failure to node {name}: {answer}")
+            continue
+        failed += [(name, str(result["script"]), str(result["output"])) for result in answer
+                   if result["status"] == FAILED]
+    return failed
+
+
+def _same(call: Call) -> Callable[[Node], Call]:
+    return lambda _node: call
+
+
+def _nodes(ctx: OpContext, uuids: Iterable[str]) -> dict[str, Node]:
+    wanted = dict.fromkeys((ctx.current.cluster.master_node, *uuids))
+    known = ctx.current.nodes
+    return {uuid: known[uuid] for uuid in wanted if uuid in known and not known[uuid].offline}
+
+
+def text(value: Any) -> str:
+    """A value as scripts know it: ``True``, ``None``, numbers, lists with spaces."""
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return str(value)
+
+
+def texts(**values: Any) -> dict[str, str]:
+    """Variables by their lower-case names."""
+    return {name.upper(): text(value) for name, value in values.items()}

@@ -1,0 +1,47 @@
+"""The pool of master candidates when nodes change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from jobs import do, fields, refused, submit
+from virtual_cluster import VirtualCluster
+
+SET = "OP_NODE_SET_PARAMS"
+
+
+@pytest.fixture
+def small_pool(cluster: VirtualCluster) -> Iterator[VirtualCluster]:
+    """Two candidates: the master and the second node; the third is regular."""
+    do(cluster, "OP_CLUSTER_SET_PARAMS", candidate_pool_size=2)
+    yield cluster
+    do(cluster, "OP_CLUSTER_SET_PARAMS", candidate_pool_size=10)
+
+
+def role(cluster: VirtualCluster, node: str) -> str:
+    return str(fields(cluster, "node", f"{node}.example.com", "role")[0])
+
+
+def test_another_node_is_promoted(small_pool: VirtualCluster) -> None:
+    cluster = small_pool
+    candidate, regular = ("node2", "node3") if role(cluster, "node2") == "C" else (
+        "node3", "node2")
+    refused(cluster, SET, "Not enough master candidates", "wrong_state", node_name=candidate,
+            offline=True)
+    ended = submit(cluster, {"OP_ID": SET, "node_name": candidate, "offline": True,
+                             "auto_promote": True})
+    assert ended.results[0] == [["master_candidate", "False"], ["offline", "True"]]
+    assert any(f"Promoted nodes to master candidate role: {regular}.example.com" in message
+               for message in ended.messages[0])
+    assert (role(cluster, candidate), role(cluster, regular)) == ("O", "C")
+    # The pool is full now: who comes back stays regular.
+    do(cluster, SET, node_name=candidate, offline=False)
+    assert role(cluster, candidate) == "R"
+
+
+def test_who_becomes_able_joins_a_pool_with_room(cluster: VirtualCluster) -> None:
+    do(cluster, SET, node_name="node3", drained=True, auto_promote=True)
+    ended = submit(cluster, {"OP_ID": SET, "node_name": "node3", "drained": False})
+    assert " - INFO: Auto-promoting node to master candidate" in ended.messages[0]
+    assert role(cluster, "node3") == "C"

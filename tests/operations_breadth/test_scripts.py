@@ -1,0 +1,148 @@
+"""Administrators' scripts around operations: what they are told, and that they can refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jobs import do, fields, instance, submit
+from virtual_cluster import VirtualCluster
+
+NAME = "scripted.example.com"
+RECORD = """#!/bin/sh
+printf '%s ' "$GANETI_OP_CODE" "$GANETI_HOOKS_PHASE" >> {log}
+env -0 | sort -z | tr '\\n\\0' ' \\n' > {log}.$GANETI_HOOKS_PHASE
+"""
+
+
+@pytest.fixture
+def scripts(cluster: VirtualCluster) -> Iterator[Path]:
+    """The folder of scripts on the first node, emptied afterwards."""
+    folder = cluster.paths("node1").scripts
+    yield folder
+    for found in folder.glob("*/*"):
+        found.unlink()
+
+
+def put(folder: Path, name: str, phase: str, text: str) -> Path:
+    script = folder / f"{name}-{phase}.d" / "50-test"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(text)
+    script.chmod(0o755)
+    return script
+
+
+def told(log: Path, phase: str) -> dict[str, str]:
+    lines = Path(f"{log}.{phase}").read_text().splitlines()
+    return dict(line.partition("=")[::2] for line in lines)
+
+
+def test_scripts_are_told_of_an_instance(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    for phase in ("pre", "post"):
+        put(scripts, "instance-start", phase, RECORD.format(log=log))
+    with instance(cluster, NAME, tags=["a", "b"], beparams={"memory": 64}) as name:
+        do(cluster, "OP_INSTANCE_STARTUP", instance_name=name)
+        before, after = told(log, "pre"), told(log, "post")
+        (mac,) = fields(cluster, "instance", name, "nic.macs")[0]
+    assert log.read_text().split() == ["OP_INSTANCE_STARTUP", "pre", "OP_INSTANCE_STARTUP", "post"]
+    expected = {
+        "PATH": "/sbin:/bin:/usr/sbin:/usr/bin", "GANETI_HOOKS_VERSION": "2",
+        "GANETI_HOOKS_PATH": "instance-start", "GANETI_OBJECT_TYPE": "INSTANCE",
+        "GANETI_CLUSTER": "cluster.example.com", "GANETI_MASTER": "node1.example.com",
+        "GANETI_OP_TARGET": name, "GANETI_FORCE": "False", "GANETI_INSTANCE_NAME": name,
+        "GANETI_INSTANCE_PRIMARY": "node1.example.com", "GANETI_INSTANCE_SECONDARIES": "",
+        "GANETI_INSTANCE_STATUS": "down", "GANETI_INSTANCE_MEMORY": "64",
+        "GANETI_INSTANCE_VCPUS": "1", "GANETI_INSTANCE_DISK_TEMPLATE": "file",
+        "GANETI_INSTANCE_HYPERVISOR": "fake", "GANETI_INSTANCE_NIC_COUNT": "1",
+        "GANETI_INSTANCE_NIC0_MAC": mac, "GANETI_INSTANCE_NIC0_MODE": "bridged",
+        "GANETI_INSTANCE_NIC0_BRIDGE": "br0", "GANETI_INSTANCE_NIC0_IP": "",
+        "GANETI_INSTANCE_DISK_COUNT": "1", "GANETI_INSTANCE_DISK0_SIZE": "16",
+        "GANETI_INSTANCE_DISK0_MODE": "rw", "GANETI_INSTANCE_DISK0_DRIVER": "loop",
+        "GANETI_INSTANCE_BE_auto_balance": "True", "GANETI_INSTANCE_TAGS": "a b"}
+    assert {key: before.get(key) for key in expected} == expected
+    assert not any(key.startswith("GANETI_POST_") for key in before)
+    assert (after["GANETI_INSTANCE_STATUS"], after["GANETI_POST_INSTANCE_STATUS"]) == ("down", "up")
+
+
+def test_a_failing_script_refuses_before_anything_is_done(
+    cluster: VirtualCluster, scripts: Path
+) -> None:
+    put(scripts, "instance-add", "pre", "#!/bin/sh\necho not today; exit 3\n")
+    ended = submit(cluster, {
+        "OP_ID": "OP_INSTANCE_CREATE", "instance_name": NAME, "mode": "create", "nics": [],
+        "disk_template": "file", "disks": [{"size": 8}], "no_install": True, "pnode": "node1",
+        "name_check": False, "ip_check": False})
+    name, failures = ended.error
+    ((node, script, output),) = json.loads(json.dumps(failures))
+    assert (name, node, script) == ("HooksAbort", "node1.example.com", "instance-add-pre.d/50-test")
+    assert "not today" in output
+    assert [NAME] not in cluster.instances("name")
+    assert not list((cluster.root / "node1").rglob(f"{NAME}/*"))
+    shown = cluster.try_("gnt-instance", "add", "-t", "diskless", "--no-install", "-n", "node1",
+                         "--no-name-check", "--no-ip-check", NAME)
+    assert "Failure: hooks execution failed:" in shown.stderr
+    assert "node: node1.example.com, script: instance-add-pre.d/50-test" in shown.stderr
+
+
+def test_a_failing_script_afterwards_is_a_warning(cluster: VirtualCluster, scripts: Path) -> None:
+    put(scripts, "instance-stop", "post", "#!/bin/sh\nexit 1\n")
+    with instance(cluster, NAME, start=True) as name:
+        ended = submit(cluster, {"OP_ID": "OP_INSTANCE_SHUTDOWN", "instance_name": name})
+        assert ended.status == "success"
+        assert any("script instance-stop-post.d/50-test failed" in message
+                   for message in ended.messages[0])
+
+
+def test_a_dry_run_runs_no_scripts(cluster: VirtualCluster, scripts: Path) -> None:
+    put(scripts, "instance-start", "pre", "#!/bin/sh\nexit 1\n")
+    with instance(cluster, NAME) as name:
+        do(cluster, "OP_INSTANCE_STARTUP", instance_name=name, dry_run=True)
+
+
+def test_moves_tell_from_where_to_where(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with instance(cluster, NAME, disk_template="sharedfile", start=True) as name:
+        for way, op_id in (("instance-migrate", "OP_INSTANCE_MIGRATE"),
+                           ("instance-failover", "OP_INSTANCE_FAILOVER")):
+            for phase in ("pre", "post"):
+                put(scripts, way, phase, RECORD.format(log=log))
+            target = "node2" if "MIGRATE" in op_id else "node1"
+            do(cluster, op_id, instance_name=name, target_node=target)
+            before, after = told(log, "pre"), told(log, "post")
+            assert before["GANETI_NEW_PRIMARY"] == f"{target}.example.com"
+            assert before["GANETI_OLD_PRIMARY"] != before["GANETI_NEW_PRIMARY"]
+            assert after["GANETI_POST_INSTANCE_PRIMARY"] == f"{target}.example.com"
+
+
+def test_removal_tells_what_was_there(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    put(scripts, "instance-remove", "post", RECORD.format(log=log))
+    with instance(cluster, NAME):
+        pass
+    after = told(log, "post")
+    assert after["GANETI_POST_INSTANCE_NAME"] == NAME
+    assert after["GANETI_POST_INSTANCE_DISK0_SIZE"] == "16"
+
+
+def test_changes_of_a_node_run_scripts_there_too(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    there = cluster.paths("node2").scripts
+    script = put(there, "node-modify", "pre", RECORD.format(log=log))
+    do(cluster, "OP_NODE_SET_PARAMS", node_name="node2", drained=True, auto_promote=True)
+    do(cluster, "OP_NODE_SET_PARAMS", node_name="node2", drained=False)
+    script.unlink()
+    before = told(log, "pre")
+    assert before["GANETI_OBJECT_TYPE"] == "NODE"
+    assert before["GANETI_OP_TARGET"] == "node2.example.com"
+    assert (before["GANETI_DRAINED"], before["GANETI_OFFLINE"]) == ("False", "None")
