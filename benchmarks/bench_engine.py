@@ -217,11 +217,7 @@ def bench_long_queue(cluster: Bench, table: Table, quick: bool) -> None:
         begun = time.perf_counter()
         for job in holders:
             client.call("CancelJob", job, False)
-        left = 1
-        while left:
-            time.sleep(0.05)
-            left = len(client.query("job", ["id"], ["|", ["=", "status", "queued"],
-                                                    ["=", "status", "running"]])["data"])
+        wait(client, client.submit_job([NO_OP]))  # the last in the queue
         table.add("  draining them", f"{(5000 + len(took)) / (time.perf_counter() - begun):.0f}/s")
         archive_all(client)
 
@@ -246,8 +242,8 @@ def bench_memory(cluster: Bench, table: Table) -> None:
               f"{cluster.memory() - empty:.1f} MB", "60 MB", "25 MB")
     with cluster.client() as client:
         client.delete_filter(rule)
-        while client.query("job", ["id"], ["!", ["=", "status", "success"]])["data"]:
-            time.sleep(0.2)
+        wait(client, client.submit_job([NO_OP]))  # the last in the queue
+        time.sleep(0.5)
         archive_all(client)
         few = timed(300, lambda: client.submit_job([NO_OP]))
         for _ in range(20):

@@ -176,7 +176,16 @@ def decode(job_id: int, text: str) -> Job:
 
 
 def _decode_op(doc: Mapping[str, Any]) -> OpState:
-    state = OpState(None, doc["input"], doc["priority"])
+    """Read an opcode; one that cannot be run as it is stays a dict: the runner says why."""
+    op, data = None, doc["input"]
+    try:
+        op = parse(data)
+    except RequestError:
+        pass
+    else:
+        # An opcode takes half the memory of its dict. One with secrets has lost them.
+        op, data = (None, data) if op.secret_fields else (op, None)
+    state = OpState(op, data, doc["priority"])
     _update_op(state, doc)
     return state
 

