@@ -114,7 +114,8 @@ class _Run:
         moves = self._balance(optimal)
         self._tell_outcome(start, moves)
         self._hand_out(moves)
-        save_cluster(cluster, settings, "balanced", "after balancing ")
+        nodes = self.nodes.tolist()
+        save_cluster(cluster, settings, "balanced", "after balancing ", nodes)
         print_instances(cluster, settings.print_instances, "Final", self.members)
         print_nodes(cluster, settings.print_nodes, "Final cluster", self.nodes)
         if settings.verbosity > 3:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..formats.simulate import simulate
 from ..formats.text import load_text, read_file
 from ..model.build import BuildOptions, Load, build, match_name, unaccounted
 from ..model.cluster import Cluster
-from ..records import Description, Instance
+from ..records import Description, Node
 from .options import Settings
 from .output import note
 
@@ -149,32 +150,47 @@ def instance_aliases(cluster: Cluster) -> list[str]:
     return aliases(cluster.description, [instance.name for instance in cluster.instances])
 
 
-def present_state(cluster: Cluster) -> Description:
-    """The cluster as a description again, with instances where they are now."""
-    nodes = tuple(
-        replace(
-            node,
-            node_memory=int(cluster.figures.node_mem[index]),
-            free_disk=int(cluster.state.free_disk[index]),
-            free_spindles=int(cluster.state.free_spindles[index]),
-            offline=bool(cluster.site.offline[index]),
-        )
-        for index, node in enumerate(cluster.description.nodes)
-    )
-    instances: list[Instance] = [
+def present_state(cluster: Cluster, shown: Sequence[int] | None = None) -> Description:
+    """The cluster as a description again, with instances where they are now.
+
+    With `shown` it has only these nodes, and the instances that have their primaries there.
+    """
+    kept = list(range(cluster.node_count) if shown is None else shown)
+    place = {node: index for index, node in enumerate(kept)}
+    nodes = tuple(_present_node(cluster, index) for index in kept)
+    instances = tuple(
         replace(
             instance,
-            primary=int(cluster.primary[index]),
-            secondary=int(cluster.secondary[index]),
+            primary=place[int(cluster.primary[index])],
+            secondary=place.get(int(cluster.secondary[index]), -1),
         )
         for index, instance in enumerate(cluster.instances)
-        if cluster.primary[index] >= 0
-    ]
-    return replace(cluster.description, nodes=nodes, instances=tuple(instances))
+        if int(cluster.primary[index]) in place
+    )
+    return replace(cluster.description, nodes=nodes, instances=instances)
 
 
-def save_cluster(cluster: Cluster, settings: Settings, suffix: str, message: str) -> None:
-    """Write the state to the file that the user named, if any."""
+def _present_node(cluster: Cluster, index: int) -> Node:
+    return replace(
+        cluster.description.nodes[index],
+        node_memory=int(cluster.figures.node_mem[index]),
+        free_disk=int(cluster.state.free_disk[index]),
+        free_spindles=int(cluster.state.free_spindles[index]),
+        offline=bool(cluster.site.offline[index]),
+    )
+
+
+def save_cluster(
+    cluster: Cluster,
+    settings: Settings,
+    suffix: str,
+    message: str,
+    shown: Sequence[int] | None = None,
+) -> None:
+    """Write the state, of all or some nodes, to the file that the user named, if any.
+
+    :raises PlacementError: it cannot be written.
+    """
     if settings.save is None:
         return
     from ..formats.text import dump_text
@@ -182,7 +198,7 @@ def save_cluster(cluster: Cluster, settings: Settings, suffix: str, message: str
     path = f"{settings.save}.{suffix}"
     try:
         with open(path, "w", encoding="utf-8") as stream:
-            stream.write(dump_text(present_state(cluster)))
+            stream.write(dump_text(present_state(cluster, shown)))
     except OSError as exc:
         raise PlacementError(f"{path}: cannot be written: {exc.strerror}") from exc
     note(f"The cluster state {message}has been written to file '{path}'")

@@ -97,7 +97,8 @@ def _tags(nodes: _Nodes, index: int) -> str:
 def _peers(nodes: _Nodes, index: int) -> str:
     base = nodes.cluster.description.first_index
     row = nodes.cluster.peers[index]
-    pairs = sorted(((peer, row[peer]) for peer in np.flatnonzero(row)), key=lambda x: (-x[1], -x[0]))
+    pairs = [(peer, row[peer]) for peer in np.flatnonzero(row)]
+    pairs.sort(key=lambda pair: (-pair[1], -pair[0]))
     return "[" + ",".join(f"({peer + base},{int(value)})" for peer, value in pairs) + "]"
 
 
