@@ -378,6 +378,11 @@ class Events:
         manager.check_pending()
         self._managers.append((name, manager))
 
+    @property
+    def anybody(self) -> bool:
+        """Whether there is a subscriber at all."""
+        return bool(self._managers)
+
     def tell(self, event: str, **arguments: Any) -> None:
         """Deliver one event; never raises because of a subscriber."""
         for name, manager in self._managers:

@@ -256,8 +256,8 @@ class JobEngine:
     def _ended(self, job: Job) -> None:
         self.waiters.wake(job)
         self._backlog.unblock(job.id)
-        if job.final:
-            self._loop.run_in_executor(self._pool, self._tell_finished, job)
+        if job.final and self._services.events.anybody:
+            self._pool.submit(self._tell_finished, job)
         self._kick()
 
     def _tell_finished(self, job: Job) -> None:
