@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.config.journal import Write
 from ganeti_core.errors import GanetiError, NodeUnreachable, OutcomeUnknown
+from ganeti_core.operations.saga import is_void
 from ganeti_core.rpc.client import Peer
 
 if TYPE_CHECKING:
@@ -46,9 +47,11 @@ class Debts:
     def of(self, node: str) -> list[Entry]:
         """What is owed to the node with this uuid, in the order in which it must be paid."""
         with self._mutex:
-            owed = [entry for _, entry in sorted(self._entries.items()) if entry.node == node]
-        undo = [entry for entry in reversed(owed) if entry.direction == "undo"]
-        return [*undo, *(entry for entry in owed if entry.direction == "forward")]
+            owed = [entry for entry in self._entries.values() if entry.node == node]
+        # Older opcodes first; what one has to undo, backwards.
+        return sorted(owed, key=lambda entry: (
+            entry.job, entry.op, entry.direction == "forward",
+            entry.seq if entry.direction == "forward" else -entry.seq))
 
     def pay(self, node: str, nodes: NodeClients) -> list[Entry]:
         """Try to pay what is owed to a node; answers what is left."""
@@ -62,10 +65,11 @@ class Debts:
 
     def _pay_one(self, entry: Entry, nodes: NodeClients) -> bool:
         """Answers whether it was paid: the next one may depend on it."""
-        peer = self._store.snapshot.nodes.get(entry.node)
-        if peer is not None:
-            if peer.offline:
-                return False
+        snapshot = self._store.snapshot
+        peer = snapshot.nodes.get(entry.node)
+        if peer is not None and peer.offline:
+            return False
+        if peer is not None and not is_void(entry, snapshot):
             try:
                 nodes.call(Peer.of(peer), entry.call)
             except (NodeUnreachable, OutcomeUnknown):

@@ -22,6 +22,7 @@ from ganeti_core.errors import (
     OpExecError,
     OpPrereqError,
     RequestError,
+    StaleEpoch,
 )
 from ganeti_core.jobs.inbox import Inbox, resolve
 from ganeti_core.jobs.job import (
@@ -288,10 +289,13 @@ class JobRunner:
                 ctx.commit((), result)
             run_after(ctx, op, scripts, lambda: operation.scripts(op, ctx, plan))
             return result
-        except BaseException:
-            if ctx.saga.poisoned:
+        except BaseException as exc:
+            if ctx.saga.poisoned or isinstance(exc, StaleEpoch) or self._env.queue.journal.broken:
+                # Not ours to undo (any more): what the database says decides, here or elsewhere.
                 raise
             if self.job.ops[index].committed:
+                if isinstance(exc, OpExecError):
+                    raise  # what the operation did after its pivot failed: it says so, and stays
                 log.exception("job %d: an error after the commit", self.job.id)
                 return self.job.ops[index].result
             if self._undone(operation, op, ctx):

@@ -161,7 +161,7 @@ class OpContext:
             yield
             return
         self.check_cancelled()
-        self._settle_with(node)
+        self.settle_debts(node)
         try:
             yield
         finally:
@@ -184,7 +184,7 @@ class OpContext:
         self.check_cancelled()
         return answers
 
-    def _settle_with(self, node: Node) -> None:
+    def settle_debts(self, node: Node) -> None:
         """:raises OpPrereqError: the node is owed something that still cannot be done"""
         if not self.services.debts_of(node.uuid):
             return

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.config.journal import Write
 from ganeti_core.errors import JobCanceled
+from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.rpc.calls import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ganeti_core.config.journal import Journal
+    from ganeti_core.config.snapshot import Snapshot
 
 Direction = Literal["undo", "forward"]
 
@@ -61,6 +63,19 @@ class Entry:
         doc = json.loads(text)
         return cls(job, op, seq, doc["direction"], doc["node"], Call.from_dict(doc["call"]),
                    doc["note"], doc.get("debt", ""))
+
+
+def is_void(entry: Entry, snapshot: Snapshot) -> bool:
+    """Whether a debt must not be paid any more: it would start a guest that is elsewhere by now.
+
+    While its node was silent the instance may have failed over, been stopped or removed.
+    """
+    args = entry.call.args
+    if (args.get("kind"), args.get("hook")) != (HYPERVISORS.name, "start"):
+        return False
+    instance = snapshot.instances.get(entry.call.subject)
+    return (instance is None or instance.primary_node != entry.node
+            or instance.admin_state != "up")
 
 
 class Saga:

@@ -17,7 +17,7 @@ from typing import Any
 from ganeti_core.config.journal import CRASH_VARIABLE
 from ganeti_core.daemons.process import running_pid
 from ganeti_core.daemons.vcluster.layout import Layout, VirtualNode
-from ganeti_core.daemons.vcluster.processes import MASTERD
+from ganeti_core.daemons.vcluster.processes import MASTERD, daemons
 from ganeti_core.errors import GanetiError
 from ganeti_core.luxi.client import ConnectionLost, LuxiClient, NoMasterError
 
@@ -189,6 +189,10 @@ class FaultCluster:
         disks = self._wanted_disks(instances, nodes)
         if self.disks() != disks:
             found.append(f"disks are {self.disks()}, not {disks}")
+        return found + self._left_over()
+
+    def _left_over(self) -> list[str]:
+        found: list[str] = []
         found += [f"undo is left: {row}" for row in self.rows("SELECT * FROM saga")]
         found += [f"a debt: {debt}" for debt in self.client.debts()]
         locks = self.client.query("lock", ["name", "owner", "pending"], None)["data"]
@@ -202,7 +206,22 @@ class FaultCluster:
         found = self.revive()
         if any(MASTERD in which for which in found):
             self.forget_client()
+        # A dead daemon's helpers may have its pid file locked for a moment.
+        found += [f"{state.node.name} {state.daemon}" for state in daemons(self.layout)
+                  if state.pid is None or not _lives(state.pid)]
         return [f"{which} was down" for which in found]
+
+    def repair(self) -> None:
+        """Start what a job said it could not start, as a watcher does; verify must name it."""
+        instances = self.objects("instance").values()
+        guests = {name for names in self.guests().values() for name in names}
+        down = [i["name"] for i in instances
+                if i.get("admin_state") == "up" and i["name"] not in guests]
+        findings = self.verify() if down else []
+        for name in down:
+            if not any("not running on its primary node" in finding for finding in findings):
+                raise Unclean(f"verify does not say that {name} is down: {findings}")
+            self.run({"OP_ID": "OP_INSTANCE_STARTUP", "instance_name": name, "force": False})
 
     def _wanted_disks(
         self, instances: dict[str, dict[str, Any]], nodes: dict[str, str]
@@ -215,13 +234,20 @@ class FaultCluster:
             wanted.add(f"{where}:{name}")
         return wanted
 
-    def settle(self) -> None:
+    def settle(self, *, failed: bool = False) -> None:
         """Bring every daemon back, then wait until nothing is wrong any more.
 
+        :param failed: the job said so: its guest may be down
         :raises Unclean: something stays wrong, or verify finds something
         """
         until = time.monotonic() + SETTLED
-        while problems := self._down() or self.problems():
+        while problems := self._down() or self._left_over():
+            if time.monotonic() > until:
+                raise Unclean("\n".join(problems))
+            time.sleep(0.05)
+        if failed:
+            self.repair()
+        while problems := self.problems():
             if time.monotonic() > until:
                 raise Unclean("\n".join(problems))
             time.sleep(0.05)
@@ -249,6 +275,13 @@ def _guests_of(node: VirtualNode) -> Iterator[tuple[str, str]]:
         except FileNotFoundError:
             continue
         yield guest["name"], guest["state"]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
 
 
 def _files(folder: Path) -> list[Path]:

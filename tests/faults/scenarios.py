@@ -31,8 +31,8 @@ class Scenario:
     def prepare(self, cluster: FaultCluster) -> str:
         """Bring the cluster to where the job begins; answers the instance's node."""
         found = cluster.instance(NAME)
-        fits = self.exists and found is not None and found.get("disk_template", "diskless") == self.template
-        if found is not None and not fits:
+        template = (found or {}).get("disk_template", "diskless")
+        if found is not None and not (self.exists and template == self.template):
             cluster.run({"OP_ID": "OP_INSTANCE_REMOVE", "instance_name": NAME,
                          "shutdown_timeout": 0})
             found = None

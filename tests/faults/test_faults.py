@@ -43,7 +43,7 @@ def test_master_killed_at_each_write(cluster, scenario, point):
             cluster.order_crash(point, number)
             status, result = cluster.outlive(job)
             through = cluster.take_back_crash()
-            settle(cluster, f"{scenario.name}: {point} {number}: {status} {result}")
+            settle(cluster, status, f"{scenario.name}: {point} {number}: {status} {result}")
         assert not watch.seen, f"{point} {number}: {watch.seen}"
         if through:
             assert status == "success", result
@@ -62,7 +62,7 @@ def test_node_fails_at_each_call(cluster, scenario, mode):
             status, result = cluster.outlive(cluster.submit(scenario.op(node)))
             struck, call = cluster.take_back_strike()
             where = f"{scenario.name}: {mode} at call {number}, {call}: {status} {result}"
-            settle(cluster, where)
+            settle(cluster, status, where)
         assert not watch.seen, f"{where}: {watch.seen}"
         if not struck:
             assert status == "success", result
@@ -70,9 +70,9 @@ def test_node_fails_at_each_call(cluster, scenario, mode):
     raise AssertionError("it never gets through")
 
 
-def settle(cluster: FaultCluster, where: str) -> None:
+def settle(cluster: FaultCluster, status: str, where: str) -> None:
     try:
-        cluster.settle()
+        cluster.settle(failed=status == "error")
     except AssertionError as exc:
         raise AssertionError(f"after {where}:\n{exc}") from exc
 

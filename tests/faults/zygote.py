@@ -20,7 +20,7 @@ from ganeti_core.daemons.vcluster.upkeep import tear_down
 from ganeti_core.errors import GanetiError
 from ganeti_core.plugin_api.kinds import Kind
 
-DEBT_INTERVAL = 0.1
+CARE_INTERVAL = 0.1
 
 
 def shorten_calls(seconds: float) -> None:
@@ -47,7 +47,8 @@ def main() -> None:
     root, nodes, limit = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     if limit:
         shorten_calls(limit)
-    masterd.DEBT_INTERVAL = DEBT_INTERVAL
+    assert masterd.CARE_INTERVAL > CARE_INTERVAL
+    masterd.CARE_INTERVAL = CARE_INTERVAL
     layout = build(Wish(root, nodes), lambda _: None)
     starter = Starter()
     print(json.dumps([]), flush=True)

@@ -38,10 +38,11 @@ def primary_of(ctx: OpContext, instance: Instance, *, offline_ok: bool = False) 
 
 
 def running_on(ctx: OpContext, instance: Instance, node: Node) -> RunningInstance | None:
-    """Ask a node whether the guest runs there.
+    """Ask a node whether the guest runs there, when nothing is owed to it that could change that.
 
     :raises OpPrereqError: the node does not answer (`ECODE_ENVIRON`)
     """
+    ctx.settle_debts(node)
     try:
         found: RunningInstance | None = ctx.hook(
             node, HYPERVISORS, instance.hypervisor, "info", name=instance.name)
