@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqError
 from ganeti_core.operations.specs import with_paths
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
@@ -11,7 +13,7 @@ from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ganeti_core.model import Node
+    from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
     from ganeti_core.plugin_api.data import DiskSpec
     from ganeti_core.rpc.calls import Call
@@ -70,6 +72,13 @@ def check_template(ctx: OpContext, template: str) -> None:
         raise OpPrereqError(
             f"Disk template '{template}' is not enabled in cluster. Enabled disk templates are: "
             f"{','.join(enabled)}", ECODE_INVAL)
+
+
+def moved_disks(ctx: OpContext, moved: Instance) -> list[Put]:
+    """The disks of an instance as they are after it has moved: held by its new nodes."""
+    nodes = (moved.primary_node, *moved.secondary_nodes)
+    return [Put(replace(disk, nodes=nodes)) for disk in ctx.current.disks_of(moved)
+            if disk.nodes != nodes]
 
 
 def is_shared(ctx: OpContext, template: str) -> bool:

@@ -28,6 +28,8 @@ from ganeti_core.operations.instance import (
     remove,
     rename,
 )
+from ganeti_core.operations.network import connect as network_connect
+from ganeti_core.operations.network import lifecycle as network_lifecycle
 from ganeti_core.operations.node import add as node_add
 from ganeti_core.operations.node import evacuate as node_evacuate
 from ganeti_core.operations.node import modify as node_modify
@@ -49,7 +51,8 @@ _OPERATIONS = _collect(
     test, os, tags, lifecycle, verify, create, disk_state, failover, grow_disk, inspect, migrate,
     modify, power, recreate_disks, reinstall, remove, rename, node_add, node_modify, node_remove,
     cluster_modify, cluster_rename, group_assign, group_lifecycle, group_modify, group_evacuate,
-    node_evacuate, multi_alloc, test_allocator, queries, verify_disks)
+    node_evacuate, multi_alloc, test_allocator, queries, verify_disks,
+    network_connect, network_lifecycle)
 
 
 def operation_of(op: OpCode) -> Operation[Any, Any]:

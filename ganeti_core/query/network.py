@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganeti_core.model import fill
 from ganeti_core.model.cluster import NICPARAMS_DEFAULTS
+from ganeti_core.model.ip_pool import Pool
 from ganeti_core.query.fields import Field, common_fields, or_unavailable, table
 from ganeti_core.query.view import Index, Resource, View, find_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ganeti_core.model import Network
 
@@ -23,19 +24,24 @@ class NetworkRow(NamedTuple):
     """A network, the names of the instances on it, and the groups that it is connected to.
 
     :param groups: group name, mode, link, VLAN each
+    :param addresses: those that the instances have there
     """
 
     network: Network
     groups: Sequence[Sequence[str]]
     instances: Sequence[str]
+    addresses: Collection[str] = ()
 
 
-def address_map(network: Network) -> str:
-    """One letter per address: ``X`` where it is taken, ``.`` where it is free."""
-    size = max(len(network.reservations), len(network.ext_reservations))
-    pairs = zip(network.reservations.ljust(size, "0"), network.ext_reservations.ljust(size, "0"),
-                strict=True)
-    return "".join([RESERVED if "1" in pair else FREE for pair in pairs])
+def address_map(network: Network, used: Collection[str] = ()) -> str:
+    """One letter per address: ``X`` where it is taken, ``.`` where it is free.
+
+    :param used: addresses that instances have on the network
+    """
+    pool = Pool.of(network)
+    taken = network.reservations.ljust(pool.network.num_addresses, "0")
+    triples = zip(taken, pool.external, pool.used(used), strict=True)
+    return "".join([RESERVED if "1" in bits else FREE for bits in triples])
 
 
 def external_addresses(network: Network) -> list[str]:
@@ -52,7 +58,7 @@ def _attribute(
 
 
 def _count(letter: str) -> Callable[[NetworkRow], int]:
-    return lambda row: address_map(row.network).count(letter)
+    return lambda row: address_map(row.network, row.addresses).count(letter)
 
 
 _FIELDS: list[Field[NetworkRow]] = [
@@ -64,7 +70,8 @@ _FIELDS: list[Field[NetworkRow]] = [
     _attribute("mac_prefix", "MacPrefix", "other", "MAC address prefix", "mac_prefix"),
     Field("external_reservations", "ExternalReservations", "text", "External reservations",
           lambda row: ", ".join(external_addresses(row.network))),
-    Field("map", "Map", "text", "Actual mapping", lambda row: address_map(row.network)),
+    Field("map", "Map", "text", "Actual mapping",
+          lambda row: address_map(row.network, row.addresses)),
     Field("free_count", "FreeCount", "number", "Number of available addresses", _count(FREE)),
     Field("reserved_count", "ReservedCount", "number", "Number of reserved addresses",
           _count(RESERVED)),
@@ -97,6 +104,16 @@ class NetworkResource(Resource[NetworkRow]):
         return row.network.uuid
 
 
+def _addresses(index: Index) -> Mapping[str, Collection[str]]:
+    """The addresses in use, by the uuid of their network."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for instance in index.instances:
+        for nic in instance.nics:
+            if nic.network and nic.ip:
+                found[nic.network].append(nic.ip)
+    return found
+
+
 def _row(index: Index, network: Network) -> NetworkRow:
     users = index.once("network users", lambda: _users(index))
     groups = []
@@ -104,7 +121,9 @@ def _row(index: Index, network: Network) -> NetworkRow:
         if network.uuid in group.networks:
             filled = fill(NICPARAMS_DEFAULTS, group.networks[network.uuid])
             groups.append((group.name, filled["mode"], filled["link"], filled["vlan"]))
-    return NetworkRow(network, groups, users.get(network.uuid, ()))
+    addresses = index.once("network addresses", lambda: _addresses(index))
+    return NetworkRow(network, groups, users.get(network.uuid, ()),
+                      addresses.get(network.uuid, ()))
 
 
 def _users(index: Index) -> Mapping[str, Sequence[str]]:

@@ -14,7 +14,7 @@ from ganeti_core.config.store import Put
 from ganeti_core.errors import GanetiError, OpExecError, OpPrereqError, RpcError
 from ganeti_core.opcodes.instance import InstanceFailover
 from ganeti_core.operations.base import Operation
-from ganeti_core.operations.disks import open_disks
+from ganeti_core.operations.disks import moved_disks, open_disks
 from ganeti_core.operations.instance.running import (
     close_on,
     lock_instance,
@@ -119,7 +119,7 @@ def move_and_start(
         instance, primary_node=target.uuid,
         secondary_nodes=(plan.source.uuid,) if instance.secondary_nodes else ())
     ctx.feedback("* deactivating the instance's disks on source node")
-    ctx.commit([Put(moved)], forward=owed)
+    ctx.commit([Put(moved), *moved_disks(ctx, moved)], forward=owed)
     if not plan.starts:
         return
     ctx.feedback(f"* activating the instance's disks on target node {target.name}")

@@ -22,7 +22,7 @@ from ganeti_core.errors import (
 from ganeti_core.model.params import filled_beparams
 from ganeti_core.opcodes.instance import InstanceFailover, InstanceMigrate
 from ganeti_core.operations.base import Operation
-from ganeti_core.operations.disks import open_disks
+from ganeti_core.operations.disks import moved_disks, open_disks
 from ganeti_core.operations.instance.failover import Failover, FailoverPlan
 from ganeti_core.operations.instance.running import (
     close_on,
@@ -233,7 +233,7 @@ def finish(ctx: OpContext, plan: MigratePlan, spec: InstanceSpec) -> None:
     moved = replace(
         instance, primary_node=target.uuid,
         secondary_nodes=(source.uuid,) if instance.secondary_nodes else ())
-    ctx.commit([Put(moved)], forward=[
+    ctx.commit([Put(moved), *moved_disks(ctx, moved)], forward=[
         (target, _finish_call(ctx, spec, on_source=False, success=True),
          f"take over {instance.name}"),
         (source, _finish_call(ctx, spec, on_source=True, success=True),
