@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqError
-from ganeti_core.operations.specs import with_paths
+from ganeti_core.model import Disk, fill
+from ganeti_core.operations.specs import node_ref, with_paths
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
-    from ganeti_core.plugin_api.data import DiskSpec
+    from ganeti_core.plugin_api.data import DiskRequest, DiskSpec
     from ganeti_core.rpc.calls import Call
 
 
@@ -62,6 +63,31 @@ def check_space(
         raise OpPrereqError(
             f"Not enough disk space on node {node.name} for template {template}: required "
             f"{needed} MiB, available {free} MiB", "insufficient_resources")
+
+
+def plan_disk(
+    ctx: OpContext, template: str, asked: DiskRequest, nodes: Sequence[Node], instance: str
+) -> Disk:
+    """Let the template plan a disk of the instance with this uuid.
+
+    It sees its filled parameters; what its answer has beyond them is the disk's own.
+
+    :raises OpPrereqError: the request's options make no sense to the template
+    """
+    group = ctx.snapshot.groups.get(nodes[0].group)
+    filled = fill(
+        ctx.host.defaults(DISK_TEMPLATES, template),
+        ctx.snapshot.cluster.diskparams.get(template, {}),
+        group.diskparams.get(template, {}) if group else {})
+    planned = ctx.host.driver(DISK_TEMPLATES, template).layout(
+        request=replace(asked, params=filled), nodes=tuple(node_ref(node) for node in nodes),
+        granted={}, settings=ctx.settings).disk
+    own = {name: value for name, value in planned.params.items()
+           if name not in filled or filled[name] != value}
+    return Disk(
+        uuid=planned.uuid, template=planned.template, size=planned.size,
+        logical_id=planned.logical_id, mode=planned.mode, name=planned.name, params=own,
+        spindles=planned.spindles, nodes=tuple(node.uuid for node in nodes), instance=instance)
 
 
 def check_template(ctx: OpContext, template: str) -> None:

@@ -72,13 +72,24 @@ class ExtTemplate:
 
     @hookimpl
     def create(self, ctx: HookContext, disk: DiskSpec) -> None:
+        note = _unmade(ctx, disk)
+        note.touch()
+        _ask_provider(ctx, disk, "verify", params=disk.params)
+        note.unlink()
         _ask(ctx, disk, "create")
         _ask_if_offered(ctx, disk, "set_info", text=f"originstname+{disk.instance}")
 
     @hookimpl
     def remove(self, ctx: HookContext, disk: DiskSpec) -> None:
         self.close(ctx, disk)
-        _ask(ctx, disk, "remove")
+        note = _unmade(ctx, disk)
+        try:
+            _ask(ctx, disk, "remove")
+        except BlockDeviceError:
+            # The provider does not exist or has refused: it was never asked to make something.
+            if not note.exists():
+                raise
+        note.unlink(missing_ok=True)
 
     @hookimpl
     def open(self, ctx: HookContext, disk: DiskSpec, exclusive: bool) -> str:
@@ -140,13 +151,18 @@ def _id(disk: DiskSpec) -> tuple[str, str]:
 
 
 def _ask(ctx: HookContext, disk: DiskSpec, hook: str, **arguments: Any) -> Any:
-    provider, name = _id(disk)
+    _, name = _id(disk)
     volume = VolumeSpec(disk.uuid, name, disk.size, disk.instance, disk.params)
+    return _ask_provider(ctx, disk, hook, volume=volume, **arguments)
+
+
+def _ask_provider(ctx: HookContext, disk: DiskSpec, hook: str, **arguments: Any) -> Any:
+    provider, name = _id(disk)
     try:
-        return ctx.driver("extstorage", provider, hook, volume=volume, **arguments)
+        return ctx.driver("extstorage", provider, hook, **arguments)
     except NotSupported:
         raise
-    except OpPrereqError as exc:  # this node has no such provider
+    except OpPrereqError as exc:  # there is no such provider here, or it refuses the parameters
         raise BlockDeviceError(f"volume {provider}/{name}: {exc.args[0]}") from exc
 
 
@@ -160,6 +176,10 @@ def _ask_if_offered(ctx: HookContext, disk: DiskSpec, hook: str, **arguments: An
 def _note(ctx: HookContext, disk: DiskSpec) -> Path:
     # Beside guests' own files: what is attached is lost at a reboot, as they are.
     return ctx.state / f"{disk.uuid}.attached"
+
+
+def _unmade(ctx: HookContext, disk: DiskSpec) -> Path:
+    return ctx.keep / f"{disk.uuid}.unmade"
 
 
 @contextmanager

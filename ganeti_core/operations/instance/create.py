@@ -26,7 +26,7 @@ from ganeti_core.model import Disk, Instance, new_uuid
 from ganeti_core.model.params import filled_beparams, filled_hvparams, filled_ipolicy
 from ganeti_core.opcodes.instance import InstanceCreate
 from ganeti_core.operations.base import Operation, request
-from ganeti_core.operations.disks import check_template, open_disks, remove_calls
+from ganeti_core.operations.disks import check_template, open_disks, plan_disk, remove_calls
 from ganeti_core.operations.instance.hardware import check_policy, disk_requests
 from ganeti_core.operations.instance.nics import check_conflicts, connected_nic, new_nics
 from ganeti_core.operations.instance.place import (
@@ -37,7 +37,7 @@ from ganeti_core.operations.instance.place import (
 from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.parameters import check_memory_bounds, checked_beparams
 from ganeti_core.operations.scripts import Scripts, texts
-from ganeti_core.operations.specs import disk_spec_of, installing, node_ref, with_disks
+from ganeti_core.operations.specs import disk_spec_of, installing, with_disks
 from ganeti_core.operations.tags import with_tags
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
@@ -246,16 +246,8 @@ def _layout(
     ctx: OpContext, draft: Instance, requests: Sequence[DiskRequest], nodes: tuple[Node, ...]
 ) -> tuple[Instance, tuple[Disk, ...]]:
     """Let the disk template plan the disks on the chosen nodes."""
-    driver = ctx.host.driver(DISK_TEMPLATES, draft.disk_template)
-    refs = tuple(node_ref(node) for node in nodes)
     uuids = tuple(node.uuid for node in nodes)
-    disks: list[Disk] = []
-    for asked in requests:
-        planned = driver.layout(request=asked, nodes=refs, granted={}, settings=ctx.settings).disk
-        disks.append(Disk(
-            uuid=planned.uuid, template=planned.template, size=planned.size,
-            logical_id=planned.logical_id, mode=planned.mode, name=planned.name,
-            spindles=planned.spindles, nodes=uuids, instance=draft.uuid))
+    disks = [plan_disk(ctx, draft.disk_template, asked, nodes, draft.uuid) for asked in requests]
     return replace(
         draft, primary_node=uuids[0], secondary_nodes=uuids[1:],
         disks=tuple(disk.uuid for disk in disks)), tuple(disks)

@@ -11,17 +11,15 @@ from ganeti_core.errors import (
     ECODE_STATE,
     OpPrereqError,
 )
-from ganeti_core.model import Disk
-from ganeti_core.operations.disks import check_space
+from ganeti_core.operations.disks import check_space, plan_disk
 from ganeti_core.operations.instance.device_changes import DeviceChange, find_device
 from ganeti_core.operations.instance.hardware import MOST_DISKS, disk_requests
-from ganeti_core.operations.specs import node_ref
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, NO_DISKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ganeti_core.model import Instance, Node
+    from ganeti_core.model import Disk, Instance, Node
     from ganeti_core.operations.context import OpContext
 
 _CHANGEABLE = frozenset({"mode", "name"})
@@ -70,14 +68,7 @@ def _add(
         raise OpPrereqError("Must specify disk type on diskless instance", ECODE_INVAL)
     at = change.insert_at(len(state.disks), "disk")
     (asked,) = disk_requests(instance.name, [change.params], no_disks=False)
-    planned = ctx.host.driver(DISK_TEMPLATES, template).layout(
-        request=replace(asked, index=at), nodes=tuple(node_ref(node) for node in nodes),
-        granted={}, settings=ctx.settings).disk
-    disk = Disk(
-        uuid=planned.uuid, template=planned.template, size=planned.size,
-        logical_id=planned.logical_id, mode=planned.mode, name=planned.name,
-        spindles=planned.spindles, nodes=tuple(node.uuid for node in nodes),
-        instance=instance.uuid)
+    disk = plan_disk(ctx, template, replace(asked, index=at), nodes, instance.uuid)
     return replace(
         state, disks=(*state.disks[:at], disk, *state.disks[at:]), added=(*state.added, disk),
         told=(*state.told, (f"disk/{at}", f"add:size={disk.size},mode={disk.mode}")))

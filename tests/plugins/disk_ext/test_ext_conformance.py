@@ -46,7 +46,8 @@ class Neighbours:
     def __call__(self, kind: str, name: str, hook: str, /, **arguments: Any) -> Any:
         if (kind, name) != ("extstorage", "shelf"):
             raise OpPrereqError(f"Unknown {kind} '{name}'", "wrong_input")
-        self.asked.append((hook, arguments["volume"]))
+        if "volume" in arguments:
+            self.asked.append((hook, arguments["volume"]))
         if not hasattr(self.provider, hook):
             raise NotSupported(f"shelf does not offer {hook}")
         return getattr(self.provider, hook)(**_taken(self.provider, hook, arguments, self.theirs))
@@ -103,6 +104,8 @@ def test_a_provider_that_the_node_lacks_is_named(neighbours: Neighbours) -> None
     ctx = replace(neighbours.ctx, driver=neighbours)
     with pytest.raises(BlockDeviceError, match="Unknown extstorage 'attic'"):
         ExtTemplate().create(ctx, plan(provider="attic"))
+    ExtTemplate().remove(ctx, plan(provider="attic"))
+    assert not list(ctx.keep.iterdir())
 
 
 def test_looking_at_an_open_disk_does_not_detach_it(neighbours: Neighbours) -> None:
