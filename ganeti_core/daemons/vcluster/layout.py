@@ -135,9 +135,13 @@ class Layout:
 
     @property
     def master(self) -> VirtualNode:
-        """The node that the newest of the nodes' own files call the master."""
-        claiming = [node for node in self.nodes if _claims_mastership(node)]
-        return max(claiming, key=_epoch, default=self.nodes[0])
+        """The node that the newest of the nodes' own files calls the master.
+
+        A node that was away still names the old one: it is the file's age that tells, and all
+        files are of one machine's clock.
+        """
+        told = max(map(_told, self.nodes))
+        return next((node for node in self.nodes if node.name == told[1]), self.nodes[0])
 
 
 def layout_file(root: Path) -> Path:
@@ -156,19 +160,13 @@ def search_path(programs: Path) -> str:
     return os.pathsep.join([*first, *(folder for folder in others if folder not in first)])
 
 
-def _claims_mastership(node: VirtualNode) -> bool:
+def _told(node: VirtualNode) -> tuple[int, str]:
+    """Whom the node calls the master, and since when."""
+    file = node.paths.ssconf / "ssconf_master_node"
     try:
-        told = (node.paths.ssconf / "ssconf_master_node").read_text().strip()
+        return file.stat().st_mtime_ns, file.read_text().strip()
     except OSError:
-        return False
-    return told == node.name
-
-
-def _epoch(node: VirtualNode) -> int:
-    try:
-        return int(node.paths.epoch.read_text())
-    except (OSError, ValueError):
-        return 0
+        return 0, ""
 
 
 def _free_network(root: Path, count: int) -> str:
