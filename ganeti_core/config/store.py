@@ -20,7 +20,7 @@ from ganeti_core.errors import ConfigurationError, StaleEpoch
 from ganeti_core.model import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ganeti_core.model import ConfigObject
 
@@ -111,21 +111,26 @@ class Store:
             self.journal.submit([*writes, *extra], done)
 
 
-def load(journal: Database) -> Snapshot:
+def load(database: Database) -> Snapshot:
     """Read the whole configuration."""
+    return snapshot_of(((kind, uuid, decode_object(kind, doc))
+                        for kind, uuid, doc in database.rows("object")), database.meta())
+
+
+def snapshot_of(
+    found: Iterable[tuple[str, str, ConfigObject]], meta: Mapping[str, str]
+) -> Snapshot:
+    """Put objects, each with kind and uuid, together; `meta` are the database's small facts."""
     objects: dict[str, dict[str, Any]] = {str(kind): {} for kind in KINDS}
-    for name, uuid, doc in journal.rows("object"):
-        objects.setdefault(name, {})[uuid] = decode_object(name, doc)
-    meta = journal.meta()
+    claims: dict[str, dict[str, str]] = {}
+    for kind, uuid, value in found:
+        objects[kind][uuid] = value
+        for space, key in claims_of(value):
+            claims.setdefault(space, {})[key] = value.uuid
     snapshot = Snapshot(
         serial=int(meta.get("config_serial", 0)), epoch=int(meta.get("epoch", 0)),
-        objects={name: Table(found) for name, found in objects.items()})
-    claims: dict[str, dict[str, str]] = {}
-    for found in objects.values():
-        for value in found.values():
-            for space, key in claims_of(value):
-                claims.setdefault(space, {})[key] = value.uuid
-    return _with_claims(snapshot, {space: Table(found) for space, found in claims.items()})
+        objects={name: Table(table) for name, table in objects.items()})
+    return _with_claims(snapshot, {space: Table(table) for space, table in claims.items()})
 
 
 def _with_claims(snapshot: Snapshot, claims: dict[str, Table[str, str]]) -> Snapshot:

@@ -1,0 +1,256 @@
+"""Ganeti's ``config.data``, versions 2.16, 3.0 and 3.1, to and from our objects. Pure: no I/O.
+
+What we have no use for is kept in each object's `other` and comes out again unchanged; keys of the
+file itself are kept with the cluster. What Ganeti has no place for (a node's port and certificate,
+search paths, disabled plugins) comes out only if it is asked for, under `OWN_KEY`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import cattrs
+
+from ganeti_core.errors import ConfigurationError
+from ganeti_core.model import (
+    KINDS,
+    Cluster,
+    ConfigObject,
+    Disk,
+    FilterRule,
+    Instance,
+    Network,
+    Nic,
+    Node,
+    NodeGroup,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ganeti_core.config.snapshot import Snapshot
+
+VERSIONS = {2_160_000: "2.16", 3_000_000: "3.0", 3_010_000: "3.1"}
+DEFAULT_VERSION = 3_000_000
+OWN_KEY = "ganeti_core"
+_FILE_KEY = "config.data"
+"""In the cluster's `other`: what the file says of itself."""
+_SECRET = "osparams_secret"  # noqa: S105  # the name of a key
+
+Data = dict[str, Any]
+
+_converter = cattrs.Converter(detailed_validation=False)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How one of our classes is written.
+
+    :param names: our field → their key, where they differ
+    :param own: fields that have no place in the file
+    :param sparse: fields that are written only if they say something
+    """
+
+    cls: type
+    names: Mapping[str, str]
+    own: frozenset[str] = frozenset()
+    sparse: frozenset[str] = frozenset()
+
+    def keys(self) -> dict[str, str]:
+        """Our field → their key, for all that is written."""
+        return {field.name: self.names.get(field.name, field.name) for field in fields(self.cls)
+                if field.name not in self.own and field.name != "other"}
+
+    def read(self, data: Data, **derived: Any) -> Any:
+        """:raises ConfigurationError: a value is missing or of another type"""
+        keys = self.keys()
+        values = {name: data[key] for name, key in keys.items() if data.get(key) is not None}
+        other = {key: value for key, value in data.items()
+                 if key not in keys.values() and key != _SECRET}
+        if any(field.name == "other" for field in fields(self.cls)):
+            values["other"] = other
+        try:
+            return _converter.structure({**values, **derived}, self.cls)
+        except (cattrs.BaseValidationError, KeyError, TypeError, ValueError) as exc:
+            raise ConfigurationError(
+                f"{self.cls.__name__} {data.get('uuid', '')} cannot be read: {exc!r}") from exc
+
+    def write(self, value: Any) -> Data:
+        plain = _plain(value)
+        written = dict(plain.get("other", {}))
+        for name, key in self.keys().items():
+            if name in self.sparse and plain[name] in (None, "", {}, [], False):
+                continue
+            written[key] = plain[name]
+        return written
+
+    def own_values(self, value: Any) -> Data:
+        """The fields without a place that differ from their defaults."""
+        plain = _plain(value)
+        return {field.name: plain[field.name] for field in fields(self.cls)
+                if field.name in self.own and field.default is not MISSING
+                and getattr(value, field.name) != field.default}
+
+
+def _plain(value: Any) -> Data:
+    """As it is in JSON: lists, no tuples."""
+    return cast("Data", json.loads(json.dumps(_converter.unstructure(value))))
+
+
+_CLUSTER = _Form(
+    Cluster, {"name": "cluster_name"},
+    own=frozenset({"os_search_path", "iallocator_search_path", "disabled_plugins",
+                   "queue_drained", "watcher_pause"}),
+    sparse=frozenset({"volume_group_name", "drbd_usermode_helper"}))
+_GROUP = _Form(NodeGroup, {})
+_NODE = _Form(Node, {}, own=frozenset({"port", "fingerprint"}),
+              sparse=frozenset({"hv_state_static", "disk_state_static"}))
+_INSTANCE = _Form(Instance, {}, own=frozenset({"secondary_nodes", "disk_template"}),
+                  sparse=frozenset({"network_port", "forthcoming"}))
+_NIC = _Form(Nic, {}, sparse=frozenset({"ip", "name", "network"}))
+_DISK = _Form(Disk, {"template": "dev_type"}, own=frozenset({"instance"}),
+              sparse=frozenset({"name", "spindles", "tags", "uuid"}))
+_NETWORK = _Form(Network, {}, sparse=frozenset(
+    {"gateway", "network6", "gateway6", "mac_prefix"}))
+_FILTER = _Form(FilterRule, {"reason": "reason_trail"})
+
+
+def read_config(data: Data) -> list[ConfigObject]:
+    """Read a whole ``config.data``.
+
+    :raises ConfigurationError: it is of another version, or something in it cannot be read
+    """
+    version = data.get("version")
+    if version not in VERSIONS:
+        raise ConfigurationError(
+            f"a configuration of version {version!r} cannot be read; known are "
+            f"{', '.join(f'{number} ({name})' for number, name in VERSIONS.items())}")
+    own = data.get(OWN_KEY, {})
+    instances = [_read_instance(entry, data.get("disks", {}))
+                 for entry in _entries(data, "instances")]
+    places = {uuid: (instance.uuid, index) for instance in instances
+              for index, uuid in enumerate(instance.disks)}
+    objects: list[ConfigObject] = [
+        _read_cluster(data),
+        *(_GROUP.read(entry) for entry in _entries(data, "nodegroups")),
+        *(_NODE.read(entry) for entry in _entries(data, "nodes")),
+        *(_NETWORK.read(entry) for entry in _entries(data, "networks")),
+        *(_read_disk(entry, *places.get(entry["uuid"], ("", None)))
+          for entry in _entries(data, "disks")),
+        *instances,
+        *(_FILTER.read(entry) for entry in _entries(data, "filters")),
+    ]
+    return [_with_own(value, own.get(value.uuid, {})) for value in objects]
+
+
+def _entries(data: Data, kind: str) -> list[Data]:
+    """The objects of a kind; each has its uuid, whatever the file repeats of it."""
+    found = data.get(kind, {})
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"'{kind}' is no table of objects")
+    return [{"uuid": uuid, **entry} for uuid, entry in found.items()]
+
+
+def _with_own(value: ConfigObject, own: Data) -> ConfigObject:
+    if not own:
+        return value
+    return _converter.structure({**_converter.unstructure(value), **own}, type(value))
+
+
+def _read_cluster(data: Data) -> Cluster:
+    # The serial becomes the database's own.
+    objects = {*(f"{kind}s" for kind in KINDS if kind != "cluster"), "cluster", "serial_no",
+               OWN_KEY}
+    of_file = {key: value for key, value in data.items() if key not in objects}
+    try:
+        cluster: Cluster = _CLUSTER.read(data["cluster"])
+    except KeyError as exc:
+        raise ConfigurationError("the configuration has no cluster") from exc
+    return replace(cluster, other=cluster.other | {_FILE_KEY: of_file})
+
+
+def _read_instance(entry: Data, disks: Mapping[str, Data]) -> Instance:
+    held = [disks[uuid] for uuid in entry.get("disks", ()) if uuid in disks]
+    nodes = dict.fromkeys(node for disk in held for node in disk.get("nodes", ()))
+    nodes.pop(entry.get("primary_node", ""), None)
+    return cast("Instance", _INSTANCE.read(
+        entry, nics=[_converter.unstructure(_NIC.read(nic)) for nic in entry.get("nics", ())],
+        secondary_nodes=list(nodes),
+        disk_template=held[0]["dev_type"] if held else "diskless"))
+
+
+def _read_disk(entry: Data, instance: str = "", index: int | None = None) -> Disk:
+    entry = dict(entry)
+    if index is not None and entry.get("iv_name") == f"disk/{index}":
+        del entry["iv_name"]
+    children = [_converter.unstructure(_read_disk({"uuid": "", **child}))
+                for child in entry.get("children", ())]
+    disk: Disk = _DISK.read(entry, children=children, instance=instance)
+    return replace(disk, params=disk.params | _drawn(disk))
+
+
+def _drawn(disk: Disk) -> Data:
+    """What a disk that two nodes mirror has drawn from the cluster's pools.
+
+    Its logical id is node, node, port, minor, minor, secret; our store counts what is in use by
+    these parameters.
+    """
+    match disk.logical_id:
+        case (str(first), str(second), int(port), int(one), int(two), str()):
+            return {"minors": {first: one, second: two}, "port": port}
+    return {}
+
+
+def write_config(snapshot: Snapshot, *, own: bool = False) -> Data:
+    """Write the whole configuration.
+
+    :param own: with what only this project knows, for `read_config`; Ganeti would refuse it
+    """
+    cluster = snapshot.cluster
+    of_file = dict(cluster.other.get(_FILE_KEY, {}))
+    without = {key: value for key, value in cluster.other.items() if key != _FILE_KEY}
+    everything = [value for kind in KINDS for value in snapshot.of_kind(kind).values()]
+    data = {
+        **of_file,
+        "version": of_file.get("version", DEFAULT_VERSION),
+        "serial_no": snapshot.serial,
+        "ctime": of_file.get("ctime", cluster.ctime),
+        "mtime": max([of_file.get("mtime", 0.0), *(value.mtime for value in everything)]),
+        "cluster": _CLUSTER.write(replace(cluster, other=without)),
+        "nodegroups": _table(_GROUP, snapshot.groups.values()),
+        "nodes": _table(_NODE, snapshot.nodes.values()),
+        "networks": _table(_NETWORK, snapshot.networks.values()),
+        "instances": {uuid: _write_instance(instance)
+                      for uuid, instance in snapshot.instances.items()},
+        "disks": {uuid: _write_disk(disk, snapshot) for uuid, disk in snapshot.disks.items()},
+        "filters": _table(_FILTER, snapshot.filters.values()),
+    }
+    if own:
+        data[OWN_KEY] = {value.uuid: found for value in everything if (found := _own_of(value))}
+    return data
+
+
+def _own_of(value: ConfigObject) -> Data:
+    form = {Cluster: _CLUSTER, Node: _NODE}.get(type(value))
+    return form.own_values(value) if form else {}
+
+
+def _table(form: _Form, values: Iterable[ConfigObject]) -> Data:
+    return {value.uuid: form.write(value) for value in values}
+
+
+def _write_instance(instance: Instance) -> Data:
+    return {**_INSTANCE.write(instance), "nics": [_NIC.write(nic) for nic in instance.nics]}
+
+
+def _write_disk(disk: Disk, snapshot: Snapshot | None = None) -> Data:
+    drawn = _drawn(disk)
+    params = {key: value for key, value in disk.params.items() if key not in drawn}
+    written = {**_DISK.write(replace(disk, params=params, children=())),
+               "children": [_write_disk(child) for child in disk.children]}
+    instance = snapshot.instances.get(disk.instance) if snapshot else None
+    if instance is not None and disk.uuid in instance.disks:
+        written.setdefault("iv_name", f"disk/{instance.disks.index(disk.uuid)}")
+    return written
