@@ -11,6 +11,12 @@ from virtual_cluster import VirtualCluster
 SET = "OP_CLUSTER_SET_PARAMS"
 
 
+@pytest.fixture(scope="module")
+def cluster(three_nodes: VirtualCluster) -> VirtualCluster:
+    """A cluster of its own: settings stay changed."""
+    return three_nodes
+
+
 def info(cluster: VirtualCluster) -> dict[str, Any]:
     with cluster.luxi() as client:
         return client.query_cluster_info()
