@@ -38,7 +38,8 @@ class Cluster(ConfigObject):
     :param master_node: uuid of the master
     :param highest_used_port: instance ports are granted above it when none was given back
     :param tcpudp_port_pool: ports given back
-    :param max_running_jobs: jobs that may run at once; `max_tracked_jobs` that are looked at
+    :param max_running_jobs: jobs that may run at once; `max_tracked_jobs` is kept and shown only:
+        here all jobs are tracked, and it costs nothing
     """
 
     name: str

@@ -28,10 +28,8 @@ Jobs = list[list["OpCode"]]
 
 
 def submitted(ctx: OpContext, op: OpCode, jobs: Sequence[Sequence[OpCode]]) -> dict[str, Any]:
-    """Submit jobs with the priority and the reason of the opcode that they come from."""
-    ready = [[replace(each, priority=op.priority, reason=list(op.reason)) for each in job]
-             for job in jobs]
-    ids = ctx.services.submit_jobs(ready) if ready else []
+    """Submit the jobs that an opcode becomes; its result when it is only that."""
+    ids = ctx.submit_jobs(op, jobs) if jobs else []
     return {"jobs": [[True, job_id] for job_id in ids]}
 
 
