@@ -13,6 +13,7 @@ from .formats.ialloc import (
     Allocate,
     AllocateSecondary,
     Evacuate,
+    Memory,
     NewInstance,
     Relocate,
     Request,
@@ -60,15 +61,18 @@ class Solved:
     after: Cluster
 
 
-def answer(document: object, options: EngineOptions | None = None) -> Answer:
+def answer(
+    document: object, options: EngineOptions | None = None, memory: Memory | None = None
+) -> Answer:
     """Answer a parsed request document.
 
-    A request without a solution gives an answer with `success` false.
+    A request without a solution gives an answer with `success` false. `memory` keeps what was read
+    for the next call.
 
     :raises LoadError: the document is malformed or names something unknown.
     """
     with np.errstate(all="ignore"):
-        description, request = parse_document(document)
+        description, request = parse_document(document, memory)
         return solve(description, request, options or EngineOptions()).answer
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganeti_core.plugin_api import Description, HookContext, OpExecError, hookimpl
 
 from .errors import PlacementError
+
+if TYPE_CHECKING:
+    from .formats.ialloc import Memory
 
 REQUESTS = frozenset({
     "allocate", "allocate-secondary", "change-group", "multi-allocate", "node-evacuate", "relocate",
@@ -15,6 +18,9 @@ REQUESTS = frozenset({
 
 class HailAllocator:
     """Puts instances where the cluster's score is best, with the peer's answers."""
+
+    def __init__(self) -> None:
+        self._memory: Memory | None = None
 
     @hookimpl
     def describe(self) -> Description:
@@ -25,13 +31,16 @@ class HailAllocator:
     def solve(self, ctx: HookContext, request: dict[str, Any]) -> dict[str, Any]:
         # Imported when first asked: a master that never places need not hold the arrays' library.
         from .engine import EngineOptions, answer
+        from .formats.ialloc import Memory
         from .search.allocate import AllocationRules
+
+        self._memory = self._memory or Memory()
 
         # A cluster of one node has no redundancy to keep: asking for it would refuse everything.
         alone = len(request.get("nodes", ())) == 1
         options = EngineOptions(rules=AllocationRules(capacity=not alone))
         try:
-            return answer(request, options)
+            return answer(request, options, self._memory)
         except PlacementError as exc:
             raise OpExecError(f"hail: {exc}") from exc
 

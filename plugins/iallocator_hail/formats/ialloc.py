@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import LoadError
@@ -88,7 +88,40 @@ def load_ialloc(text: str) -> Description:
     return parse_description(parse_json(text))
 
 
-def parse_document(document: Json) -> tuple[Description, Request]:
+class Memory:
+    """Instances that were read before.
+
+    A document that holds the very same object for an instance again, as the master's do for those
+    that did not change, need not be read again there. Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._nodes: tuple[str, ...] = ()
+        self._known: dict[str, tuple[Json, tuple[str, ...], Instance]] = {}
+
+    def instances(self, documents: Mapping[str, Json], nodes: Sequence[str]) -> list[Instance]:
+        """The instances of a document whose nodes have these names, in this order.
+
+        :raises LoadError: one is malformed
+        """
+        order = tuple(nodes)
+        if order == self._nodes:
+            order = self._nodes
+        self._nodes = order
+        indexes = {name: index for index, name in enumerate(order)}
+        known, now = self._known, {}
+        found: list[Instance] = []
+        for name, data in documents.items():
+            entry = known.get(name)
+            if entry is None or entry[0] is not data or entry[1] is not order:
+                entry = (data, order, _placed(name, data, indexes))
+            now[name] = entry
+            found.append(entry[2])
+        self._known = now
+        return found
+
+
+def parse_document(document: Json, memory: Memory | None = None) -> tuple[Description, Request]:
     """Cluster data and request of a parsed document.
 
     :raises LoadError: it is malformed, or names something unknown.
@@ -97,11 +130,11 @@ def parse_document(document: Json) -> tuple[Description, Request]:
         raise LoadError("Error: Unable to read JSObject")
     top = Fields("invalid iallocator message", document)
     members = top.get("request", as_object)
-    description = parse_description(document)
+    description = parse_description(document, memory)
     return description, _request(Fields("invalid request dict", members), description)
 
 
-def parse_description(document: Json) -> Description:
+def parse_description(document: Json, memory: Memory | None = None) -> Description:
     """The cluster data of a parsed document.
 
     :raises LoadError: it is malformed, or refers to something unknown.
@@ -112,15 +145,13 @@ def parse_description(document: Json) -> Description:
     groups = tuple(_group(uuid, data) for uuid, data in top.get("nodegroups", as_object).items())
     by_uuid = {group.uuid: index for index, group in enumerate(groups)}
     nodes = tuple(_node(name, data, by_uuid) for name, data in top.get("nodes", as_object).items())
-    by_name = {node.name: index for index, node in enumerate(nodes)}
-    instances = tuple(
-        _placed(name, data, by_name) for name, data in top.get("instances", as_object).items()
-    )
+    instances = (memory or Memory()).instances(
+        top.get("instances", as_object), [node.name for node in nodes])
     hypervisors = top.maybe("enabled_hypervisors", list_of(as_string), ())
     return Description(
         groups=groups,
         nodes=nodes,
-        instances=instances,
+        instances=tuple(instances),
         tags=top.get("cluster_tags", list_of(as_string)),
         hypervisor=hypervisors[0] if hypervisors else None,
     )
