@@ -60,7 +60,7 @@ def cluster(with_examples: Author) -> Iterator[Author]:
     root = with_examples.home / "cluster"
     try:
         with_examples.must("gnt-vcluster", "up", "--root", str(root), "--nodes", "2",
-                           "--hypervisor", "process", "--disk-templates", "qcow2")
+                           "--hypervisor", "process", "--disk-templates", "qcow2,ext")
         yield with_examples
     finally:
         with_examples.run("gnt-vcluster", "down", "--root", str(root))
@@ -99,6 +99,26 @@ def test_a_cluster_runs_on_examples_alone(cluster: Author) -> None:
         on_master(cluster, "gnt-instance", "remove", "-f", f"inst{number}.example.com")
     left = [path for path in (cluster.home / "cluster").rglob("*") if ".qcow2" in path.name]
     assert left == []
+
+
+@pytest.mark.examples
+@pytest.mark.timeout(300)
+def test_a_provider_gives_disks_as_they_are_asked_for(cluster: Author) -> None:
+    add = ("gnt-instance", "add", "-t", "ext", "-B", "memory=64m", "-o", "tree+empty",
+           "-n", "node1.example.com", "--no-ip-check", "--no-name-check", "--no-nics", "--disk")
+    on_master(cluster, *add, "0:size=16m,provider=folder,folder=/volumes", "vol.example.com")
+    (volume,) = (cluster.home / "cluster/node1/volumes").iterdir()
+    assert volume.stat().st_size == 16 * 1024**2
+    root = str(cluster.home / "cluster")
+    for wrong, said in {"provider=attic": "attic", "provider=folder,folder=x": "no path"}.items():
+        done = cluster.run("gnt-vcluster", "exec", "--root", root, "master", "--", *add,
+                           f"0:size=16m,{wrong}", "wrong.example.com")
+        assert done.returncode != 0
+        assert said in done.stdout
+    # Nothing is owed for what was refused: the node goes on to work.
+    on_master(cluster, "gnt-instance", "remove", "-f", "vol.example.com")
+    assert not volume.exists()
+    assert "ERROR" not in on_master(cluster, "gnt-cluster", "verify")
 
 
 @pytest.mark.examples
