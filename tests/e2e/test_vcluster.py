@@ -136,6 +136,7 @@ def test_a_cluster_that_cannot_be_leaves_no_process(tmp_path, options, complaint
     assert complaint in ran.stderr
     assert "Traceback" not in ran.stderr
     assert processes_of(root) == []
+    assert run("gnt-vcluster", "start", "--root", str(root)).status == 1
     assert run("gnt-vcluster", "down", "--root", str(root)).status == 0
     assert not root.exists()
 

@@ -34,7 +34,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     except GanetiError as exc:
         print(f"gnt-vcluster: {exc.args[0] if exc.args else exc}", file=sys.stderr)
     except OSError as exc:
-        print(f"gnt-vcluster: {exc}", file=sys.stderr)
+        where = f"{exc.filename}: " if exc.filename else ""
+        print(f"gnt-vcluster: {where}{exc.strerror or exc}", file=sys.stderr)
     except KeyboardInterrupt:
         print("gnt-vcluster: interrupted (gnt-vcluster down cleans up)", file=sys.stderr)
     return 1
@@ -143,6 +144,10 @@ def _start(options: argparse.Namespace) -> int:
     layout = Layout.load(options.root)
     with locked(options.root):
         wanted = _chosen(options, layout, daemons(layout))
+        if not any(node.is_enrolled for node in layout.nodes):
+            raise ConfigurationError(
+                f"the cluster in {options.root} was never finished: remove it (gnt-vcluster down) "
+                "and make it again")
         start(wanted)
     for state in wanted:
         if state.pid is None:
