@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from typing import Any
 from ganeti_core.config.journal import CRASH_VARIABLE
 from ganeti_core.daemons.process import running_pid
 from ganeti_core.daemons.vcluster.layout import Layout, VirtualNode
-from ganeti_core.daemons.vcluster.processes import MASTERD, daemons
+from ganeti_core.daemons.vcluster.processes import MASTERD, DaemonState, daemons
 from ganeti_core.errors import GanetiError
 from ganeti_core.luxi.client import ConnectionLost, LuxiClient, NoMasterError
 
@@ -85,8 +87,10 @@ class FaultCluster:
 
     def take_back_strike(self) -> tuple[bool, str]:
         """Whether it struck, and the call that it struck (else the last one)."""
-        order = json.loads(self.strike_file.read_text())
-        self.strike_file.unlink()
+        with self.strike_file.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            order = json.load(file)
+            self.strike_file.unlink()
         calls = order["calls"]
         struck = order["left"] <= 0
         return struck, calls[order["left"] - 1] if struck else (calls or [""])[-1]
@@ -206,9 +210,9 @@ class FaultCluster:
         found = self.revive()
         if any(MASTERD in which for which in found):
             self.forget_client()
-        # A dead daemon's helpers may have its pid file locked for a moment.
+        # The pid file of one that is dying, or whose helpers are, is locked for a moment.
         found += [f"{state.node.name} {state.daemon}" for state in daemons(self.layout)
-                  if state.pid is None or not _lives(state.pid)]
+                  if state.pid is None or not _listens(state)]
         return [f"{which} was down" for which in found]
 
     def repair(self) -> None:
@@ -277,11 +281,11 @@ def _guests_of(node: VirtualNode) -> Iterator[tuple[str, str]]:
         yield guest["name"], guest["state"]
 
 
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
+def _listens(state: DaemonState) -> bool:
+    if state.port is None:
+        return True  # the master: who asks it anything sees that it is gone
+    with socket.socket() as probe:
+        return probe.connect_ex((state.node.address, state.port)) == 0
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,44 +1,27 @@
-"""Whatever dies at whatever step of an operation: afterwards the cluster is as its config says.
+"""Strike a job at its first step, at its second ..., until it gets through.
 
-Points are not listed anywhere: each job is struck at its first one, at its second ..., until it
-gets through.
+Points are not listed anywhere, so none is forgotten when an operation changes.
 """
 
 from __future__ import annotations
 
-import pytest
-from fault_cluster import Clusters, FaultCluster
-from scenarios import SCENARIOS
+from fault_cluster import FaultCluster
+from scenarios import Scenario
 from twice import Watch
 
-MOST_POINTS = 80
+MOST_POINTS = 100
 
 
-@pytest.fixture(scope="module")
-def clusters(tmp_path_factory):
-    with Clusters(lambda: tmp_path_factory.mktemp("faults") / "c") as found:
-        yield found
+class Endless(AssertionError):
+    """A job that is struck for ever."""
 
 
-@pytest.fixture
-def cluster(clusters):
-    with clusters.clean() as found:
-        yield found
-
-
-@pytest.fixture(params=SCENARIOS)
-def scenario(request):
-    return SCENARIOS[request.param]
-
-
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("point", ["before", "journal"])
-def test_master_killed_at_each_write(cluster, scenario, point):
-    """Accepted jobs end, and as what they ended is what the nodes show."""
+def kill_master_everywhere(cluster: FaultCluster, scenario: Scenario, point: str) -> None:
+    """Kill the master at each passage of one of the journal's crash points."""
     for number in range(1, MOST_POINTS):
         node = scenario.prepare(cluster)
         with Watch(cluster) as watch:
-            # The submission itself is a write, too: it is over when the crash is ordered.
+            # The delay keeps the job from beginning before the crash is ordered.
             job = cluster.submit({"OP_ID": "OP_TEST_DELAY", "duration": 0.05}, scenario.op(node))
             cluster.order_crash(point, number)
             status, result = cluster.outlive(job)
@@ -48,17 +31,17 @@ def test_master_killed_at_each_write(cluster, scenario, point):
         if through:
             assert status == "success", result
             return
-    raise AssertionError("it never gets through")
+    raise Endless
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("mode", ["fail-before", "fail-after", "kill-before", "kill-after"])
-def test_node_fails_at_each_call(cluster, scenario, mode):
-    """The job fails clean or names its debt; the debt is paid when the node is back."""
+def strike_everywhere(
+    cluster: FaultCluster, scenario: Scenario, mode: str, *, questions: bool = False
+) -> None:
+    """Let each call to a node go wrong; with `questions` also those that change nothing."""
     for number in range(1, MOST_POINTS):
         node = scenario.prepare(cluster)
         with Watch(cluster) as watch:
-            cluster.order_strike(mode, number)
+            cluster.order_strike(mode, number, questions=questions)
             status, result = cluster.outlive(cluster.submit(scenario.op(node)))
             struck, call = cluster.take_back_strike()
             where = f"{scenario.name}: {mode} at call {number}, {call}: {status} {result}"
@@ -67,13 +50,12 @@ def test_node_fails_at_each_call(cluster, scenario, mode):
         if not struck:
             assert status == "success", result
             return
-    raise AssertionError("it never gets through")
+    raise Endless
 
 
 def settle(cluster: FaultCluster, status: str, where: str) -> None:
+    """Wait until the cluster is as its configuration says; `where` goes into the complaint."""
     try:
         cluster.settle(failed=status == "error")
     except AssertionError as exc:
         raise AssertionError(f"after {where}:\n{exc}") from exc
-
-
