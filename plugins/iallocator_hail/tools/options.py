@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,7 +13,9 @@ from ..formats.units import parse_unit
 from ..records import TEMPLATES, Spec
 from .getopt import Option
 
-DEFAULT_SOCKET: Final = "/var/run/ganeti/socket/ganeti-query"
+DEFAULT_SOCKET: Final = os.path.join(
+    os.environ.get("GANETI_ROOT") or "/", "var/run/ganeti/socket/ganeti-query")
+"""Where the master of this host, or of the cluster below ``GANETI_ROOT``, listens."""
 DEFAULT_FIELDS: Final = ""
 
 
