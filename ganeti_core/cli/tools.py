@@ -36,7 +36,11 @@ def _tool(program: str, commands: dict[str, tuple[str, str]], **aliases: str) ->
 CLUSTER = _tool("gnt-cluster", {
     "add-tags": ("cluster.tags", "Add tags to the cluster"),
     "destroy": ("cluster.lifecycle", "Destroy cluster"),
+    "export-config": ("cluster.config_file",
+                      "Writes the configuration in the form of Ganeti's config.data"),
     "getmaster": ("cluster.facts", "Shows the cluster master"),
+    "import-config": ("cluster.config_file",
+                      "Makes this host the master of a cluster described by a config.data"),
     "info": ("cluster.info", "Show cluster configuration"),
     "init": ("cluster.init", "Initialises a new cluster configuration"),
     "list-tags": ("cluster.tags", "List the tags of the cluster"),

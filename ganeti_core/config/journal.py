@@ -29,7 +29,7 @@ SCHEMA_VERSION = 1
 START_GAP = 1_000_000
 """Serials skipped at every start, so that none is ever used twice: a group that reached a copy but
 was lost here must not look like a later one of the same number."""
-FLOOR = "journal_floor"
+_FLOOR = "journal_floor"
 """Where this run's serials begin, durable before the first is used."""
 PREVIOUS = "journal_previous"
 """The serial before the newest: tells a copy that is ahead by one unfinished group from a database
@@ -40,6 +40,7 @@ LARGEST_GROUP = 2 * 1024 * 1024
 _PAGE = 4096
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS local (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS object (
   kind TEXT NOT NULL, uuid TEXT NOT NULL, doc TEXT NOT NULL,
   PRIMARY KEY (kind, uuid)) WITHOUT ROWID;
@@ -54,10 +55,12 @@ CREATE TABLE IF NOT EXISTS saga (
 """
 
 _KEYS: dict[str, tuple[str, ...]] = {
-    "meta": ("key",), "object": ("kind", "uuid"), "job": ("id",), "job_change": ("id", "seq"),
+    "meta": ("key",), "local": ("key",), "object": ("kind", "uuid"), "job": ("id",),
+    "job_change": ("id", "seq"),
     "archive": ("id",), "saga": ("job", "op", "seq"),
 }
-_VALUE = {"meta": "value"}
+_VALUE = {"meta": "value", "local": "value"}
+# `local` is about this very file: it is not sent with the groups.
 
 log = logging.getLogger(__name__)
 
@@ -153,20 +156,15 @@ class Journal(Database):
 
     def _begin_run(self) -> None:
         """Make durable where the serials of this run begin."""
-        meta = self.meta()
-        self.serial = int(meta.get("journal_serial", 0))
-        self._floor = max(self.serial, int(meta.get(FLOOR, 0))) + START_GAP
-        self._next = self._floor
-        self._floor_sent = False
+        self.serial = int(self.meta().get("journal_serial", 0))
+        earlier = int(dict(self.rows("local")).get(_FLOOR, 0))
+        self._floor = self._next = max(self.serial, earlier) + START_GAP
         try:
-            apply_writes(self._db, [self._floor_row()])
+            apply_writes(self._db, [Write("local", (_FLOOR,), str(self._floor))])
         except sqlite3.Error as exc:
             self._db.close()
             raise StoreBroken(f"the database {self.path} could not be written ({exc}): free some "
                               "space on its disk, or check it") from exc
-
-    def _floor_row(self) -> Write:
-        return Write("meta", (FLOOR,), str(self._floor))
 
     @property
     def floor(self) -> int:
@@ -260,8 +258,6 @@ class Journal(Database):
         self._next += 1
         writes += [Write("meta", ("journal_serial",), str(serial)),
                    Write("meta", (PREVIOUS,), str(self.serial))]
-        if not self._floor_sent:
-            writes.append(self._floor_row())
         try:
             self._commit_everywhere(serial, writes)
         except StoreBroken as exc:
@@ -274,7 +270,6 @@ class Journal(Database):
             self.broken = StoreBroken(f"a commit failed: {exc!r}")
             return self.broken
         self.serial = serial
-        self._floor_sent = True
         return None
 
     def _commit_everywhere(self, serial: int, writes: Sequence[Write]) -> None:

@@ -1,0 +1,51 @@
+"""``gnt-cluster export-config`` and ``import-config``: Ganeti's ``config.data``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ganeti_core.cli import options as opt
+from ganeti_core.cli.session import Command
+
+if TYPE_CHECKING:
+    from ganeti_core.cli.session import Session
+
+
+def _export(session: Session, arguments: list[str]) -> int:
+    from pathlib import Path
+
+    from ganeti_core.bootstrap.config_file import export_config
+
+    text = export_config(session.paths, own=session.options.all_settings)
+    if arguments:
+        # Private parameters are in it: nobody else may read it.
+        file = Path(arguments[0])
+        file.touch(mode=0o600)
+        file.write_text(text)
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+def _import(session: Session, arguments: list[str]) -> int:
+    from pathlib import Path
+
+    from ganeti_core.bootstrap.config_file import import_config
+
+    snapshot = import_config(session.paths, Path(arguments[0]))
+    others = len(snapshot.nodes) - 1
+    print(f"Imported {snapshot.cluster.name}: {len(snapshot.nodes)} node(s),"
+          f" {len(snapshot.instances)} instance(s).")
+    print("Start ganeti-noded, then ganeti-masterd"
+          + (" --no-voting; then enrol the other nodes with gnt-node add --readd." if others
+             else "."))
+    return 0
+
+
+COMMANDS = {
+    "export-config": Command(_export, "[<file>]", 0, 1, (
+        opt.flag("--all", dest="all_settings",
+                 help="With settings that Ganeti does not know and would refuse"),)),
+    "import-config": Command(_import, "<file>", 1, 1),
+}
