@@ -15,7 +15,13 @@ from ganeti_core.config.codec import decode_object, encode_object
 from ganeti_core.config.journal import Database, Journal, Write
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.config.table import Table
-from ganeti_core.config.validate import check_claims, check_references, check_unused, claims_of
+from ganeti_core.config.validate import (
+    check_claims,
+    check_gone,
+    check_once,
+    check_references,
+    claims_of,
+)
 from ganeti_core.errors import ConfigurationError, StaleEpoch
 from ganeti_core.model import KINDS
 
@@ -104,9 +110,12 @@ class Store:
                     outcome.set_exception(error)
                     return
                 self._published = staged
-                for watcher in self._watchers if changes else ():
-                    watcher(staged, changes)
-                outcome.set_result(staged)
+                try:
+                    for watcher in self._watchers if changes else ():
+                        watcher(staged, changes)
+                finally:
+                    # Whatever a watcher does: it is durable, and somebody waits.
+                    outcome.set_result(staged)
 
             self.journal.submit([*writes, *extra], done)
 
@@ -145,14 +154,15 @@ def _apply(
     if not changes:
         return base, []
     stamped = [_stamp(base, change, now) for change in changes]
+    check_once([change.value for change in stamped])
     leaving = frozenset(c.value.uuid for c in stamped if isinstance(c, Delete))
     new = _with_objects(base, stamped)
     for change in stamped:
         if isinstance(change, Put):
             check_claims(base, change.value, leaving)
             check_references(new, change.value)
-        elif _KIND_OF[type(change.value)] in ("node", "nodegroup", "network"):
-            check_unused(new, _KIND_OF[type(change.value)], change.value.uuid)
+        else:
+            check_gone(new, _KIND_OF[type(change.value)], change.value)
     claims = _changed_claims(base, stamped)
     return _with_claims(replace(new, serial=base.serial + 1), claims), [
         *(_row(change) for change in stamped),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import ECODE_NOTUNIQUE, ConfigurationError, OpPrereqError
-from ganeti_core.model import Disk, Instance, Network, Node, NodeGroup
+from ganeti_core.model import Cluster, Disk, Instance, Network, Node, NodeGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -79,7 +79,9 @@ def check_references(snapshot: Snapshot, value: ConfigObject) -> None:
 
 
 def _references(value: ConfigObject) -> Iterable[tuple[str, str]]:
-    if isinstance(value, Node):
+    if isinstance(value, Cluster):
+        yield "node", value.master_node
+    elif isinstance(value, Node):
         yield "nodegroup", value.group
     elif isinstance(value, Instance):
         for node in (value.primary_node, *value.secondary_nodes):
@@ -94,9 +96,33 @@ def _references(value: ConfigObject) -> Iterable[tuple[str, str]]:
             yield "node", node
 
 
-def check_unused(snapshot: Snapshot, kind: str, uuid: str) -> None:
+def check_once(values: Iterable[ConfigObject]) -> None:
+    """:raises ConfigurationError: one transaction changes an object twice: which one is meant?"""
+    seen: set[str] = set()
+    for value in values:
+        if value.uuid in seen:
+            raise ConfigurationError(f"one commit changes {value.uuid} twice")
+        seen.add(value.uuid)
+
+
+def check_gone(snapshot: Snapshot, kind: str, value: ConfigObject) -> None:
     """:raises ConfigurationError: something still refers to the object that is to go"""
-    for user_kind in ("node", "instance", "disk"):
+    if isinstance(value, Disk):
+        owner = snapshot.instances.get(value.instance)
+        if owner is not None and value.uuid in owner.disks:
+            raise ConfigurationError(
+                f"the disk {value.uuid} is still used by the instance {owner.name}")
+    elif isinstance(value, Instance):
+        for uuid in value.disks:
+            if uuid in snapshot.disks and snapshot.disks[uuid].instance == value.uuid:
+                raise ConfigurationError(
+                    f"the instance {value.name} still owns the disk {uuid}")
+    elif kind in ("node", "nodegroup", "network"):
+        _check_unused(snapshot, kind, value.uuid)
+
+
+def _check_unused(snapshot: Snapshot, kind: str, uuid: str) -> None:
+    for user_kind in ("cluster", "node", "instance", "disk"):
         for user in snapshot.of_kind(user_kind).values():
             if (kind, uuid) in set(_references(user)):
                 raise ConfigurationError(
