@@ -26,6 +26,7 @@ from ganeti_core.errors import (
     NodeUnreachable,
     OpPrereqError,
 )
+from ganeti_core.operations.cluster.master_ip import master_ip_call
 from ganeti_core.rpc.access import Epochs
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.certs import TlsIdentity
@@ -70,7 +71,9 @@ def master_failover(paths: Paths, *, no_voting: bool) -> None:
         raise OpPrereqError("This is already the master node", ECODE_STATE)
     _check_role(_read(paths).snapshot, own)
     epoch = _win(paths, own, no_voting=no_voting)
+    old = _read(paths).snapshot
     _take_over(paths, own, epoch)
+    _release_ip(paths, old, epoch)
     local_daemons.start(paths, local_daemons.NODED)
     local_daemons.start(paths, local_daemons.MASTERD,
                         ("--no-voting", "--yes-do-it") if no_voting else ())
@@ -147,6 +150,18 @@ def _stop_old_master(snapshot: Snapshot, clients: NodeClients) -> None:
         raise
     except GanetiError as exc:
         log.warning("the old master %s cannot be asked to stop: %s", old.name, exc)
+
+
+def _release_ip(paths: Paths, old: Snapshot, epoch: int) -> None:
+    """Take the cluster's address off the old master; one that is silent does it when it hears of
+    the new one."""
+    clients = NodeClients(TlsIdentity.of(paths), lambda: epoch)
+    try:
+        clients.call(Peer.of(old.master), master_ip_call(old.cluster, "stop"))
+    except GanetiError as exc:
+        log.warning("the master IP may still be on %s: %s", old.master.name, exc)
+    finally:
+        clients.close()
 
 
 def _take_over(paths: Paths, own: str, epoch: int) -> None:

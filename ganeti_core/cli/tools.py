@@ -34,7 +34,9 @@ def _tool(program: str, commands: dict[str, tuple[str, str]], **aliases: str) ->
 
 
 CLUSTER = _tool("gnt-cluster", {
+    "activate-master-ip": ("cluster.master_ip", "Activates the master IP"),
     "add-tags": ("cluster.tags", "Add tags to the cluster"),
+    "deactivate-master-ip": ("cluster.master_ip", "Deactivates the master IP"),
     "destroy": ("cluster.lifecycle", "Destroy cluster"),
     "export-config": ("cluster.config_file",
                       "Writes the configuration in the form of Ganeti's config.data"),

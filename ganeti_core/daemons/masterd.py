@@ -28,6 +28,7 @@ from ganeti_core.locking import LockManager
 from ganeti_core.luxi.methods import Master
 from ganeti_core.luxi.server import LuxiServer
 from ganeti_core.node.world import Place, World
+from ganeti_core.operations.cluster.master_ip import master_ip_call
 from ganeti_core.operations.context import Services
 from ganeti_core.operations.placement import InstanceDocuments
 from ganeti_core.operations.settings import settings_of
@@ -38,7 +39,7 @@ from ganeti_core.query.live_rpc import LiveNodes
 from ganeti_core.query.sources import LockStatus
 from ganeti_core.rpc.access import Epochs
 from ganeti_core.rpc.certs import TlsIdentity
-from ganeti_core.rpc.client import NodeClients
+from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.identity import NodeIdentity
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class MasterDaemon:
         self.engine.open()
         # Programs on this node ask its own files who the master is.
         await asyncio.to_thread(self.keeper.spread, self.store.snapshot.cluster.master_node)
+        await asyncio.to_thread(self._activate_ip)
         self._caring.start()
         log.info("the master daemon is ready")
         ready()
@@ -166,6 +168,13 @@ class MasterDaemon:
                     log.exception("caring for the nodes")
             if self._stopping.wait(CARE_INTERVAL):
                 return
+
+    def _activate_ip(self) -> None:
+        snapshot = self.store.snapshot
+        try:
+            self.nodes.call(Peer.of(snapshot.master), master_ip_call(snapshot.cluster, "start"))
+        except GanetiError as exc:
+            log.warning("the master IP is not there: %s", exc.args[0] if exc.args else exc)
 
     def _pay_debts(self) -> None:
         self.engine.debts.pay_all(self.nodes)

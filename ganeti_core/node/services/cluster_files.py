@@ -8,8 +8,9 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.errors import ECODE_INVAL, GanetiError, OpPrereqError
 from ganeti_core.node.services.arguments import decode
+from ganeti_core.node.services.master_ip import MasterIpArgs, change
 from ganeti_core.node.services.replica import master_runs_here
 from ganeti_core.rpc.atomic import write_atomically
 from ganeti_core.rpc.certs import candidates_file, fingerprint_of, write_candidates
@@ -53,6 +54,7 @@ def write_ssconf(state: NodeState, args: dict[str, Any], _deadline: float) -> No
     if wanted.epoch is not None:
         state.epochs.admit(wanted.epoch)
     folder = state.world.place.paths.ssconf
+    _release_ip(state, folder, texts)
     for name, text in texts.items():
         _write_changed(folder / f"{PREFIX}{name}", _ended(text))
     if wanted.candidates is not None:
@@ -60,6 +62,26 @@ def write_ssconf(state: NodeState, args: dict[str, Any], _deadline: float) -> No
             raise OpPrereqError("a node without candidates could not be asked again", ECODE_INVAL)
         write_candidates(state.world.place.paths, wanted.candidates)
         _forget_copy(state)
+
+
+def _release_ip(state: NodeState, folder: Path, texts: dict[str, str]) -> None:
+    """Take the cluster's address off this node if it was the master and hears that it is not."""
+    new = texts.get("master_node", "").strip()
+    if not new or new == state.world.place.identity.name:
+        return
+    try:
+        known = {name: (folder / f"{PREFIX}{name}").read_text().strip()
+                 for name in ("master_node", "master_ip", "master_netdev", "master_netmask")}
+    except OSError:
+        return
+    if known["master_node"] != state.world.place.identity.name:
+        return
+    log.warning("this node is not the master any more, %s is", new)
+    try:
+        change(state.world.place.paths, MasterIpArgs(
+            "stop", known["master_ip"], known["master_netdev"], int(known["master_netmask"])))
+    except (GanetiError, ValueError) as exc:
+        log.warning("%s", exc)
 
 
 def _forget_copy(state: NodeState) -> None:

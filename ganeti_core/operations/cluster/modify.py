@@ -17,6 +17,7 @@ from ganeti_core.opcodes.cluster import ClusterSetParams
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.cluster import drivers, settings_values
 from ganeti_core.operations.cluster.candidates import demoted, promoted
+from ganeti_core.operations.cluster.master_ip import move_master_ip
 from ganeti_core.operations.group.modify import warn_of_violations
 from ganeti_core.operations.locks import CLUSTER_SETTINGS
 from ganeti_core.operations.scripts import Scripts, texts
@@ -87,9 +88,10 @@ class Modify(Operation[ClusterSetParams, SettingsPlan]):
             role = "a master candidate" if node.master_candidate else "a regular node"
             ctx.info(f"Node {node.name} becomes {role}")
         # Values that others change without our lock (the drain flag) are taken as they are now.
-        ctx.commit([Put(replace(ctx.current.cluster, **plan.values)),
-                    *(Put(node) for node in plan.nodes)])
+        before = ctx.current.cluster
+        ctx.commit([Put(replace(before, **plan.values)), *(Put(node) for node in plan.nodes)])
         distribute(ctx)
+        move_master_ip(ctx, before)
 
 
 OPERATIONS = (Modify(),)

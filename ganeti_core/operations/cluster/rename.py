@@ -9,6 +9,7 @@ from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.opcodes.cluster import ClusterRename
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.cluster.master_ip import move_master_ip
 from ganeti_core.operations.locks import CLUSTER_SETTINGS
 from ganeti_core.operations.ssconf import distribute
 from ganeti_core.resolve import resolve
@@ -44,9 +45,11 @@ class Rename(Operation[ClusterRename, RenamePlan]):
         return RenamePlan(host.name, host.address)
 
     def run(self, op: ClusterRename, ctx: OpContext, plan: RenamePlan) -> str:
-        changed = replace(ctx.current.cluster, name=plan.name, master_ip=plan.address)
+        before = ctx.current.cluster
+        changed = replace(before, name=plan.name, master_ip=plan.address)
         ctx.commit([Put(changed)], plan.name)
         distribute(ctx)
+        move_master_ip(ctx, before)
         return plan.name
 
 
