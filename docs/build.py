@@ -51,7 +51,7 @@ def main() -> int:
         path.write_text(text)
     if options.html:
         return subprocess.run(
-            [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-f",
+            [sys.executable, "-m", "mkdocs", "build", "--strict", "-f",
              str(DOCS.parent / "mkdocs.yml"), "-d", str(options.html.resolve())],
             check=False).returncode
     return 0

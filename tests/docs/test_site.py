@@ -18,7 +18,7 @@ PAGES = sorted(path for path in (TOP / "docs").rglob("*.md")
 @pytest.mark.skipif(importlib.util.find_spec("mkdocs") is None, reason="mkdocs is not installed")
 def test_the_site_renders_without_a_warning(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-f", str(TOP / "mkdocs.yml"),
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(TOP / "mkdocs.yml"),
          "-d", str(tmp_path / "site")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "site/tutorials/hypervisor/index.html").exists()
