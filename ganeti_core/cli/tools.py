@@ -56,6 +56,7 @@ CLUSTER = _tool("gnt-cluster", {
                     " the cluster"),
     "remove-tags": ("cluster.tags", "Remove tags from the cluster"),
     "rename": ("cluster.modify", "Renames the cluster"),
+    "renew-crypto": ("cluster.renew_crypto", "Renews cluster certificates, keys and secrets"),
     "search-tags": ("cluster.tags", "Searches the tags on all objects on the cluster for a given"
                                     " pattern (regex)"),
     "verify": ("cluster.verify", "Does a check on the cluster configuration"),

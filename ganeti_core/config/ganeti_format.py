@@ -105,7 +105,7 @@ _CLUSTER = _Form(
                    "queue_drained", "watcher_pause"}),
     sparse=frozenset({"volume_group_name", "drbd_usermode_helper"}))
 _GROUP = _Form(NodeGroup, {})
-_NODE = _Form(Node, {}, own=frozenset({"port", "fingerprint"}),
+_NODE = _Form(Node, {}, own=frozenset({"port", "fingerprint", "renewing"}),
               sparse=frozenset({"hv_state_static", "disk_state_static"}))
 _INSTANCE = _Form(Instance, {}, own=frozenset({"secondary_nodes", "disk_template"}),
                   sparse=frozenset({"network_port", "forthcoming"}))

@@ -26,6 +26,7 @@ class Node(ConfigObject):
     :param drained: no new instances; `offline`: not asked for anything
     :param port: of its node daemon; differs from node to node only on a virtual cluster
     :param fingerprint: SHA-256 of its certificate, hex; a caller that shows it is this node
+    :param renewing: fingerprints of certificates that it may show instead, while they are renewed
     """
 
     name: str
@@ -40,6 +41,7 @@ class Node(ConfigObject):
     powered: bool = True
     port: int = 1811
     fingerprint: str = ""
+    renewing: tuple[str, ...] = ()
     ndparams: Params = field(default_factory=dict)
     hv_state_static: Params = field(default_factory=dict)
     disk_state_static: Params = field(default_factory=dict)

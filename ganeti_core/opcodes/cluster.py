@@ -76,11 +76,12 @@ class ClusterRename(OpCode):
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterRenewCrypto(OpCode):
-    """Make new certificates for the nodes."""
+    """Make new certificates for the nodes; with `cluster_certificate` a new authority, too."""
 
     op_id = "OP_CLUSTER_RENEW_CRYPTO"
 
     node_certificates: bool = False
+    cluster_certificate: bool = False
     renew_ssh_keys: bool = False
     ssh_key_type: Literal["dsa", "ecdsa", "rsa"] | None = None
     ssh_key_bits: Positive | None = None

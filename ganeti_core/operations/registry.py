@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.operations import os, queries, tags, test, test_allocator
-from ganeti_core.operations.cluster import lifecycle, master_ip, verify, verify_disks
+from ganeti_core.operations.cluster import (
+    lifecycle,
+    master_ip,
+    renew_crypto,
+    verify,
+    verify_disks,
+)
 from ganeti_core.operations.cluster import modify as cluster_modify
 from ganeti_core.operations.cluster import rename as cluster_rename
 from ganeti_core.operations.group import assign as group_assign
@@ -48,11 +54,11 @@ def _collect(*modules: ModuleType) -> dict[str, Operation[Any, Any]]:
 
 
 _OPERATIONS = _collect(
-    test, os, tags, lifecycle, master_ip, verify, create, disk_state, failover, grow_disk,
-    inspect, migrate, modify, power, recreate_disks, reinstall, remove, rename, node_add,
-    node_modify, node_remove, cluster_modify, cluster_rename, group_assign, group_lifecycle,
-    group_modify, group_evacuate, node_evacuate, multi_alloc, test_allocator, queries,
-    verify_disks, network_connect, network_lifecycle)
+    test, os, tags, lifecycle, master_ip, renew_crypto, verify, create, disk_state, failover,
+    grow_disk, inspect, migrate, modify, power, recreate_disks, reinstall, remove, rename,
+    node_add, node_modify, node_remove, cluster_modify, cluster_rename, group_assign,
+    group_lifecycle, group_modify, group_evacuate, node_evacuate, multi_alloc, test_allocator,
+    queries, verify_disks, network_connect, network_lifecycle)
 
 
 def operation_of(op: OpCode) -> Operation[Any, Any]:

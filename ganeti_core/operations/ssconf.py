@@ -96,7 +96,8 @@ def _ssh_port(snapshot: Snapshot, node: Node) -> Any:
 
 def candidate_certificates(snapshot: Snapshot) -> list[str]:
     """The fingerprints of all certificates that may change nodes."""
-    return [node.fingerprint for node in candidates_of(snapshot)]
+    return [fingerprint for node in candidates_of(snapshot)
+            for fingerprint in (node.fingerprint, *node.renewing) if fingerprint]
 
 
 def ssconf_call(snapshot: Snapshot, host: PluginHost) -> Call:

@@ -44,6 +44,7 @@ SERVICES: dict[str, Service] = {
     "node.recover": Service(changes=True, timeout=120.0),
     "node.leave": Service(changes=True),
     "node.stop_master": Service(timeout=10.0),
+    "node.crypto": Service(changes=True),
     "node.master_ip": Service(changes=True, timeout=30.0),
     # These check the epoch of their argument themselves: recording each would double its fsyncs.
     "replica.position": Service(timeout=10.0),

@@ -10,8 +10,8 @@ import datetime
 import hashlib
 import json
 import ssl
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -113,8 +113,24 @@ def common_name(certificate: dict[str, Any]) -> str:
     return ""
 
 
-def create_authority(paths: Paths, cluster_name: str) -> str:
-    """Make the cluster's authority, replacing one that is there; answers its fingerprint."""
+@dataclass(frozen=True)
+class Authority:
+    """Who signs the nodes' certificates; both PEM. Never logged, never in a config or job."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def load(cls, paths: Paths) -> Self:
+        """:raises ConfigurationError: this host has none"""
+        try:
+            return cls(paths.ca_certificate.read_bytes(), paths.ca_key.read_bytes())
+        except OSError as exc:
+            raise ConfigurationError(f"this host cannot sign certificates: {exc}") from exc
+
+
+def new_authority(cluster_name: str) -> Authority:
+    """Make an authority; nothing is written."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(cluster_name[:64])
     certificate = (
@@ -125,8 +141,14 @@ def create_authority(paths: Paths, cluster_name: str) -> str:
             x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    write_private(paths.ca_key, _key_pem(key))
-    write_atomically(paths.ca_certificate, _pem(certificate), 0o644)
+    return Authority(_pem(certificate), _key_pem(key))
+
+
+def create_authority(paths: Paths, cluster_name: str) -> str:
+    """Make the cluster's authority, replacing one that is there; answers its fingerprint."""
+    authority = new_authority(cluster_name)
+    write_private(paths.ca_key, authority.key)
+    write_atomically(paths.ca_certificate, authority.certificate, 0o644)
     return fingerprint_of(paths.ca_certificate)
 
 
@@ -136,7 +158,7 @@ def issue_local(paths: Paths, node_uuid: str, node_name: str) -> str:
     Answers the certificate's fingerprint.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _issue(paths, key.public_key(), node_uuid, node_name)
+    certificate = _issue(Authority.load(paths), key.public_key(), node_uuid, node_name)
     write_private(paths.node_key, _key_pem(key))
     write_atomically(paths.node_certificate, certificate, 0o644)
     return fingerprint_of(paths.node_certificate)
@@ -153,10 +175,17 @@ def make_request(node_name: str) -> tuple[bytes, str]:
 
 
 def sign_request(paths: Paths, request: str, node_uuid: str, node_name: str) -> str:
+    """As `sign`, with the authority of this host.
+
+    :raises ConfigurationError: it has none, or the request is damaged
+    """
+    return sign(Authority.load(paths), request, node_uuid, node_name)
+
+
+def sign(authority: Authority, request: str, node_uuid: str, node_name: str) -> str:
     """Sign a request with the authority's key; names are those given here, not the request's.
 
-    :raises ConfigurationError: the request is damaged or not signed by its own key, or this host
-        has no authority
+    :raises ConfigurationError: the request is damaged or not signed by its own key
     """
     try:
         parsed = x509.load_pem_x509_csr(request.encode())
@@ -167,21 +196,21 @@ def sign_request(paths: Paths, request: str, node_uuid: str, node_name: str) -> 
         raise ConfigurationError("the certificate request is not signed by its own key")
     if not isinstance(public_key, ec.EllipticCurvePublicKey):
         raise ConfigurationError("the certificate request has a key of another type than EC")
-    return _issue(paths, public_key, node_uuid, node_name).decode()
+    return _issue(authority, public_key, node_uuid, node_name).decode()
 
 
 def _issue(
-    paths: Paths, public_key: ec.EllipticCurvePublicKey, node_uuid: str, node_name: str
+    authority: Authority, public_key: ec.EllipticCurvePublicKey, node_uuid: str, node_name: str
 ) -> bytes:
     try:
-        authority = x509.load_pem_x509_certificate(paths.ca_certificate.read_bytes())
-        key = serialization.load_pem_private_key(paths.ca_key.read_bytes(), None)
-    except (OSError, ValueError) as exc:
+        issuer = x509.load_pem_x509_certificate(authority.certificate)
+        key = serialization.load_pem_private_key(authority.key, None)
+    except ValueError as exc:
         raise ConfigurationError(f"this host cannot sign certificates: {exc}") from exc
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ConfigurationError(f"{paths.ca_key} holds a key of another type than EC")
+        raise ConfigurationError("the authority has a key of another type than EC")
     certificate = (
-        _builder(_name(node_uuid), authority.subject, public_key, NODE_DAYS)
+        _builder(_name(node_uuid), issuer.subject, public_key, NODE_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(node_name)]), critical=False)
         .add_extension(x509.ExtendedKeyUsage(

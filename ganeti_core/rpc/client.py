@@ -13,7 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ganeti_core.errors import GanetiError, JobCanceled, NodeUnreachable, OutcomeUnknown
+from ganeti_core.errors import (
+    ConfigurationError,
+    GanetiError,
+    JobCanceled,
+    NodeUnreachable,
+    OutcomeUnknown,
+)
 from ganeti_core.plugin_api import codec
 from ganeti_core.rpc import wire
 from ganeti_core.rpc.calls import Call, hook_call, service_call
@@ -202,5 +208,10 @@ class NodeClients:
         stamp = self.identity.stamp()
         context = self._context
         if context is None or context[0] != stamp:
-            self._context = context = (stamp, self.identity.client_context())
+            try:
+                self._context = context = (stamp, self.identity.client_context())
+            except ConfigurationError:
+                # Certificate and key are being replaced, one after the other.
+                if context is None:
+                    raise
         return context[1]

@@ -50,7 +50,9 @@ class Peer:
 
     @classmethod
     def of(cls, node: Node) -> Self:
-        return cls(node.uuid, node.name, node.primary_ip, node.port, node.fingerprint)
+        # While certificates are renewed, any of the cluster's authority with its uuid will do.
+        fingerprint = "" if node.renewing else node.fingerprint
+        return cls(node.uuid, node.name, node.primary_ip, node.port, fingerprint)
 
 
 class _Proxy(pyro_client.Proxy):

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import AccessDenied, GanetiError
+from ganeti_core.errors import AccessDenied, ConfigurationError, GanetiError
 from ganeti_core.rpc.access import Caller, Candidates, Role, role_of
 from ganeti_core.rpc.certs import TlsIdentity, common_name, fingerprint
 from ganeti_core.rpc.pyro import (
@@ -254,9 +254,15 @@ class RpcServer:
     def _tls(self) -> ssl.SSLContext:
         """The context; made anew when the node's certificate was replaced."""
         stamp = self.identity.stamp()
-        if self._context is None or self._context[0] != stamp:
-            self._context = (stamp, self.identity.server_context())
-        return self._context[1]
+        context = self._context
+        if context is None or context[0] != stamp:
+            try:
+                self._context = context = (stamp, self.identity.server_context())
+            except ConfigurationError:
+                # Certificate and key are being replaced, one after the other.
+                if context is None:
+                    raise
+        return context[1]
 
     def _serve(self, raw: socket.socket, address: str) -> None:
         try:

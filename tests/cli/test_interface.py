@@ -16,7 +16,8 @@ INTERFACE: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "data/cli/interface.json").read_text())
 BOTH = [(program, name) for program, tool in TOOLS.items() for name in tool.commands
         if name in INTERFACE[program]["commands"]]
-OURS = {("gnt-cluster", "plugins"), ("gnt-job", "why")}
+OURS = {("gnt-cluster", "plugins"), ("gnt-cluster", "export-config"),
+        ("gnt-cluster", "import-config"), ("gnt-job", "why")}
 
 
 def command(program: str, name: str) -> Command:

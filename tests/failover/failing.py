@@ -66,7 +66,7 @@ def wait_for_equal_copies(cluster: VirtualCluster, *nodes: str) -> None:
             return False
         return all(one == found[0] for one in found)
 
-    wait_until(equal, f"equal databases on {', '.join(nodes)}")
+    wait_until(equal, f"equal databases on {nodes}", 60.0)
 
 
 def log_of(cluster: VirtualCluster, node: str, daemon: str = "master") -> str:

@@ -23,6 +23,7 @@ from failing import (
 )
 from virtual_cluster import VirtualCluster, wait_until
 
+from ganeti_core.config.journal import CRASH_VARIABLE
 from ganeti_core.errors import GanetiError, StaleEpoch
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.certs import TlsIdentity
@@ -40,7 +41,7 @@ def three(three_nodes: VirtualCluster) -> Iterator[VirtualCluster]:
     if not master_runs(three_nodes, "node1"):
         wait_for_equal_copies(three_nodes, *NODES)
         wait_until(lambda: failover(three_nodes, "node1").status == 0, "node1 is the master")
-    wait_until(lambda: not stale_at(three_nodes, "node1"), "all copies are current")
+    wait_until(lambda: not stale_at(three_nodes, "node1"), "all copies are current", 60.0)
     wait_for_equal_copies(three_nodes, *NODES)
     yield three_nodes
     three_nodes.tool("start")
@@ -226,8 +227,9 @@ def test_an_interrupted_creation_is_undone_by_the_next_master(
     three: VirtualCluster, point: int,
 ) -> None:
     three.tool("stop", "node1", "masterd")
-    assert three.on("node1", "env", f"GANETI_CRASH_POINT=journal:{point}",
-                    "ganeti-masterd").status == 0
+    order = three.root / "crash"
+    assert three.on("node1", "env", f"{CRASH_VARIABLE}={order}", "ganeti-masterd").status == 0
+    order.write_text(f"journal:{point}")
     with client(three, "node1") as luxi:
         try:
             jobs = [luxi.submit_job([{

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.node.services import (
     cluster_files,
+    crypto,
     facts,
     master_ip,
     recovery,
@@ -36,6 +37,7 @@ SERVICE_FUNCTIONS: dict[str, Callable[[NodeState, dict[str, Any], float], Any]] 
     "node.scripts": scripts.run_scripts,
     "node.recover": recovery.recover,
     "node.stop_master": replica.stop_master,
+    "node.crypto": crypto.renew,
     "node.master_ip": master_ip.master_ip,
     "replica.position": replica.position,
     "replica.append": replica.append,
