@@ -15,6 +15,7 @@ import queue
 import signal
 import sqlite3
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ _FLOOR = "journal_floor"
 PREVIOUS = "journal_previous"
 """The serial before the newest: tells a copy that is ahead by one unfinished group from a database
 that has lost what it once had."""
+FULL_DISK_PAUSE = 0.5
+"""Seconds between two tries to write to a disk that is full."""
 LARGEST_GROUP = 2 * 1024 * 1024
 """Characters; a group that has them takes no further entries."""
 
@@ -200,6 +203,19 @@ class Journal(Database):
         outcome: Future[None] = Future()
         self.submit(writes, lambda error: _settle(outcome, error))
         outcome.result()
+
+    def write_patiently(self, writes: Sequence[Write]) -> None:
+        """As `write`, but wait while the disk is full: for what has happened and must be noted.
+
+        :raises StoreBroken: nothing can be written any more
+        """
+        while True:
+            try:
+                return self.write(writes)
+            except StoreBroken:
+                if self.broken is not None:
+                    raise
+            time.sleep(FULL_DISK_PAUSE)
 
     def close(self) -> None:
         """Write what is waiting and close the file."""

@@ -18,6 +18,7 @@ from ganeti_core.jobs.inbox import Inbox
 from ganeti_core.jobs.job import (
     CANCELED,
     ERROR,
+    FINAL,
     QUEUED,
     RUNNING,
     WAITING,
@@ -86,26 +87,32 @@ class JobEngine:
         """Finish or undo what a dead master left running; queue what had not begun."""
         self._read_rules()
         self._store.watch(self._on_commit)
-        sagas: dict[int, dict[int, list[Entry]]] = {}
-        for row in self.queue.journal.rows("saga"):
-            entry = Entry.from_row(row)
-            sagas.setdefault(entry.job, {}).setdefault(entry.op, []).append(entry)
+        sagas = self._read_sagas()
         interrupted: list[Job] = []
         for job in list(self.queue.jobs.values()):
-            entries = sagas.get(job.id, {})
-            if job.final:
-                self.debts.remember([e for group in entries.values() for e in group])
-            elif any(op.status == RUNNING for op in job.ops):
+            # Undo without the row that says it runs: that one met a full disk.
+            if job.id in sagas or any(op.status == RUNNING for op in job.ops):
                 interrupted.append(job)
-            else:
+            elif not job.final:
                 self._enqueue(job)
-        known = self.queue.jobs
-        self.debts.remember([e for job_id, groups in sagas.items() if job_id not in known
-                             for group in groups.values() for e in group])
         for job in interrupted:
             self._occupy(job)
         await asyncio.gather(*(
             self._run(JobRunner(self._environment, job, sagas.get(job.id))) for job in interrupted))
+
+    def _read_sagas(self) -> dict[int, dict[int, list[Entry]]]:
+        """What opcodes must undo or finish, by job and opcode; what ended ones owe is a debt."""
+        sagas: dict[int, dict[int, list[Entry]]] = {}
+        owed: list[Entry] = []
+        for row in self.queue.journal.rows("saga"):
+            entry = Entry.from_row(row)
+            job = self.queue.jobs.get(entry.job)
+            if job is None or job.ops[entry.op].status in FINAL:
+                owed.append(entry)
+            else:
+                sagas.setdefault(entry.job, {}).setdefault(entry.op, []).append(entry)
+        self.debts.remember(owed)
+        return sagas
 
     @property
     def _environment(self) -> Env:
@@ -271,7 +278,7 @@ class JobEngine:
             "op": index, "status": status, "result": result, "end": end})
             for index in range(len(job.ops))]
         rows.append(self.queue.change_row(job, {"job": {"end": end}}))
-        await self._commit(rows)
+        await self._inbox.commit_patiently(self.queue.journal, rows)
         for state in job.ops:
             state.status, state.result, state.end = status, result, end
         job.end = end
@@ -323,9 +330,8 @@ class JobEngine:
         job = self.queue.jobs.get(job_id)
         if job is None or not job.final:
             return False
-        del self.queue.jobs[job_id]
         await self._commit(self.queue.archive_rows(job))
-        return True
+        return self.queue.jobs.pop(job_id, None) is not None
 
     async def auto_archive(self, age: float, timeout: float) -> tuple[int, int]:
         """Archive jobs that ended more than `age` seconds ago; ``age`` -1: all finished ones.
@@ -341,10 +347,8 @@ class JobEngine:
             if time.monotonic() > deadline:
                 break
             batch = old[first:first + 500]
-            for job in batch:
-                self.queue.jobs.pop(job.id, None)
             await self._commit([row for job in batch for row in self.queue.archive_rows(job)])
-            archived += len(batch)
+            archived += sum(self.queue.jobs.pop(job.id, None) is not None for job in batch)
         return archived, len(self.queue.jobs)
 
     # Observation

@@ -6,12 +6,15 @@ more than what is told.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.config.journal import FULL_DISK_PAUSE
+from ganeti_core.errors import StoreBroken
+
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
@@ -53,6 +56,19 @@ class Inbox:
         outcome: asyncio.Future[None] = self._loop.create_future()
         journal.submit(writes, lambda error: self.put(resolve, outcome, error))
         await outcome
+
+    async def commit_patiently(self, journal: Journal, writes: Sequence[Write]) -> None:
+        """As `commit`, but wait while the disk is full: for what has happened and must be noted.
+
+        :raises StoreBroken: nothing can be written any more
+        """
+        while True:
+            try:
+                return await self.commit(journal, writes)
+            except StoreBroken:
+                if journal.broken is not None:
+                    raise
+            await asyncio.sleep(FULL_DISK_PAUSE)
 
     def run(
         self, pool: Executor, done: Callable[[Any, BaseException | None], None],

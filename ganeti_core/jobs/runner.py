@@ -23,6 +23,7 @@ from ganeti_core.errors import (
     OpPrereqError,
     RequestError,
     StaleEpoch,
+    StoreBroken,
 )
 from ganeti_core.jobs.inbox import Inbox, resolve
 from ganeti_core.jobs.job import (
@@ -153,7 +154,7 @@ class JobRunner:
     async def _run_op(self, index: int, state: OpState) -> tuple[str, Any]:
         """Run one opcode; answers its final state and its result."""
         state.start = state.start or now()
-        interrupted = state.status == RUNNING
+        interrupted = state.status == RUNNING or index in self._sagas
         if not interrupted:
             state.move(WAITING)
             self._env.changed(self.job)
@@ -307,9 +308,19 @@ class JobRunner:
         if not ctx.saga.entries:
             return True
         ctx.saga.closing = True
-        if operation.recover(op, ctx):
-            return False
-        for debt in ctx.settle():
+        try:
+            if operation.recover(op, ctx):
+                return False
+            debts = ctx.settle()
+        except (StaleEpoch, StoreBroken):
+            raise
+        except GanetiError as exc:
+            if self.job.ops[ctx.op_index].committed:
+                return False
+            # Nobody knows how far it came: what there is to undo must not be forgotten.
+            why = str(exc)
+            debts = ctx.settle(lambda _entry: why)
+        for debt in debts:
             ctx.warn(f"could not undo ({debt.note}): {debt.debt}; it is remembered and done as "
                      "soon as possible")
         return True
@@ -409,7 +420,7 @@ class JobRunner:
         if job_end is not None:
             rows.append(self._env.queue.change_row(
                 self.job, {"job": {"start": self.job.start, "end": job_end}}))
-        await self._env.inbox.commit(self._env.queue.journal, rows)
+        await self._env.inbox.commit_patiently(self._env.queue.journal, rows)
         for number, doc in ends.items():
             state = self.job.ops[number]
             state.status, state.result, state.end = doc["status"], doc["result"], doc["end"]

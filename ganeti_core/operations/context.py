@@ -235,9 +235,9 @@ class OpContext:
             self.warn(f"{debt.note}: {debt.debt}; it is remembered and done as soon as possible")
         return result
 
-    def settle(self) -> list[Entry]:
+    def settle(self, perform: Callable[[Entry], str] | None = None) -> list[Entry]:
         """Make all calls that the saga owes; answers those that became debts."""
-        debts = self.saga.settle(self.perform)
+        debts = self.saga.settle(perform or self.perform)
         self.services.remember_debts(debts)
         return debts
 

@@ -186,6 +186,6 @@ class Saga:
             else:
                 done.append(Write("saga", entry.key, None))
         if done or debts:
-            self._journal.write([*done, *(debt.to_write() for debt in debts)])
+            self._journal.write_patiently([*done, *(debt.to_write() for debt in debts)])
         self._entries = debts
         return debts

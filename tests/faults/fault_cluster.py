@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,10 @@ class FaultCluster:
         calls = order["calls"]
         struck = order["left"] <= 0
         return struck, calls[order["left"] - 1] if struck else (calls or [""])[-1]
+
+    def forget_faults(self) -> None:
+        self.crash_file.unlink(missing_ok=True)
+        self.strike_file.unlink(missing_ok=True)
 
     # Jobs
 
@@ -325,10 +329,13 @@ class Clusters(ExitStack):
 
     @contextmanager
     def clean(self) -> Iterator[FaultCluster]:
-        """Lend a cluster; it is used again if the body leaves it clean."""
+        """Lend a cluster; it is used again if it is clean then."""
         cluster, self._current = self._current, None
         if cluster is None:
             self.close()
             cluster = self.enter_context(self._make())
         yield cluster
-        self._current = cluster
+        with suppress(GanetiError, AssertionError):
+            cluster.forget_faults()
+            if not (cluster.revive() or cluster.problems()):
+                self._current = cluster

@@ -43,8 +43,8 @@ def test_several_faults_at_once(cluster, seed):
             where += struck_twice(cluster, dice)
             status, result = cluster.outlive(job)
             cluster.take_back_crash()
-            settle(cluster, status, f"{where}: {status} {result}")
             cluster.take_back_strike()
+            settle(cluster, status, f"{where}: {status} {result}")
         assert not watch.seen, f"{where}: {watch.seen}"
 
 

@@ -15,9 +15,9 @@ from ganeti_core.config.store import Put
 from ganeti_core.errors import (
     ECODE_INVAL,
     ECODE_STATE,
+    GanetiError,
     OpExecError,
     OpPrereqError,
-    RpcError,
 )
 from ganeti_core.model.params import filled_beparams
 from ganeti_core.opcodes.instance import InstanceFailover, InstanceMigrate
@@ -163,10 +163,10 @@ def _handed_over(ctx: OpContext, instance: Instance, source: Node, target: Node)
 
 
 def _asked(question: Callable[[], Any]) -> Any | None:
-    """The answer, or None from a node that is silent."""
+    """The answer, or None from a node that cannot tell."""
     try:
         return question()
-    except (RpcError, OpPrereqError):
+    except GanetiError:
         return None
 
 
