@@ -80,11 +80,15 @@ def make_token(
     return token
 
 
-def enrol_info(paths: Paths, master: Node) -> dict[str, str]:
-    """Make a token and tell what a new host needs: ``token``, ``ca_fingerprint``, ``master``."""
+def enrol_info(paths: Paths, master: Node, known: Node | None = None) -> dict[str, str]:
+    """Make a token and tell what a new host needs: ``token``, ``ca_fingerprint``, ``master``.
+
+    :param known: the node that comes back: only its host may use the token, and it keeps its uuid
+    """
+    name, uuid = (known.name, known.uuid) if known else ("", "")
     address = f"[{master.primary_ip}]" if ":" in master.primary_ip else master.primary_ip
     return {
-        "token": make_token(paths),
+        "token": make_token(paths, name=name, node_uuid=uuid),
         "ca_fingerprint": certs.fingerprint_of(paths.ca_certificate),
         "master": f"{address}:{master.port}",
     }

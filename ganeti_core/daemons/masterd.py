@@ -98,7 +98,7 @@ class MasterDaemon:
         self.engine.connect(self._services(paths, world, queries))
         self.luxi = LuxiServer(paths.master_socket, Master(
             self.store, self.engine, queries, self.host,
-            lambda: enrol_info(paths, self.store.snapshot.master)).handle)
+            lambda known: enrol_info(paths, self.store.snapshot.master, known)).handle)
         self.keeper = SsconfKeeper(self.store, self.nodes, self.host, self._fence)
         self._stopping = threading.Event()
         self._caring = threading.Thread(target=self._care, name="care", daemon=True)

@@ -245,6 +245,9 @@ class LuxiClient:
     def debts(self) -> list[Any]:
         return list(self.call("Debts"))
 
-    def node_enrol_token(self) -> dict[str, Any]:
-        """Give a one-time ``token``, the ``ca_fingerprint`` and the ``master``'s address."""
-        return dict(self.call("NodeEnrolToken"))
+    def node_enrol_token(self, name: str | None = None) -> dict[str, Any]:
+        """Give a one-time ``token``, the ``ca_fingerprint`` and the ``master``'s address.
+
+        With the `name` of a node only that node's host may use it, to come back as what it was.
+        """
+        return dict(self.call("NodeEnrolToken", *([name] if name else [])))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.config.store import Change, Store
     from ganeti_core.jobs.engine import JobEngine
+    from ganeti_core.model import Node
     from ganeti_core.opcodes.base import OpCode
     from ganeti_core.plugins import PluginHost
     from ganeti_core.query.engine import QueryEngine
@@ -69,7 +70,7 @@ _METHODS: dict[str, tuple[str, int, int]] = {
     "SetPluginEnabled": ("set_plugin_enabled", 3, 3),
     "Debts": ("debts", 0, 0),
     "ExplainJob": ("explain_job", 1, 1),
-    "NodeEnrolToken": ("node_enrol_token", 0, 0),
+    "NodeEnrolToken": ("node_enrol_token", 0, 1),
 }
 
 
@@ -77,14 +78,14 @@ _METHODS: dict[str, tuple[str, int, int]] = {
 class Master:
     """The parts of the running master that clients reach.
 
-    :param enrol_token: makes a one-time token for a host that is to become a node
+    :param enrol_token: makes a one-time token for a host that is to become a node, or comes back
     """
 
     store: Store
     engine: JobEngine
     queries: QueryEngine
     host: PluginHost
-    enrol_token: Callable[[], dict[str, Any]]
+    enrol_token: Callable[[Node | None], dict[str, Any]]
 
     async def handle(self, method: str, args: list[Any]) -> Any:
         """Answer one request.
@@ -256,8 +257,9 @@ class Master:
     async def _commit(self, changes: Sequence[Change]) -> None:
         await asyncio.to_thread(self.store.commit, changes)
 
-    async def _node_enrol_token(self) -> dict[str, Any]:
-        return await asyncio.to_thread(self.enrol_token)
+    async def _node_enrol_token(self, name: Any = None) -> dict[str, Any]:
+        known = self.store.snapshot.node(str(name)) if name else None
+        return await asyncio.to_thread(self.enrol_token, known)
 
 
 def _check_not_needed(snapshot: Snapshot, host: PluginHost, kind: str, name: str) -> None:

@@ -34,7 +34,8 @@ def _add(session: Session, arguments: list[str]) -> int:
         raise CommandError(f"Node {name} not in the cluster - please retry without '--readd'")
     from ganeti_core.bootstrap.join import prepare_node
 
-    prepare_node(session.paths, known or name, session.client.node_enrol_token(), vars(options))
+    prepare_node(session.paths, known or name, session.client.node_enrol_token(known),
+                 vars(options))
     submit(session, session.opcode(
         "OP_NODE_ADD", node_name=known or name, readd=options.readd, group=options.nodegroup,
         secondary_ip=options.secondary_ip, master_capable=options.master_capable,
