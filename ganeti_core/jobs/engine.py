@@ -363,7 +363,7 @@ class JobEngine:
     async def wait_for_change(
         self, job_id: int, observe: Callable[[dict[str, Any]], list[Any]],
         previous: list[Any] | None, log_serial: int, timeout: float,
-    ) -> Change | None:
+    ) -> Change:
         """Wait as `Waiters.wait`.
 
         :raises JobLost: there is no such job

@@ -28,10 +28,11 @@ class Waiters:
     async def wait(
         self, job: Job, observe: Callable[[], list[Any]], previous: list[Any] | None,
         log_serial: int, timeout: float,
-    ) -> Change | None:
+    ) -> Change:
         """Wait until the observed fields differ from `previous`, or a newer log entry is there.
 
-        A finished job answers at once. None after `timeout` seconds without a change.
+        A finished job answers at once. After `timeout` seconds without a change the answer is what
+        is known already, as the peer's: its clients take nothing for a lost job.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
@@ -42,7 +43,7 @@ class Waiters:
                 return seen, entries
             left = deadline - loop.time()
             if left <= 0 or not await self._changed(job, left):
-                return None
+                return seen, []
 
     async def _changed(self, job: Job, timeout: float) -> bool:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

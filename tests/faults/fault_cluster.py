@@ -133,8 +133,6 @@ class FaultCluster:
         while time.monotonic() < until:
             change = self.client.wait_for_job_change(
                 job, ["status", "opresult"], known, None, wait=2.0)
-            if change == "nochange":
-                continue
             known = change[0]
             if known[0] in FINAL:
                 return known[0], known[1]
