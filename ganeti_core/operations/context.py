@@ -162,6 +162,7 @@ class OpContext:
             return
         self.check_cancelled()
         self.settle_debts(node)
+        self.saga.begin()
         try:
             yield
         finally:

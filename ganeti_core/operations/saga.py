@@ -92,6 +92,7 @@ class Saga:
         self._job = job
         self._op = op
         self._entries = list(entries)
+        self._begun = bool(entries)
         self._next = max((entry.seq for entry in entries), default=-1) + 1
         self._guard = threading.RLock()
         self._settling = False
@@ -126,11 +127,21 @@ class Saga:
             self.poisoned = True
             return self.entries
 
+    def begin(self) -> None:
+        """Before the first act: be sure that a restart will know that the opcode has begun.
+
+        The row that says so was submitted before; whatever is durable after it says the same.
+        """
+        if not self._begun:
+            self._journal.write([])
+            self._begun = True
+
     def record(self, node: str, call: Call, note: str) -> None:
         """Make an undo entry durable; the step that it undoes may begin when this returns."""
         with self.alive():
             entry = self._new("undo", node, call, note)
             self._journal.write([entry.to_write()])
+            self._begun = True
             self._entries.append(entry)
 
     def record_all(self, steps: Sequence[tuple[str, Call, str]]) -> None:
@@ -138,6 +149,7 @@ class Saga:
         with self.alive():
             entries = [self._new("undo", node, call, note) for node, call, note in steps]
             self._journal.write([entry.to_write() for entry in entries])
+            self._begun = True
             self._entries.extend(entries)
 
     def pivot(self, forward: Sequence[tuple[str, Call, str]]) -> tuple[list[Write], list[Entry]]:

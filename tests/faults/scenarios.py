@@ -81,6 +81,8 @@ SCENARIOS = {scenario.name: scenario for scenario in (
              op=_on_instance("OP_INSTANCE_SHUTDOWN", timeout=0)),
     Scenario("reboot", "file", exists=True, runs=True,
              op=_on_instance("OP_INSTANCE_REBOOT", reboot_type="hard", shutdown_timeout=0)),
+    Scenario("reboot_soft", "diskless", exists=True, runs=True,
+             op=_on_instance("OP_INSTANCE_REBOOT", reboot_type="soft", shutdown_timeout=0)),
     Scenario("migrate", "sharedfile", exists=True, runs=True,
              op=_elsewhere("OP_INSTANCE_MIGRATE", mode="live")),
     Scenario("failover", "sharedfile", exists=True, runs=True,
