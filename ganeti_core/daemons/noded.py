@@ -101,6 +101,7 @@ class Noded:
         self.state.leave.set()
         self.server.stop(STOP_SECONDS)
         self.workers.close()
+        self.state.replica.close()
         if self._settling.is_alive():
             # A hypervisor that hangs in its recovery does not keep the daemon from ending.
             self.settled(STOP_SECONDS)

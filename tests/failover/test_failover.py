@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from failing import (
@@ -204,10 +206,8 @@ def test_a_damaged_master_hands_over_and_gets_a_copy_back(three: VirtualCluster)
 def test_a_master_that_lost_its_log_does_not_overwrite_the_copies(three: VirtualCluster) -> None:
     """The file is whole, but old: a restored backup, or a disk that lied."""
     database = three.paths("node1").database
-    three.tool("stop", "node1")
-    old = database.read_bytes()
-    three.tool("start")
-    wait_until(lambda: not stale_at(three, "node1"), "all copies are current")
+    with closing(sqlite3.connect(database)) as db:
+        old = db.serialize()
     jobs = submit(three, "node1", *[[delay(0.01)]] * 3)
     ended(three, "node1", jobs)
     kill(three, "node1")
@@ -222,7 +222,7 @@ def test_a_master_that_lost_its_log_does_not_overwrite_the_copies(three: Virtual
     assert statuses(three, "node2", jobs) == ["success"] * 3
 
 
-@pytest.mark.parametrize("point", [3, 6, 9])
+@pytest.mark.parametrize("point", [2, 4, 6])
 def test_an_interrupted_creation_is_undone_by_the_next_master(
     three: VirtualCluster, point: int,
 ) -> None:

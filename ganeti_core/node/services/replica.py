@@ -64,9 +64,10 @@ def copy(state: NodeState, args: dict[str, Any], _deadline: float) -> None:
     """Take a piece of a whole copy."""
     wanted = decode(CopyArgs, args)
     with _admitted(state, wanted.epoch):
-        state.replica.receive(wanted.offset, wanted.chunk, last=wanted.last)
         if wanted.last and wanted.ca_key:
+            # First: who has a copy can become master, and needs the key for that.
             write_private(state.world.place.paths.ca_key, wanted.ca_key.encode())
+        state.replica.receive(wanted.offset, wanted.chunk, last=wanted.last)
 
 
 @dataclass(frozen=True)
