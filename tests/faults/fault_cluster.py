@@ -91,6 +91,12 @@ class FaultCluster:
             fcntl.flock(file, fcntl.LOCK_EX)
             order = json.load(file)
             self.strike_file.unlink()
+        killed = self.strike_file.with_name(f"{self.strike_file.name}.killed")
+        if killed.exists():
+            # Whoever sees its connection end may be faster than the kernel with the process.
+            while _lives(int(killed.read_text())):
+                time.sleep(0.005)
+            killed.unlink()
         calls = order["calls"]
         struck = order["left"] <= 0
         return struck, calls[order["left"] - 1] if struck else (calls or [""])[-1]
@@ -214,7 +220,7 @@ class FaultCluster:
             self.forget_client()
         # The pid file of one that is dying, or whose helpers are, is locked for a moment.
         found += [f"{state.node.name} {state.daemon}" for state in daemons(self.layout)
-                  if state.pid is None or not _listens(state)]
+                  if state.pid is None or not _lives(state.pid) or not _listens(state)]
         return [f"{which} was down" for which in found]
 
     def repair(self) -> None:
@@ -281,6 +287,13 @@ def _guests_of(node: VirtualNode) -> Iterator[tuple[str, str]]:
         except FileNotFoundError:
             continue
         yield guest["name"], guest["state"]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
 
 
 def _listens(state: DaemonState) -> bool:

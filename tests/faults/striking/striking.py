@@ -93,5 +93,6 @@ def _ordered(what, changes):
 def _kill_daemon(ctx):
     """Kill the node's daemon; this hook must not go on."""
     daemon = int((Path(ctx.root) / PID_FILE).read_text())
+    Path(f"{os.environ[VARIABLE]}.killed").write_text(str(daemon))
     os.kill(daemon, signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
