@@ -13,6 +13,7 @@ import pytest
 from bench import Master, Network, contents, jobs_in, running, start, stop
 from virtual_cluster import wait_until
 
+from ganeti_core.config import marks, replicate
 from ganeti_core.config.journal import START_GAP, Write
 from ganeti_core.config.marks import Mark
 from ganeti_core.config.replica import Group, Position, Replica
@@ -20,6 +21,15 @@ from ganeti_core.errors import StoreBroken
 
 pytestmark = pytest.mark.usefixtures("short_patience")
 master_on = contextmanager(running)
+
+
+@pytest.fixture
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes seconds between machines takes moments within a process."""
+    monkeypatch.setattr(replicate, "APPEND_SECONDS", 0.3)
+    monkeypatch.setattr(replicate, "RETRY", 0.02)
+    monkeypatch.setattr(marks, "MARK_SECONDS", 0.5)
+    monkeypatch.setattr(marks, "_PAUSE", 0.05)
 
 
 @pytest.fixture
