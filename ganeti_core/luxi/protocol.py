@@ -120,9 +120,14 @@ def parse_answer(message: bytes) -> Any:
     raise RequestError(result) if isinstance(result, str) else GanetiError.from_wire(result)
 
 
+def _no_number(word: str) -> Any:
+    """JSON has no NaN and no infinity; what has them could not be answered to other clients."""
+    raise ValueError(f"{word} is no JSON")
+
+
 def _parse(message: bytes) -> Any:
     try:
-        return json.loads(message)
+        return json.loads(message, parse_constant=_no_number)
     except (ValueError, RecursionError) as exc:
         raise RequestError("Failed to parse request: parsing top-level JSON message: "
                            f"Malformed JSON: {exc}") from exc

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -160,6 +161,8 @@ def _check_of(annotation: Any) -> Check:
 
 def _simple(kinds: tuple[type, ...], wanted: str) -> Check:
     def check(value: Any) -> str | None:
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"Unable to read {wanted}"  # JSON has no such number: it could not be listed
         if isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool)):
             return None
         return f"Unable to read {wanted}"

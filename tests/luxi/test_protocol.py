@@ -75,3 +75,9 @@ def test_an_error_that_is_only_a_text_means_the_request_was_not_understood() -> 
 def test_a_malformed_answer_is_an_error(message: bytes) -> None:
     with pytest.raises(errors.RequestError):
         protocol.parse_answer(message)
+
+
+@pytest.mark.parametrize("word", [b"NaN", b"Infinity", b"-Infinity"])
+def test_numbers_that_json_does_not_have_are_refused(word: bytes) -> None:
+    with pytest.raises(RequestError):
+        parse_request(b'{"method": "SubmitJob", "args": [' + word + b"]}")
