@@ -79,5 +79,5 @@ def test_a_malformed_answer_is_an_error(message: bytes) -> None:
 
 @pytest.mark.parametrize("word", [b"NaN", b"Infinity", b"-Infinity"])
 def test_numbers_that_json_does_not_have_are_refused(word: bytes) -> None:
-    with pytest.raises(RequestError):
-        parse_request(b'{"method": "SubmitJob", "args": [' + word + b"]}")
+    with pytest.raises(errors.RequestError):
+        protocol.parse_request(b'{"method": "SubmitJob", "args": [' + word + b"]}")
