@@ -48,6 +48,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_THREADS = 256
+GRACE = 5.0
+"""Seconds that running opcodes get to end when the master stops."""
+UNDO_GRACE = 15.0
+"""Seconds that those which did not get to undo what they had begun."""
 
 
 class JobEngine:
@@ -126,12 +130,19 @@ class JobEngine:
         self._kick()
 
     async def close(self) -> None:
-        """Start nothing more, wait for what runs, free the threads."""
+        """Begin nothing more, wait for what acts, free the threads.
+
+        Jobs that wait stay queued for the next master. What acts for longer is asked to stop.
+        """
         self._open = False
+        for runner in list(self._runners.values()):
+            runner.leave()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=GRACE)
         for runner in list(self._runners.values()):
             runner.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=30)
+            await asyncio.wait(self._tasks, timeout=UNDO_GRACE)
         self._pool.shutdown(wait=False)
 
     # Submission

@@ -87,6 +87,10 @@ class Acting:
     outcome: asyncio.Future[Any]
 
 
+class _Left(Exception):
+    """The master stops before this opcode has begun."""
+
+
 class _Killed(Exception):
     """The opcode was killed; its saga still had these entries."""
 
@@ -104,6 +108,7 @@ class JobRunner:
         self._sagas = sagas or {}
         self.ticket: Ticket | None = None
         self._granted: asyncio.Future[None] | None = None
+        self._leaving = False
         self._acting: Acting | None = None
 
     def cancel(self) -> bool:
@@ -114,6 +119,14 @@ class JobRunner:
                 self._granted.set_exception(JobCanceled(CANCELED_TEXT))
             return True
         return False
+
+    def leave(self) -> None:
+        """The master stops: an opcode that acts goes on to its end, nothing more begins."""
+        self._leaving = True
+        if self.ticket is None or not self._env.locks.cancel(self.ticket):
+            return
+        if self._granted is not None and not self._granted.done():
+            self._granted.set_exception(_Left())
 
     async def kill(self) -> bool:
         """End the opcode that acts, whatever its thread does; what it had begun is undone.
@@ -144,7 +157,13 @@ class JobRunner:
         for index, state in enumerate(job.ops):
             if state.status in FINAL:
                 continue
-            status, result = await self._run_op(index, state)
+            try:
+                if self._leaving:
+                    raise _Left
+                status, result = await self._run_op(index, state)
+            except _Left:
+                # In the database it is queued still: the next master goes on with it.
+                return
             await self._write_end(index, status, result)
             if status != SUCCESS:
                 return
@@ -160,6 +179,8 @@ class JobRunner:
             self._env.changed(self.job)
         try:
             return SUCCESS, await self._attempt(index, state, interrupted=interrupted)
+        except _Left:
+            raise
         except JobCanceled:
             return CANCELED, CANCELED_TEXT
         except (HypervisorError, BlockDeviceError) as exc:
@@ -195,6 +216,8 @@ class JobRunner:
             self._release()
 
     def _check_cancelled(self) -> None:
+        if self._leaving:
+            raise _Left
         if self.job.cancel_wanted:
             raise JobCanceled(CANCELED_TEXT)
 
