@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.codec import encode_object
+from ganeti_core.config.database import Database, Write
 from ganeti_core.config.ganeti_format import read_config, write_config
-from ganeti_core.config.journal import Database, Journal, Write
+from ganeti_core.config.journal import Journal
 from ganeti_core.config.store import load, snapshot_of
 from ganeti_core.config.validate import check_claims, check_references
 from ganeti_core.errors import (

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.bootstrap import local_daemons
 from ganeti_core.bootstrap.voting import collect_promises, noted_here, poll, why_not_become
-from ganeti_core.config.journal import Database, Journal, Write
+from ganeti_core.config.database import Database, Write
+from ganeti_core.config.journal import Journal
 from ganeti_core.config.replica import Position, position_of
 from ganeti_core.config.store import Put, Store, load
 from ganeti_core.errors import (

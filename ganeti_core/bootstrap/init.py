@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.config.codec import encode_object
-from ganeti_core.config.journal import Journal, Write
+from ganeti_core.config.database import Write
+from ganeti_core.config.journal import Journal
 from ganeti_core.errors import ECODE_EXISTS, ECODE_INVAL, ECODE_STATE, OpPrereqError
 from ganeti_core.model import KINDS, Cluster, Node, NodeGroup, new_uuid
 from ganeti_core.model.cluster import IPOLICY_DEFAULTS

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from ganeti_core.config.journal import Database
+from ganeti_core.config.database import Database
 from ganeti_core.config.store import load
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpExecError, OpPrereqError
 from ganeti_core.rpc.calls import service_call

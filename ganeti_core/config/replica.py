@@ -16,13 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.config.journal import (
-    PREVIOUS,
-    Write,
-    apply_writes,
-    open_database,
-    prepare_schema,
-)
+from ganeti_core.config.database import Write, apply_writes, open_database, prepare_schema
+from ganeti_core.config.journal import PREVIOUS
 from ganeti_core.errors import StoreBroken
 
 if TYPE_CHECKING:

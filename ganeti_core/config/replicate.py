@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from ganeti_core.config.journal import Replicas, Write
+from ganeti_core.config.journal import Replicas
 from ganeti_core.config.marks import MarkLink, Marks
 from ganeti_core.config.replica import Group, Position, pieces
 from ganeti_core.errors import GanetiError, StaleEpoch, StoreBroken
@@ -25,6 +25,8 @@ from ganeti_core.errors import GanetiError, StaleEpoch, StoreBroken
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from ganeti_core.config.database import Write
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.codec import decode_object, encode_object
-from ganeti_core.config.journal import Database, Journal, Write
+from ganeti_core.config.database import Database, Write
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.config.table import Table
 from ganeti_core.config.validate import (
@@ -28,6 +28,7 @@ from ganeti_core.model import KINDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from ganeti_core.config.journal import Journal
     from ganeti_core.model import ConfigObject
 
 _KIND_OF: dict[type, str] = {cls: kind for kind, cls in KINDS.items()}

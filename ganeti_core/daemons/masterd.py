@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.bootstrap.enrol import enrol_info
 from ganeti_core.bootstrap.voting import noted_here, poll, why_not_start
-from ganeti_core.config.journal import Database, Journal
+from ganeti_core.config.database import Database
+from ganeti_core.config.journal import Journal
 from ganeti_core.config.replica import position_of
 from ganeti_core.config.replicate import Replicator
 from ganeti_core.config.reservations import Reservations

@@ -10,7 +10,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from ganeti_core.config.journal import Write
+from ganeti_core.config.database import Write
 from ganeti_core.errors import GanetiError, NodeUnreachable, OutcomeUnknown
 from ganeti_core.operations.saga import is_void
 from ganeti_core.rpc.client import Peer

@@ -36,7 +36,7 @@ from ganeti_core.operations.saga import Entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from ganeti_core.config.journal import Write
+    from ganeti_core.config.database import Write
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.config.store import Change as ConfigChange
     from ganeti_core.config.store import Store

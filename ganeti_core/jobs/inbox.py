@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
-    from ganeti_core.config.journal import Journal, Write
+    from ganeti_core.config.database import Write
+    from ganeti_core.config.journal import Journal
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.config.journal import Write
+from ganeti_core.config.database import Write
 from ganeti_core.errors import RequestError
 from ganeti_core.jobs.job import Job, OpState, apply_change, decode, encode, now, to_json
 

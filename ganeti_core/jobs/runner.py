@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import ThreadPoolExecutor
 
-    from ganeti_core.config.journal import Write
+    from ganeti_core.config.database import Write
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.config.store import Store
     from ganeti_core.jobs.queue import JobQueue

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ganeti_core.config.journal import Write
+from ganeti_core.config.database import Write
 from ganeti_core.errors import JobCanceled
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.rpc.calls import Call

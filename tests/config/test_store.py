@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 from cluster_objects import CLUSTER, GROUP, NODE, disk, instance, new_database, open_store
 
-from ganeti_core.config.journal import Write
+from ganeti_core.config.database import Write
 from ganeti_core.config.store import Delete, Put
 from ganeti_core.errors import ConfigurationError, OpPrereqError, StaleEpoch, StoreBroken
 from ganeti_core.model import Network, Nic, Node
@@ -238,7 +238,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from cluster_objects import instance, open_store
-from ganeti_core.config.journal import Write
+from ganeti_core.config.database import Write
 from ganeti_core.config.store import Put
 store = open_store(Path(sys.argv[2]))
 for number in range(100_000):

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganeti_core.config.journal import Database, Journal, Write
+from ganeti_core.config.database import Database, Write
+from ganeti_core.config.journal import Journal
 from ganeti_core.config.marks import Mark
 from ganeti_core.config.replica import Group, Position, Replica, position_of
 from ganeti_core.config.replicate import Replicator

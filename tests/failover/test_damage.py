@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from bench import contents
 
-from ganeti_core.config.journal import Database, Journal, Write
+from ganeti_core.config.database import Database, Write
+from ganeti_core.config.journal import Journal
 from ganeti_core.config.replica import Position, Replica, pieces
 from ganeti_core.errors import StoreBroken
 

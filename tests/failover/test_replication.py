@@ -14,7 +14,8 @@ from bench import Master, Network, contents, jobs_in, running, start, stop
 from virtual_cluster import wait_until
 
 from ganeti_core.config import marks, replicate
-from ganeti_core.config.journal import START_GAP, Write
+from ganeti_core.config.database import Write
+from ganeti_core.config.journal import START_GAP
 from ganeti_core.config.marks import Mark
 from ganeti_core.config.replica import Group, Position, Replica
 from ganeti_core.errors import StoreBroken

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from one_master import NO_OP, delay
 
-from ganeti_core.config.journal import Write
+from ganeti_core.config.database import Write
 from ganeti_core.errors import GanetiError, StoreBroken
 
 
