@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 1
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+"""Errors of a full disk: of the file and its log, and of the index of that log."""
 _PAGE = 4096
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -75,7 +77,7 @@ class Database:
             meta = dict(self._db.execute("SELECT key, value FROM meta"))
         except sqlite3.Error as exc:
             self._db.close()
-            raise _damaged(self.path, exc) from exc
+            raise (_unusable if is_full(exc) else _damaged)(self.path, exc) from exc
         version = int(meta.get("schema", SCHEMA_VERSION))
         if version > SCHEMA_VERSION:
             self._db.close()
@@ -112,6 +114,16 @@ class Database:
         self._db.close()
 
 
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether an error means a full disk; nothing was synced then."""
+    return getattr(error, "sqlite_errorcode", None) in _NO_ROOM
+
+
+def _unusable(path: Path, why: object) -> StoreBroken:
+    return StoreBroken(f"cannot open the database {path} ({why}): free some space on its disk, or "
+                       "check the disk and who may write there")
+
+
 def _damaged(path: Path, why: object) -> StoreBroken:
     return StoreBroken(
         f"the database {path} is damaged ({why}): do not repair it by hand. Run gnt-cluster "
@@ -137,7 +149,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA busy_timeout=5000")
     except (sqlite3.OperationalError, OSError) as exc:
-        raise StoreBroken(f"cannot open the database {path}: {exc}") from exc
+        raise _unusable(path, exc) from exc
     except sqlite3.Error as exc:
         raise _damaged(path, exc) from exc
     return db

@@ -19,7 +19,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ganeti_core.config.database import Database, Write, apply_writes
+from ganeti_core.config.database import Database, Write, apply_writes, is_full
 from ganeti_core.errors import StoreBroken
 
 if TYPE_CHECKING:
@@ -36,9 +36,6 @@ PREVIOUS = "journal_previous"
 that has lost what it once had."""
 FULL_DISK_PAUSE = 0.5
 """Seconds between two tries to write to a disk that is full."""
-_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
-"""Errors of a full disk: of the file and its log, and of the index of the log. Both come before
-anything was synced."""
 LARGEST_GROUP = 2 * 1024 * 1024
 """Characters; a group that has them takes no further entries."""
 
@@ -77,6 +74,9 @@ class Journal(Database):
         self.lock = threading.Lock()
         """Held by who validates on top of uncommitted entries, until its own is submitted."""
         self.on_failure: Callable[[], None] = lambda: None
+        """Called while `lock` is held, when a group and all behind it failed."""
+        self.on_broken: Callable[[StoreBroken], None] = lambda _error: None
+        """Called once, when those who waited were told: nothing can be written any more."""
         self._entries: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._begin_run()
         self._thread = threading.Thread(target=self._write_loop, name="journal", daemon=True)
@@ -134,6 +134,7 @@ class Journal(Database):
         self._db.close()
 
     def _write_loop(self) -> None:
+        was_told = False
         while True:
             group, more = self._next_group()
             if group:
@@ -146,6 +147,9 @@ class Journal(Database):
                 for entry in group:
                     _report(entry, error)
                 crash_point("published")
+            if self.broken is not None and not was_told:
+                was_told = True
+                self.on_broken(self.broken)
             if not more:
                 return
 
@@ -214,7 +218,7 @@ class Journal(Database):
     def _failed(self, exc: sqlite3.Error) -> StoreBroken:
         with contextlib.suppress(sqlite3.Error):
             self._db.rollback()
-        full = getattr(exc, "sqlite_errorcode", None) in _NO_ROOM
+        full = is_full(exc)
         advice = "free some space on its disk" if full else (
             "check the disk; nothing is accepted, and whether this was kept will be known after a "
             "restart or a failover")

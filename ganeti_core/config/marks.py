@@ -45,8 +45,8 @@ class MarkLink(Protocol):
     def mark(self, node: str, mark: Mark) -> bool:
         """Have a node note a mark; False when it has noted a newer one."""
 
-    def mark_here(self, mark: Mark) -> None:
-        """Note a mark durably on the master's own node."""
+    def mark_here(self, mark: Mark) -> bool:
+        """Note a mark durably on the master's own node; False when its disk does not take it."""
 
 
 class Marks:
@@ -101,10 +101,11 @@ class Marks:
             mark = Mark(self._number, stale)
             # From now on a node may forget, at any time, whoever is not in this mark.
             self._acknowledged &= stale
-        self._link.mark_here(mark)
+        # A full disk here must not stop the others: this node counts as one that is silent then.
+        noted_here = self._link.mark_here(mark)
         voters = self._link.voters()
         told = [self._pool.submit(self._link.mark, node, mark) for node in voters]
-        enough = self._majority(told)
+        enough = self._majority(told, int(noted_here))
         if not enough and self._alone:
             log.warning("no majority of the nodes answers: going on alone, as --no-voting asked")
         with self._mutex:
@@ -112,9 +113,8 @@ class Marks:
                 self._acknowledged = stale
         return enough or self._alone
 
-    def _majority(self, told: list[Future[bool]]) -> bool:
+    def _majority(self, told: list[Future[bool]], heard: int) -> bool:
         nodes = len(told) + 1
-        heard = 1
         for answer in as_completed(told):
             try:
                 heard += answer.result()
@@ -125,9 +125,9 @@ class Marks:
                 log.info("a node could not note stale candidates: %s", exc)
             if heard * 2 > nodes:
                 return True
-        # A cluster of two has no majority without the other node: the mark is local then, and a
-        # vote there needs this node, or --no-voting.
-        return heard * 2 > nodes or nodes <= 2
+        # A cluster of two has no majority without the other node: one of the two is enough then,
+        # and a vote there needs both, or --no-voting.
+        return heard * 2 > nodes or (nodes <= 2 and heard > 0)
 
     def stop_waiting(self) -> None:
         """Let `ensure` give up: the daemon ends."""

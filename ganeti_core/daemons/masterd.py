@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 import threading
@@ -46,6 +47,7 @@ from ganeti_core.rpc.identity import NodeIdentity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ganeti_core.errors import StoreBroken
     from ganeti_core.plugin_api.context import HookContext
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,8 @@ log = logging.getLogger(__name__)
 NAME = "ganeti-masterd"
 SYNCHRONISE_SECONDS = 5.0
 """How long a starting master waits for candidates to catch up before it serves."""
+LAST_WORDS_SECONDS = 1.0
+"""How long a master that can write no more has to tell its clients why."""
 CARE_INTERVAL = 5.0
 """Seconds between two looks at nodes that have missed or are owed something."""
 
@@ -191,6 +195,14 @@ def check_role(paths: Paths) -> None:
             "gnt-cluster master-failover here", ECODE_STATE)
 
 
+def _end_soon(_error: StoreBroken) -> None:
+    """End as by a crash: what the disk holds is known only to a fresh start that reads it again.
+
+    An orderly end would wait for jobs that cannot write their ends.
+    """
+    threading.Timer(LAST_WORDS_SECONDS, os._exit, (1,)).start()
+
+
 async def _serve(paths: Paths, ready: Callable[[], None], *, no_voting: bool) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -198,6 +210,7 @@ async def _serve(paths: Paths, ready: Callable[[], None], *, no_voting: bool) ->
         loop.add_signal_handler(number, stop.set)
     check_role(paths)
     daemon = MasterDaemon(paths, loop, stop, alone=no_voting)
+    daemon.journal.on_broken = _end_soon
     if not no_voting and (problem := await asyncio.to_thread(daemon.check_vote)):
         raise OpPrereqError(problem, ECODE_STATE)
     await daemon.run(ready)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.replica import Group, Position
-from ganeti_core.errors import NodeUnreachable, StaleEpoch, StoreBroken
+from ganeti_core.errors import NodeUnreachable, StaleEpoch
 from ganeti_core.node.services.replica import MarkArgs, note
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import NodeClients, Peer
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.config.store import Store
     from ganeti_core.paths import Paths
+
+log = logging.getLogger(__name__)
 
 APPEND_SECONDS = 5.0
 """A candidate that takes longer is stale: nobody waits for it a second time."""
@@ -70,11 +73,13 @@ class RpcLink:
     def mark(self, node: str, mark: Mark) -> bool:
         return bool(self._call(node, "replica.mark", asdict(self._mark(mark))))
 
-    def mark_here(self, mark: Mark) -> None:
+    def mark_here(self, mark: Mark) -> bool:
         try:
             note(self.paths, self._mark(mark))
         except OSError as exc:
-            raise StoreBroken(f"cannot note which candidates are stale: {exc}") from exc
+            log.warning("this node cannot note which candidates are stale: %s", exc)
+            return False
+        return True
 
     def _mark(self, mark: Mark) -> MarkArgs:
         return MarkArgs(self.store.snapshot.epoch, mark.number, sorted(mark.stale))

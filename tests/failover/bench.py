@@ -79,6 +79,7 @@ class Network:
             path.parent.mkdir(parents=True)
             self.nodes[name] = NodeCopy(Replica(path), path)
         self.here = Mark(0, frozenset())
+        self.here_is_full = False
 
     def candidates(self) -> list[str]:
         return list(self.roles)
@@ -110,9 +111,12 @@ class Network:
         one = self.nodes[node]
         return one.act("mark", self.epoch, lambda: one.note(mark))
 
-    def mark_here(self, mark: Mark) -> None:
+    def mark_here(self, mark: Mark) -> bool:
+        if self.here_is_full:
+            return False
         if mark.number > self.here.number:
             self.here = mark
+        return True
 
     def may_win(self, node: str) -> bool:
         """Whether any majority that the node could gather would let it become master."""

@@ -233,11 +233,14 @@ def test_a_replaced_master_without_candidates_notices_when_it_looks(tmp_path: Pa
         wait_until(lambda: master.fences, "the master learns that it was replaced")
 
 
+@pytest.mark.parametrize("here_is_full", [False, True])
 def test_a_commit_that_the_full_disk_refused_counts_nowhere(
-    tmp_path: Path, network: Network,
+    tmp_path: Path, network: Network, here_is_full: bool,
 ) -> None:
+    """The mark of who is stale may find no room on that disk, either: the others have it."""
     with master_on(tmp_path, network) as master:
         master.commit(1)
+        network.here_is_full = here_is_full
         db = master.journal._db
         pages = db.execute("PRAGMA page_count").fetchone()[0]
         db.execute(f"PRAGMA max_page_count = {pages + 1}")

@@ -75,6 +75,10 @@ SCENARIOS = {scenario.name: scenario for scenario in (
              op=lambda _node: create("diskless")),
     Scenario("remove", "file", exists=True, runs=True,
              op=_on_instance("OP_INSTANCE_REMOVE", shutdown_timeout=0)),
+    Scenario("modify", "file", exists=True, runs=False, op=_on_instance(
+        "OP_INSTANCE_SET_PARAMS", beparams={"memory": 32},
+        disks=[["remove", 1, {}], ["add", -1, {"size": 3}]],
+        nics=[["remove", 0, {}], ["add", -1, {}]])),
     Scenario("startup", "file", exists=True, runs=False,
              op=_on_instance("OP_INSTANCE_STARTUP", force=False)),
     Scenario("shutdown", "file", exists=True, runs=True,
