@@ -130,7 +130,9 @@ def test_why_prints_the_explanation(run) -> None:
 
 
 def start(program: str, *argv: str, root: str, **more) -> subprocess.Popen[bytes]:
-    code = f"import sys; from ganeti_core.cli.main import {program}; sys.exit({program}())"
+    # Whoever runs the tests in the background ignores SIGINT, and so would what they start.
+    code = (f"import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            f"from ganeti_core.cli.main import {program}; sys.exit({program}())")
     return subprocess.Popen([sys.executable, "-c", code, *argv],
                             env=os.environ | {"GANETI_ROOT": root}, **more)
 
@@ -157,7 +159,10 @@ def test_an_interrupt_says_that_jobs_go_on(tmp_path) -> None:
         while b"started" not in process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        try:
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 1
     assert err.startswith(b"Aborted. Note that if the operation created any jobs")
 
