@@ -52,7 +52,7 @@ class ProcessHypervisor:
             raise HypervisorError(f"{instance.name}: {found}")
         if instance.name not in find(ctx):
             begin(ctx, instance, command)
-            if paused:
+            while paused and (guest := self.info(ctx, instance.name)) and guest.state != "paused":
                 send(ctx, instance.name, signal.SIGSTOP)
 
     @hookimpl
