@@ -1,7 +1,7 @@
 """Write the reference pages from the code, and check that the committed ones are current.
 
-``python docs/build.py`` writes ``docs/reference/*.md`` and the recorded shape of the plugin
-contracts; ``--check`` only tells what is out of date; ``--html DIR`` also renders everything with
+``python docs/build.py`` writes ``docs/reference/*.md``, the options in the manual pages
+(``docs/man/*.md``, below their marker line) and the recorded shape of the plugin contracts; ``--check`` only tells what is out of date; ``--html DIR`` also renders everything with
 MkDocs, where that is installed.
 """
 
@@ -16,9 +16,10 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))
 
-from pages import contracts, core  # noqa: E402  # the pages lie beside this file, in no package
+from pages import contracts, core, manual  # noqa: E402  # the pages lie beside this file, in no package
 
 REFERENCE = DOCS / "reference"
+MANUAL = DOCS / "man"
 SHAPES = DOCS.parent / "tests/data/plugin_api/shapes.json"
 
 
@@ -26,7 +27,9 @@ def outputs() -> dict[Path, str]:
     """Every generated file with its text."""
     pages = {**contracts.pages(), **core.pages()}
     shapes = json.dumps(contracts.shapes(), indent=1, sort_keys=True) + "\n"
-    return {**{REFERENCE / name: text for name, text in pages.items()}, SHAPES: shapes}
+    return {**{REFERENCE / name: text for name, text in pages.items()},
+            **{MANUAL / name: text for name, text in manual.pages(MANUAL).items()},
+            SHAPES: shapes}
 
 
 def stale() -> list[Path]:
@@ -34,7 +37,8 @@ def stale() -> list[Path]:
     wanted = outputs()
     changed = [path for path, text in wanted.items()
                if not path.exists() or path.read_text() != text]
-    return sorted([*changed, *(set(REFERENCE.glob("*.md")) - wanted.keys())])
+    there = {page for folder in (REFERENCE, MANUAL) for page in folder.glob("*.md")}
+    return sorted([*changed, *(there - wanted.keys())])
 
 
 def main() -> int:

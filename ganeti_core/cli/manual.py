@@ -1,14 +1,11 @@
 """The reference part of the manual pages, written from the tables of commands.
 
-``python -m ganeti_core.cli.manual DIRECTORY`` renews the pages in place: what stands above the
-marker line of a page is written by hand and stays.
+``docs/build.py`` puts it into the pages, below the marker line; what stands above is written by hand.
 """
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganeti_core.cli.options import COMMON
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
     from ganeti_core.cli.options import OptionSpec
     from ganeti_core.cli.session import Command
 
-MARKER = "<!-- Below this line the page is written by `python -m ganeti_core.cli.manual`. -->"
+MARKER = "<!-- Below this line the page is written by `python docs/build.py`. -->"
 
 
 def _option(spec: OptionSpec) -> str:
@@ -54,16 +51,3 @@ def reference(tool: Tool) -> str:
         lines += _command(tool, name, import_module(entry.module).COMMANDS[name])
     lines += ["## Options of every command", "", *map(_option, COMMON), ""]
     return "\n".join(lines)
-
-
-def main(directory: Path) -> None:
-    """Renew all pages in `directory`."""
-    for tool in TOOLS.values():
-        page = directory / f"{tool.program}.md"
-        by_hand = page.read_text().partition(MARKER)[0] if page.exists() else (
-            f"# {tool.program}\n\n")
-        page.write_text(by_hand + reference(tool))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -90,8 +90,9 @@ class MasterDaemon:
         self.events = Events()
         self.events.load()
         self.nodes = NodeClients(TlsIdentity.of(paths), lambda: self.store.snapshot.epoch)
+        self._link = RpcLink(self.store, self.nodes, paths)
         self.replicator = Replicator(
-            RpcLink(self.store, self.nodes, paths), paths.database,
+            self._link, paths.database,
             position_of(self.journal.meta()), first_mark=self.journal.floor,
             fenced=self._fence, alone=alone)
         self.journal.replicas = self.replicator
@@ -161,6 +162,7 @@ class MasterDaemon:
         await asyncio.to_thread(self._caring.join)
         await asyncio.to_thread(self.journal.close)
         self.replicator.close()
+        self._link.close()
         self.nodes.close()
 
     def _care(self) -> None:
@@ -216,15 +218,20 @@ async def _serve(paths: Paths, ready: Callable[[], None], *, no_voting: bool) ->
     await daemon.run(ready)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Entry point of ``ganeti-masterd``."""
+def make_parser() -> argparse.ArgumentParser:
+    """Describe the options of the program."""
     parser = argparse.ArgumentParser(prog=NAME, description="The master daemon of the cluster.")
     parser.add_argument("-f", "--foreground", action="store_true", help="stay in the foreground")
     parser.add_argument("-d", "--debug", action="count", default=0, help="log more")
     parser.add_argument("--no-voting", action="store_true",
                         help="do not ask the nodes whether there is a newer master (dangerous)")
     parser.add_argument("--yes-do-it", action="store_true", help="do not ask for confirmation")
-    options = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of ``ganeti-masterd``."""
+    options = make_parser().parse_args(argv)
     paths = Paths.from_environment()
     if options.no_voting and not options.yes_do_it and not _is_certain():
         return 1

@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     paths = Paths.from_environment()
     if words[:1] == ["enrol"]:
         return _enrol(paths, words[1:])
-    options = _parser().parse_args(words)
+    options = make_parser().parse_args(words)
     try:
         identity = NodeIdentity.load(paths)
         with Daemon(paths, NAME, foreground=options.foreground) as process:
@@ -144,7 +144,8 @@ def _serve(options: argparse.Namespace, place: Place, process: Daemon) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Describe the options of the daemon."""
     parser = argparse.ArgumentParser(prog=NAME, description="Ganeti node daemon")
     parser.add_argument("-f", "--foreground", action="store_true",
                         help="Don't detach from the current terminal")
@@ -155,19 +156,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _enrol(paths: Paths, words: Sequence[str]) -> int:
+def make_enrol_parser() -> argparse.ArgumentParser:
+    """Describe the options of ``ganeti-noded enrol``."""
     parser = argparse.ArgumentParser(
         prog=f"{NAME} enrol", description="Make this host a node: fetch its certificate")
-    parser.add_argument("--master", required=True, metavar="ADDRESS:PORT")
-    parser.add_argument("--ca-fingerprint", required=True, metavar="HEX")
+    parser.add_argument("--master", required=True, metavar="ADDRESS:PORT",
+                        help="the node daemon of the master, which hands out certificates")
+    parser.add_argument("--ca-fingerprint", required=True, metavar="HEX",
+                        help="SHA-256 of the cluster's authority; another one is not trusted")
     parser.add_argument("--token-file", default="-", metavar="FILE",
                         help="file with the one-time token; - reads it from standard input")
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--address", required=True)
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--name", required=True, help="the name of this host as a node")
+    parser.add_argument("--address", required=True, help="where it will listen")
+    parser.add_argument("--port", type=int, required=True, help="where it will listen")
     parser.add_argument("--replace", action="store_true",
                         help="even if this host is a node already")
-    options = parser.parse_args(words)
+    return parser
+
+
+def _enrol(paths: Paths, words: Sequence[str]) -> int:
+    options = make_enrol_parser().parse_args(words)
     try:
         source = sys.stdin if options.token_file == "-" else Path(options.token_file).open()  # noqa: SIM115,S105  # one line, then the process ends
         token = source.readline().strip()

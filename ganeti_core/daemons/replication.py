@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.replica import Group, Position
@@ -13,7 +14,7 @@ from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import NodeClients, Peer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ganeti_core.config.marks import Mark
     from ganeti_core.config.snapshot import Snapshot
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 APPEND_SECONDS = 5.0
 """A candidate that takes longer is stale: nobody waits for it a second time."""
+_THREADS = 128
 
 
 @dataclass
@@ -34,6 +36,11 @@ class RpcLink:
     nodes: NodeClients
     paths: Paths
     _members: _Members | None = None
+    _spare: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_THREADS, thread_name_prefix="replicate"))
+
+    def close(self) -> None:
+        self._spare.shutdown(wait=False, cancel_futures=True)
 
     def _known(self) -> _Members:
         """Asked several times a commit, so it is kept as long as no node changes."""
@@ -61,6 +68,13 @@ class RpcLink:
 
     def append(self, node: str, group: Group) -> bool:
         return bool(self._call(node, "replica.append", group.to_dict(), APPEND_SECONDS))
+
+    def append_all(
+        self, nodes: Iterable[str], group: Group
+    ) -> dict[str, Callable[[float], bool]]:
+        known = self.store.snapshot.nodes
+        call = service_call("replica.append", group.to_dict(), timeout=APPEND_SECONDS)
+        return self.nodes.begin([Peer.of(known[node]) for node in nodes], call, self._spare)
 
     def send_copy(self, node: str, cut: Sequence[tuple[int, str]]) -> None:
         key = self.paths.ca_key.read_text(encoding="ascii")

@@ -17,4 +17,4 @@ def test_the_page_is_up_to_date(program: str) -> None:
     by_hand, marker, rest = (PAGES / f"{program}.md").read_text().partition(MARKER)
     assert by_hand.startswith(f"# {program}")
     assert marker + rest == reference(TOOLS[program]), (
-        "run: python -m ganeti_core.cli.manual docs/man")
+        "run: python docs/build.py")

@@ -76,12 +76,14 @@ def make_parser() -> argparse.ArgumentParser:
     listing.add_argument("--no-headers", action="store_true", help="leave out the titles")
     listing.add_argument("--separator", metavar="TEXT", help="put this between the columns")
     info = add("info", "showing", "explain the kinds, the hooks of a kind, or one plugin")
-    info.add_argument("what", metavar="KIND|KIND:NAME", nargs="?", default="")
+    info.add_argument("what", metavar="KIND|KIND:NAME", nargs="?", default="",
+                      help="hypervisor, hypervisor:kvm; nothing: all kinds")
     schema = add("schema", "showing", "print the hooks of a kind, or the parameters of a plugin,"
                                       " as JSON")
-    schema.add_argument("what", metavar="KIND|KIND:NAME")
+    schema.add_argument("what", metavar="KIND|KIND:NAME",
+                        help="hypervisor: its hooks; hypervisor:kvm: its parameters")
     for name, text in (("enable", "let the cluster use a plugin again"),
                        ("disable", "keep the whole cluster from using a plugin")):
         one = add(name, "switching", text)
-        one.add_argument("plugin", metavar="KIND:NAME")
+        one.add_argument("plugin", metavar="KIND:NAME", help="such as hypervisor:kvm")
     return parser

@@ -24,9 +24,9 @@ EXIT_USAGE = 2
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Carry out a command line; answers the exit status."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     if options.command is None:
-        _parser().print_help()
+        make_parser().print_help()
         return EXIT_USAGE
     command: Callable[[argparse.Namespace], int] = options.function
     try:
@@ -41,7 +41,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Describe all commands and their options."""
     parser = argparse.ArgumentParser(prog="gnt-vcluster", description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 

@@ -1,0 +1,98 @@
+"""Manual pages: above the marker a page is written by hand, below it from the program's options."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ganeti_core.cli.manual import MARKER, reference
+from ganeti_core.cli.plugin import commands as plugin
+from ganeti_core.cli.tools import TOOLS
+from ganeti_core.daemons import masterd, noded
+from ganeti_core.daemons.vcluster import commands as vcluster
+from ganeti_plugins.iallocator_hail.tools import options as placement
+from ganeti_plugins.iallocator_hail.tools.program import Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ganeti_plugins.iallocator_hail.tools.getopt import Option
+
+PLACEMENT = ("hail", "harep", "hbal", "hcheck", "hinfo", "hroller", "hscan", "hspace", "hsqueeze")
+SOCKET = "/var/run/ganeti/socket/ganeti-query"
+WIDE = 10_000
+"""Columns of a usage line, so that it is one."""
+
+
+def pages(folder: Path) -> dict[str, str]:
+    """Text by file name; what was written by hand is kept as it is in `folder`."""
+    written = {
+        **{tool.program: reference(tool) for tool in TOOLS.values()},
+        "gnt-plugin": _described(plugin.make_parser()),
+        "gnt-vcluster": _described(vcluster.make_parser()),
+        "ganeti-masterd": _described(masterd.make_parser()),
+        "ganeti-noded": _described(noded.make_parser(), noded.make_enrol_parser()),
+        **{name: _placement(name) for name in PLACEMENT},
+    }
+    return {f"{name}.md": _by_hand(folder / f"{name}.md") + text for name, text in written.items()}
+
+
+def _by_hand(page: Path) -> str:
+    return page.read_text().partition(MARKER)[0] if page.exists() else f"# {page.stem}\n\n"
+
+
+def _described(*parsers: argparse.ArgumentParser) -> str:
+    lines = [MARKER]
+    for parser in parsers:
+        if commands := _commands(parser):
+            lines += ["", "## Commands"]
+            for name, one in commands.items():
+                lines += ["", f"### {name}", "", *_parser(one)]
+        else:
+            lines += ["", f"## {parser.prog}", "", *_parser(parser)]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    return {name: one for action in parser._actions  # noqa: SLF001  # argparse tells it nowhere else
+            if isinstance(action, argparse._SubParsersAction)  # noqa: SLF001  # as above
+            for name, one in action.choices.items()}
+
+
+def _parser(parser: argparse.ArgumentParser) -> Iterator[str]:
+    parser.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=WIDE)
+    yield f"`{parser.format_usage().partition(' ')[2].strip().replace('[-h] ', '')}`"
+    yield ""
+    text = parser.description or ""
+    yield f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    yield ""
+    for action in parser._actions:  # noqa: SLF001  # as above
+        if not isinstance(action, argparse._HelpAction):  # noqa: SLF001  # as above
+            yield _action(action)
+
+
+def _action(action: argparse.Action) -> str:
+    metavar = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
+    names = ", ".join(f"`{name}`" for name in action.option_strings)
+    value = f"*{metavar}*" if action.nargs != 0 else ""
+    told = f": {action.help}" if action.help else ""
+    return f"- {' '.join(filter(None, (names, value)))}{told}"
+
+
+def _placement(name: str) -> str:
+    module = import_module(f"ganeti_plugins.iallocator_hail.tools.{name}")
+    tool = next(value for value in vars(module).values() if isinstance(value, Tool))
+    words = " [ARGUMENT...]" if tool.arguments[2] else ""
+    return "\n".join([
+        MARKER, "", "## Options", "", f"`{name} [OPTION...]{words}`", "",
+        *map(_option, tool.table()), ""])
+
+
+def _option(option: Option) -> str:
+    names = ", ".join(f"`{name}`" for name in (
+        *((f"-{option.short}",) if option.short else ()), f"--{option.long}"))
+    value = f" *{option.value}*" if option.value else ""
+    # The socket depends on the environment, which is not the reader's.
+    return f"- {names}{value}: {option.help.replace(placement.DEFAULT_SOCKET, SOCKET)}"
