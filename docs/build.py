@@ -1,8 +1,9 @@
 """Write the reference pages from the code, and check that the committed ones are current.
 
 ``python docs/build.py`` writes ``docs/reference/*.md``, the options in the manual pages
-(``docs/man/*.md``, below their marker line) and the recorded shape of the plugin contracts; ``--check`` only tells what is out of date; ``--html DIR`` also renders everything with
-MkDocs, where that is installed.
+(``docs/man/*.md``, below their marker line) and the recorded shape of the plugin contracts;
+``--check`` only tells what is out of date; ``--html DIR`` also renders everything with MkDocs,
+where that is installed.
 """
 
 from __future__ import annotations

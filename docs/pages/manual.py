@@ -56,8 +56,9 @@ def _described(*parsers: argparse.ArgumentParser) -> str:
 
 
 def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    return {name: one for action in parser._actions  # noqa: SLF001  # argparse tells it nowhere else
-            if isinstance(action, argparse._SubParsersAction)  # noqa: SLF001  # as above
+    # argparse tells these nowhere but in its private names.
+    return {name: one for action in parser._actions
+            if isinstance(action, argparse._SubParsersAction)
             for name, one in action.choices.items()}
 
 
@@ -68,8 +69,8 @@ def _parser(parser: argparse.ArgumentParser) -> Iterator[str]:
     text = parser.description or ""
     yield f"{text[:1].upper()}{text[1:].rstrip('.')}."
     yield ""
-    for action in parser._actions:  # noqa: SLF001  # as above
-        if not isinstance(action, argparse._HelpAction):  # noqa: SLF001  # as above
+    for action in parser._actions:
+        if not isinstance(action, argparse._HelpAction):
             yield _action(action)
 
 

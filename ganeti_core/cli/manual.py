@@ -1,6 +1,7 @@
 """The reference part of the manual pages, written from the tables of commands.
 
-``docs/build.py`` puts it into the pages, below the marker line; what stands above is written by hand.
+``docs/build.py`` puts it into the pages, below the marker line; what stands above it is written by
+hand.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ganeti_core.cli.options import COMMON
-from ganeti_core.cli.tools import TOOLS, Tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ganeti_core.cli.options import OptionSpec
     from ganeti_core.cli.session import Command
+    from ganeti_core.cli.tools import Tool
 
 MARKER = "<!-- Below this line the page is written by `python docs/build.py`. -->"
 
