@@ -30,7 +30,7 @@ from ganeti_core.model.objects import new_uuid
 from ganeti_core.rpc import certs, wire
 from ganeti_core.rpc.access import Candidates, Epochs
 from ganeti_core.rpc.atomic import write_atomically, write_private
-from ganeti_core.rpc.connection import Connection, Peer
+from ganeti_core.rpc.connection import Connection, Peer, encode
 from ganeti_core.rpc.identity import NodeIdentity, identity_file
 from ganeti_core.rpc.pyro import configure
 
@@ -247,8 +247,8 @@ def _ask(
         context.load_verify_locations(cadata=authority)
     connection = Connection.open(Peer("", "of the master", *master), context)
     try:
-        arguments = (service, args, "", 0, "", CALL_SECONDS)
-        found: dict[str, Any] = wire.unwrap(connection.invoke(arguments, CALL_SECONDS, None))
+        connection.ask(encode((service, args, "", 0, "", CALL_SECONDS)), CALL_SECONDS)
+        found: dict[str, Any] = wire.unwrap(connection.answer())
         return found
     finally:
         connection.close()

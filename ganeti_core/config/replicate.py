@@ -12,7 +12,6 @@ import logging
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -23,7 +22,7 @@ from ganeti_core.config.replica import Group, Position, pieces
 from ganeti_core.errors import GanetiError, StaleEpoch, StoreBroken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ganeti_core.config.database import Write
@@ -38,7 +37,6 @@ LARGEST_GROUP = 8 * 1024 * 1024
 _RECENT_SIZE = 16 * 1024 * 1024
 _FEW = 20
 """Groups that a candidate may still miss when commits stand still for it."""
-_THREADS = 128
 
 
 class Link(MarkLink, Protocol):
@@ -55,6 +53,11 @@ class Link(MarkLink, Protocol):
 
     def append(self, node: str, group: Group) -> bool:
         """Send a group; False when it does not follow that copy."""
+
+    def append_all(
+        self, nodes: Iterable[str], group: Group
+    ) -> Mapping[str, Callable[[float], bool]]:
+        """Send a group to many at once; gives, by node, what awaits the answer for some seconds."""
 
     def send_copy(self, node: str, cut: Sequence[tuple[int, str]]) -> None:
         """Send a whole copy."""
@@ -85,7 +88,7 @@ class _Sending:
 
     group: Group
     deadline: float
-    answers: dict[str, Future[bool]] = field(default_factory=dict)
+    answers: Mapping[str, Callable[[float], bool]] = field(default_factory=dict)
 
 
 class Replicator(Replicas):
@@ -116,7 +119,6 @@ class Replicator(Replicas):
         self._joining: set[str] = set()
         self._sending: _Sending | None = None
         self._synchronised = False
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="replicate")
         self._stopped = threading.Event()
 
     # For the journal's writer thread
@@ -132,9 +134,8 @@ class Replicator(Replicas):
             self._current &= set(self._link.candidates())
             if group.size > LARGEST_GROUP:
                 self._current.clear()
-            self._sending = _Sending(group, time.monotonic() + APPEND_SECONDS, {
-                node: self._pool.submit(self._link.append, node, group)
-                for node in self._current})
+            self._sending = _Sending(group, time.monotonic() + APPEND_SECONDS,
+                                     self._link.append_all(self._current, group))
 
     def finish(self) -> None:
         """:raises StoreBroken: no majority of nodes could be told of a stale candidate, or this
@@ -177,7 +178,7 @@ class Replicator(Replicas):
     def _arrived(self, node: str, sending: _Sending) -> bool:
         try:
             left = max(0.0, sending.deadline - time.monotonic())
-            if sending.answers[node].result(left):
+            if sending.answers[node](left):
                 return True
             log.warning("candidate %s is stale: its copy is not what it should be", node)
         except StaleEpoch as exc:
@@ -322,4 +323,3 @@ class Replicator(Replicas):
     def close(self) -> None:
         self.stop_waiting()
         self._marks.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -21,7 +21,6 @@ from ganeti_core.rpc.pyro import (
 )
 
 # Pyro5 is imported through ganeti_core.rpc.pyro first: see there.
-from Pyro5 import client as pyro_client  # isort: skip
 from Pyro5 import errors as pyro_errors  # isort: skip
 from Pyro5 import protocol, serializers  # isort: skip
 
@@ -36,6 +35,7 @@ GRACE_SECONDS = 5.0
 """The node ends a call at its limit and says so: its word is awaited a little longer."""
 IDLE_KEPT = 8
 IDLE_SECONDS = 300.0
+_SERIALIZER_ID = serializers.JsonSerializer.serializer_id
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,13 @@ class Peer:
         return cls(node.uuid, node.name, node.primary_ip, node.port, fingerprint)
 
 
-class _Proxy(pyro_client.Proxy):
-    """Pyro5's proxy on a connection that was made and greeted by `Connection.open`."""
+def encode(arguments: tuple[Any, ...]) -> bytes:
+    """Encode the body of a call; the same bytes serve any number of connections.
 
-    def __init__(self, connection: StrictConnection) -> None:
-        super().__init__(  # type: ignore[no-untyped-call]  # the library is untyped
-            OBJECT, connected_socket=connection.sock)
-        self._pyroConnection = connection
-
-    def _pyroGetMetadata(self, *_: object, **__: object) -> None:
-        # The greeting told that the object is there; asking again would cost a round trip.
-        super()._pyroGetMetadata(  # type: ignore[no-untyped-call]  # as above
-            OBJECT, known_metadata={"methods": [METHOD], "oneway": [], "attrs": []})
+    :raises TypeError: something in it is not plain
+    """
+    body: bytes = serializers.serializers["json"].dumpsCall(OBJECT, METHOD, arguments, {})
+    return body
 
 
 class Connection:
@@ -75,7 +70,9 @@ class Connection:
     def __init__(self, peer: Peer, wire: StrictConnection) -> None:
         self.peer = peer
         self._wire = wire
-        self._proxy: Any = _Proxy(wire)
+        self._sequence = 0
+        self._limit = 0.0
+        self._until = 0.0
         self.idle_since = time.monotonic()
         self.timed_out = False
 
@@ -120,31 +117,58 @@ class Connection:
     def server_fingerprint(self) -> str:
         return fingerprint(self._wire.tls.getpeercert(binary_form=True) or b"")
 
-    def invoke(
-        self, arguments: tuple[Any, ...], timeout: float, cancelled: Callable[[], bool] | None
-    ) -> Any:
-        """Make one call and answer its envelope; after an error the connection is of no use.
+    def ask(self, body: bytes, timeout: float) -> None:
+        """Send a call, whose `answer` is to be awaited; after an error nothing else is of use.
 
         :raises NodeUnreachable: it was not delivered
-        :raises OutcomeUnknown: it was, but no answer came
+        :raises OutcomeUnknown: it may have been
+        """
+        self._wire.limit = timeout + GRACE_SECONDS
+        self._wire.sent = False
+        self._until = time.monotonic() + self._wire.limit
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._limit = timeout
+        try:
+            message = protocol.SendingMessage(
+                protocol.MSG_INVOKE, 0, self._sequence, _SERIALIZER_ID, body)
+            self._wire.send(message.data)
+        except (pyro_errors.CommunicationError, OSError) as exc:
+            raise self._lost(str(exc), exc) from exc
+
+    def answer(
+        self, cancelled: Callable[[], bool] | None = None, *, within: float | None = None
+    ) -> Any:
+        """Await the envelope that answers what was asked; after an error nothing else is of use.
+
+        :param within: seconds, where less than the call's own limit
+        :raises OutcomeUnknown: no answer came
         :raises JobCanceled: `cancelled` said so while the answer was awaited
         """
-        self._proxy._pyroClaimOwnership()
-        self._wire.idle = timeout + GRACE_SECONDS
-        self._wire.limit = timeout + GRACE_SECONDS
+        left = max(0.0, self._until - time.monotonic())
+        self._wire.idle = left if within is None else min(left, within)
         self._wire.cancelled = cancelled
-        self._wire.sent = False
         try:
-            return self._proxy._pyroInvoke(METHOD, arguments, {})
+            return self._received()
         except InterruptedError as exc:
             raise JobCanceled("the job was canceled while a node was asked") from exc
         except pyro_errors.TimeoutError as exc:
             self.timed_out = True
-            raise self._lost(f"no answer within {timeout:g} s", exc) from exc
+            raise self._lost(f"no answer within {self._limit:g} s", exc) from exc
         except (pyro_errors.CommunicationError, OSError) as exc:
             raise self._lost(str(exc), exc) from exc
         except (pyro_errors.PyroError, ValueError) as exc:
             raise RpcError(f"node {self.peer.name} answered nonsense: {exc}") from exc
+
+    def _received(self) -> Any:
+        message = protocol.recv_stub(
+            self._wire, [protocol.MSG_RESULT])
+        if message.seq != self._sequence:
+            raise pyro_errors.ProtocolError(
+                f"answer {message.seq} to question {self._sequence}")
+        data = serializers.serializers["json"].loads(message.data)
+        if message.flags & protocol.FLAGS_EXCEPTION:
+            raise data if isinstance(data, Exception) else pyro_errors.PyroError(str(data))
+        return data
 
     def _lost(self, why: str, exc: Exception) -> RpcError:
         if not self._wire.sent:

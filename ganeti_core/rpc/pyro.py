@@ -149,16 +149,17 @@ class StrictConnection(socketutil.SocketConnection):
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         while True:
-            left = None if until is None else until - time.monotonic()
-            if left is not None and left <= 0:
-                raise errors.TimeoutError("receiving: timeout")
+            left = None if until is None else max(0.0, until - time.monotonic())
             step = left
             if self.cancelled is not None:
                 step = 0.5 if left is None else min(left, 0.5)
+            # Also when the time is over: what has arrived meanwhile is taken.
             if poll.poll(None if step is None else step * 1000):
                 return
             if self.cancelled is not None and self.cancelled():
                 raise InterruptedError
+            if left == 0.0:
+                raise errors.TimeoutError("receiving: timeout")
 
     def peer_gone(self) -> bool:
         """Whether the other side has hung up while its call runs, when it has nothing to say."""

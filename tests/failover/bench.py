@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,7 @@ class Network:
             self.nodes[name] = NodeCopy(Replica(path), path)
         self.here = Mark(0, frozenset())
         self.here_is_full = False
+        self.threads = ThreadPoolExecutor(64)
 
     def candidates(self) -> list[str]:
         return list(self.roles)
@@ -99,6 +101,9 @@ class Network:
         # As over the wire: what arrives is another object.
         return one.act("append", self.epoch, lambda: one.replica.append(
             Group.from_dict(group.to_dict())))
+
+    def append_all(self, nodes: Sequence[str], group: Group) -> dict[str, Callable[[float], bool]]:
+        return {node: self.threads.submit(self.append, node, group).result for node in nodes}
 
     def send_copy(self, node: str, cut: Sequence[tuple[int, str]]) -> None:
         one = self.nodes[node]
