@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 MARKER = "<!-- Below this line the page is written by `python docs/build.py`. -->"
 
+_BRACKETS = str.maketrans("", "", "<>")
+"""Angle brackets are left out: they would begin an HTML element."""
+
 
 def _option(spec: OptionSpec) -> str:
     option = spec.make()
-    metavar = option.metavar or (option.dest or "").upper()
+    metavar = (option.metavar or (option.dest or "").upper()).translate(_BRACKETS)
     names = ", ".join(f"`{name}`" for name in spec.names)
     value = f" *{metavar}*" if option.takes_value() else ""
     return f"- {names}{value}: {option.help}"
