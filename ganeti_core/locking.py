@@ -62,7 +62,8 @@ class Mode(Enum):
     EXCLUSIVE = "X"
 
 
-_IS, _IX, _S, _X = Mode
+_MODES = tuple(Mode)
+_IS, _IX, _S, _X = _MODES
 _CONFLICTS: dict[Mode, tuple[Mode, ...]] = {
     _IS: (_X,), _IX: (_S, _X), _S: (_IX, _X), _X: (_IS, _IX, _S, _X),
 }
@@ -157,8 +158,8 @@ class _Lock:
 
     def __init__(self) -> None:
         self.holders: dict[Ticket, Mode] = {}
-        self.held: dict[Mode, int] = dict.fromkeys(Mode, 0)
-        self.waiting: dict[Mode, list[tuple[Order, Ticket]]] = {m: [] for m in Mode}
+        self.held: dict[Mode, int] = dict.fromkeys(_MODES, 0)
+        self.waiting: dict[Mode, list[tuple[Order, Ticket]]] = {m: [] for m in _MODES}
 
     def hold(self, ticket: Ticket, mode: Mode) -> None:
         self.holders[ticket] = mode

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import JobQueueError, RequestError
-from ganeti_core.opcodes.registry import parse, redacted
+from ganeti_core.opcodes.registry import parse, redacted, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,12 +84,7 @@ class OpState:
         return redacted(self.op, self.op.to_dict())
 
     def summary(self) -> str:
-        if self.op is not None:
-            return self.op.summary()
-        try:
-            return parse(self.input).summary()
-        except RequestError:
-            return str((self.input or {}).get("OP_ID", "?")).removeprefix("OP_")
+        return summary(self.input or {}) if self.op is None else self.op.summary()
 
 
 @dataclass(slots=True, eq=False)
@@ -131,6 +126,27 @@ class Job:
         return [op.summary() for op in self.ops]
 
 
+class _OpDocument(dict[str, Any]):
+    """An opcode as plain data. ``input`` and ``summary`` are made when they are asked for: who
+    waits for a state asks for neither.
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: OpState) -> None:
+        super().__init__(
+            status=state.status, result=state.result, log=state.log, priority=state.priority,
+            start_timestamp=state.start, exec_timestamp=state.exec, end_timestamp=state.end)
+        self._state = state
+
+    def __missing__(self, key: str) -> Any:
+        if key == "input":
+            return self._state.plain_input()
+        if key == "summary":
+            return self._state.summary()
+        raise KeyError(key)
+
+
 def document(job: Job, *, archived: bool = False) -> dict[str, Any]:
     """The job as plain data, for queries; secrets are out."""
     return {
@@ -141,14 +157,7 @@ def document(job: Job, *, archived: bool = False) -> dict[str, Any]:
         "end_timestamp": job.end,
         "archived": archived,
         "priority": job.priority,
-        "ops": [
-            {
-                "input": op.plain_input(), "status": op.status, "result": op.result,
-                "log": op.log, "start_timestamp": op.start, "exec_timestamp": op.exec,
-                "end_timestamp": op.end, "priority": op.priority, "summary": op.summary(),
-            }
-            for op in job.ops
-        ],
+        "ops": [_OpDocument(op) for op in job.ops],
     }
 
 

@@ -17,9 +17,10 @@ from ganeti_core.opcodes import (
     tags,
     test,
 )
-from ganeti_core.opcodes.base import OpCode
+from ganeti_core.opcodes.base import OpCode, parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
 
 
@@ -49,6 +50,21 @@ def parse(data: object) -> OpCode:
     if cls is None:
         raise RequestError(f"Unknown opcode {op_id}")
     return cls.parse(data)
+
+
+def summary(data: Mapping[str, Any]) -> str:
+    """One opcode in a word: ``INSTANCE_CREATE(inst1.example.com)``; of any dict that was accepted.
+
+    It is not checked again: it may be of an older version, with other rules.
+    """
+    op_id = str(data.get("OP_ID", ""))
+    cls = OPCODES.get(op_id)
+    if cls is None:
+        return op_id.removeprefix("OP_")
+    try:
+        return cls(**{name: data[name] for name in parameters(cls) if name in data}).summary()
+    except TypeError:
+        return op_id.removeprefix("OP_")
 
 
 def redacted(op: OpCode, data: dict[str, Any]) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def cluster_document(ctx: OpContext) -> dict[str, Any]:
     snapshot = ctx.current
     cluster = snapshot.cluster
     ipolicy = filled_ipolicy(cluster)
+    instances = ctx.services.instance_documents.all(snapshot)
     return {
         "version": VERSION,
         "cluster_name": cluster.name,
@@ -105,12 +106,14 @@ def cluster_document(ctx: OpContext) -> dict[str, Any]:
                 "networks": list(group.networks), "tags": list(group.tags),
                 "ipolicy": filled_ipolicy(cluster, group),
             } for group in snapshot.groups.values()},
-        "nodes": _nodes(ctx, snapshot),
-        "instances": ctx.services.instance_documents.all(snapshot),
+        "nodes": _nodes(ctx, snapshot, instances),
+        "instances": instances,
     }
 
 
-def _nodes(ctx: OpContext, snapshot: Snapshot) -> dict[str, Any]:
+def _nodes(
+    ctx: OpContext, snapshot: Snapshot, instances: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
     cluster = snapshot.cluster
     questions = frozenset({
         *(question(name) for name in cluster.enabled_hypervisors
@@ -118,14 +121,14 @@ def _nodes(ctx: OpContext, snapshot: Snapshot) -> dict[str, Any]:
         *(spaces(name) for name in cluster.enabled_disk_templates)})
     asked = [node for node in snapshot.nodes.values() if node.vm_capable and not node.offline]
     live = ctx.services.live.gather(asked, questions)
-    by_node: dict[str, list[Instance]] = {}
-    for instance in snapshot.instances.values():
-        by_node.setdefault(instance.primary_node, []).append(instance)
+    primaries: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, document in instances.items():
+        primaries.setdefault(document["nodes"][0], {})[name] = document
     return {
         node.name: _node(
             snapshot, node, available=ctx.chosen is None or node.uuid in ctx.chosen,
         ) | _node_live(
-            ctx, node, live.get(node.uuid), by_node.get(node.uuid, ()))
+            ctx, node, live.get(node.uuid), primaries.get(node.name, {}))
         for node in snapshot.nodes.values()}
 
 
@@ -142,9 +145,13 @@ def _node(snapshot: Snapshot, node: Node, *, available: bool) -> dict[str, Any]:
 
 
 def _node_live(
-    ctx: OpContext, node: Node, live: NodeLive | GanetiError | None, primaries: Sequence[Instance]
+    ctx: OpContext, node: Node, live: NodeLive | GanetiError | None,
+    primaries: Mapping[str, dict[str, Any]],
 ) -> dict[str, Any]:
-    """The dynamic part; a silent node has none, as an offline one."""
+    """The dynamic part; a silent node has none, as an offline one.
+
+    :param primaries: documents of the instances whose primary node it is, by name
+    """
     if not isinstance(live, NodeLive):
         return {}
     cluster = ctx.current.cluster
@@ -153,23 +160,22 @@ def _node_live(
         return {}
     reserved = ctx.services.reservations.held_on(node.uuid, ctx.owner)
     total_disk, free_disk = _space(live, cluster.enabled_disk_templates)
-    memory = {instance.name: filled_beparams(cluster, instance)["maxmem"]
-              for instance in primaries}
-    up = [instance for instance in primaries if instance.admin_state == "up"]
+    memory = {name: document["memory"] for name, document in primaries.items()}
+    up = [name for name, document in primaries.items() if document["admin_state"] == "up"]
     # An instance may use less than it may have: what it does not use now is not free.
-    unused = sum(max(0, memory[instance.name] - _used(live, instance)) for instance in up)
+    unused = sum(max(0, memory[name] - _used(live, name)) for name in up)
     return {
         "total_memory": facts.memory_total, "reserved_memory": facts.memory_host,
         "free_memory": facts.memory_free - unused - reserved.memory,
         "total_disk": total_disk, "free_disk": free_disk - reserved.disk,
         "total_spindles": 0, "free_spindles": 0, "total_cpus": facts.cpu_total,
         "reserved_cpus": 1, "i_pri_memory": sum(memory.values()) + reserved.memory,
-        "i_pri_up_memory": sum(memory[i.name] for i in up) + reserved.memory,
+        "i_pri_up_memory": sum(memory[name] for name in up) + reserved.memory,
     }
 
 
-def _used(live: NodeLive, instance: Instance) -> int:
-    guest = live.guests.get(instance.name)
+def _used(live: NodeLive, name: str) -> int:
+    guest = live.guests.get(name)
     return guest.memory if guest is not None else 0
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganeti_core.errors import RequestError
-from ganeti_core.opcodes.base import parameters
-from ganeti_core.opcodes.registry import OPCODES
 from ganeti_core.query.fields import Absent, Field, or_unavailable, table
 from ganeti_core.query.view import Resource, View
 from ganeti_core.query_language import Comparison
@@ -30,20 +28,6 @@ def priority(job: Mapping[str, Any]) -> int:
     """A job's priority: the most urgent of its opcodes that are not finished."""
     urgent = [op["priority"] for op in job["ops"] if op["status"] not in FINAL]
     return min(urgent, default=DEFAULT_PRIORITY)
-
-
-def summary(opcode: Mapping[str, Any]) -> str:
-    """One opcode in a word: ``INSTANCE_CREATE(inst1.example.com)``."""
-    op_id = str(opcode.get("OP_ID", ""))
-    cls = OPCODES.get(op_id)
-    if cls is None:
-        return op_id.removeprefix("OP_")
-    known = parameters(cls)
-    try:
-        # Not parsed: it was when it was submitted, perhaps by an older version's rules.
-        return cls(**{name: opcode[name] for name in known if name in opcode}).summary()
-    except TypeError:
-        return op_id.removeprefix("OP_")
 
 
 _SHOWN_UNSET = ("depends", "comment")
@@ -96,7 +80,7 @@ _FIELDS: list[Field[JobRow]] = [
     Field("oppriority", "OpCode_prio", "other", "List of opcode priorities",
           _of_ops(lambda op: op["priority"])),
     Field("summary", "Summary", "other", "List of per-opcode summaries",
-          _of_ops(lambda op: summary(op["input"]))),
+          _of_ops(lambda op: op["summary"])),
     _timestamp("received_ts", "Received", "when job was received", "received_timestamp"),
     _timestamp("start_ts", "Start", "job start", "start_timestamp"),
     _timestamp("end_ts", "End", "job end", "end_timestamp"),

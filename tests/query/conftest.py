@@ -8,6 +8,7 @@ import pytest
 from recorded_cluster import FakeJobs, FakeLocks, FakeNodes, at_recording, recorded
 
 from ganeti_core.config.snapshot import Snapshot
+from ganeti_core.opcodes.registry import summary
 from ganeti_core.plugin_api.data import Description
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, LOCAL_SPACE, NO_DISKS
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
@@ -71,7 +72,8 @@ def nodes() -> FakeNodes:
 @pytest.fixture
 def jobs() -> FakeJobs:
     return FakeJobs([
-        {**job, "status": _status(job), "archived": False}
+        {**job, "status": _status(job), "archived": False,
+         "ops": [{**op, "summary": summary(op["input"])} for op in job["ops"]]}
         for job in recorded()["jobs"].values()])
 
 
