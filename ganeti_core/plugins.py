@@ -17,15 +17,15 @@ import pluggy
 from jsonschema.validators import validator_for
 
 from ganeti_core.entry_points import Failed, Found, Origins, by_name, log_failure, scan
-from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, NotSupported, OpPrereqError, PluginRejected
+from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError, PluginRejected
 from ganeti_core.model import fill
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.data import Description
 from ganeti_core.plugin_api.events import EVENTS_GROUP, EventsSpec
-from ganeti_core.plugin_api.kinds import PROJECT, Kind
+from ganeti_core.plugin_api.kinds import PROJECT, Kind, Refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 S = TypeVar("S")
@@ -177,9 +177,8 @@ class PluginHost:
         missing = _missing_hooks(kind, description, have)
         if missing:
             raise PluginRejected(f"{kind.name} {name}: lacks the hooks {', '.join(missing)}")
-        absent = {hook: function for hook, function in kind.hooks().items() if hook not in have}
-        if absent:
-            manager.register(_Refusals(kind, name, absent), name="refusals")
+        if absent := kind.hooks().keys() - have:
+            manager.register(Refusals(kind, name, absent), name="refusals")
         return _Loaded(manager, description, distribution, version,
                        seconds=time.perf_counter() - began)
 
@@ -308,22 +307,6 @@ class PluginHost:
         if self._origins is None:
             self._origins = Origins()
         return self._origins.of(group, name)
-
-
-class _Refusals:
-    """Stands in for the optional hooks that a driver lacks: pluggy alone would answer None."""
-
-    def __init__(self, kind: Kind[Any], name: str, hooks: Iterable[str]) -> None:
-        marker = pluggy.HookimplMarker(PROJECT)
-        for hook in hooks:
-            setattr(self, hook, marker(_refusal(f"{kind.name} {name} does not offer {hook}")))
-
-
-def _refusal(message: str) -> Callable[[], None]:
-    def refuse() -> None:
-        raise NotSupported(message)
-
-    return refuse
 
 
 def _missing_hooks(kind: Kind[Any], description: Description, have: set[str]) -> list[str]:

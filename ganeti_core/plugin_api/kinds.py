@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 import pluggy
+
+from ganeti_core.errors import NotSupported
 
 PROJECT = "ganeti"
 
@@ -106,3 +108,18 @@ class Kind(Generic[S]):
     def hook_where(self, hook: str) -> Where:
         """:raises KeyError: the kind has no such hook"""
         return hook_where(self.hooks()[hook])
+
+
+class Refusals:
+    """Stands in for hooks that a driver lacks and may lack: pluggy alone would answer None."""
+
+    def __init__(self, kind: Kind[Any], name: str, hooks: Iterable[str]) -> None:
+        for hook in hooks:
+            setattr(self, hook, hookimpl(_refusal(f"{kind.name} {name} does not offer {hook}")))
+
+
+def _refusal(message: str) -> Callable[[], None]:
+    def refuse() -> None:
+        raise NotSupported(message)
+
+    return refuse

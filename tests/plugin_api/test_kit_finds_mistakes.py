@@ -379,7 +379,7 @@ DISK_MISTAKES = {
 }
 
 DISKLESS_MISTAKES = {
-    "has disks after all": Mistake("test_a_template_without_disks_refuses", """
+    "has disks after all": Mistake("test_a_template_has_disks_or_refuses", """
         @hookimpl
         def layout(self, request, nodes, settings):
             return FileTemplate().layout(request, nodes, {"file_storage_dir": "/x"})"""),
@@ -412,6 +412,12 @@ TOY_MISTAKES = {
             @hookimpl
             def solve(self, request):
                 return {"success": True, "info": "", "result": []}"""),
+        "claims what it does not promise": Mistake("test_a_relocated_instance_goes_elsewhere", """
+            @hookimpl
+            def solve(self, request):
+                if request["request"]["type"] == "relocate":
+                    return {"success": True, "info": "", "result": ["node2.example.com"]}
+                return super().solve(request)"""),
         "answers half": Mistake("test_an_instance_gets_a_node", """
             @hookimpl
             def solve(self, request):
@@ -422,7 +428,7 @@ TOY_MISTAKES = {
             @hookimpl
             def describe(self):
                 return replace(super().describe(), capabilities=frozenset({"category:odd"}))"""),
-        "a status without a code": Mistake("test_a_status_report_says", """
+        "a status without a code": Mistake("test_a_report_is_of_performance", """
             @hookimpl
             def collect(self):
                 return replace(super().collect(), data={"status": {}})"""),
@@ -564,6 +570,13 @@ def test_a_misspelt_hook_is_an_error_everywhere(
         number=1, driver="Collector", contract="CollectorContract", mistake=body))
     result = pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider")
     assert set(result.parseoutcomes()) <= {"errors", "warnings"}
+
+
+def test_what_is_not_promised_is_counted_by_itself(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_diskless=DISK + WRONG.format(
+        number=1, driver="DisklessTemplate", contract="Base", mistake="    pass"))
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.stdout.re_match_lines([r"=+ \d+ passed, \d\d not promised in .* =+$"])
 
 
 def test_the_bases_are_never_collected_alone(pytester: pytest.Pytester) -> None:

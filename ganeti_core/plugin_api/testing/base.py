@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 from jsonschema.validators import validator_for
 
+from ganeti_core.errors import NotSupported
 from ganeti_core.plugin_api.context import HookContext
 from ganeti_core.plugin_api.data import Description
 from ganeti_core.plugin_api.kinds import Kind
@@ -116,6 +117,14 @@ class PluginContract:
                 assert not hooks - calls.hooks, f"{capability} is promised, hooks are missing"
             else:
                 assert absent(calls, hooks), f"{capability} is not promised, hooks are there"
+
+    def test_what_is_not_offered_is_refused(self, calls: Calls[Any]) -> None:
+        for name, contract in self.kind.hooks().items():
+            if name not in calls.hooks:
+                nothing = dict.fromkeys(
+                    one for one in inspect.signature(contract).parameters if one != "self")
+                with pytest.raises(NotSupported, match=name):
+                    getattr(calls.manager.hook, name)(**nothing)
 
     def test_hooks_take_plain_parameters(self, calls: Calls[Any], driver: object) -> None:
         """Defaults and keyword-only parameters do not work with every version of pluggy."""

@@ -11,7 +11,7 @@ import pluggy
 
 from ganeti_core.errors import GanetiError
 from ganeti_core.plugin_api.codec import decode_arguments, decode_result, encode
-from ganeti_core.plugin_api.kinds import PROJECT, Kind
+from ganeti_core.plugin_api.kinds import PROJECT, Kind, Refusals
 
 S = TypeVar("S")
 
@@ -45,6 +45,7 @@ class Calls(Generic[S]):
         manager.register(driver)
         manager.check_pending()
         hooks = frozenset(caller.name for caller in manager.get_hookcallers(driver) or ())
+        manager.register(Refusals(kind, type(driver).__name__, kind.hooks().keys() - hooks))
         return cls(kind, manager, hooks, mode)
 
     def of(self, spec: type[S]) -> S:
@@ -54,10 +55,8 @@ class Calls(Generic[S]):
     def call(self, hook: str, arguments: dict[str, Any]) -> Any:
         """Call one hook of the driver.
 
-        :raises LookupError: the driver lacks it
+        :raises NotSupported: the driver lacks it
         """
-        if hook not in self.hooks:
-            raise LookupError(f"the driver has no hook {hook}")
         caller = getattr(self.manager.hook, hook)
         if self.mode == "direct":
             return caller(**arguments)

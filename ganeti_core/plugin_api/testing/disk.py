@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ganeti_core.errors import BlockDeviceError, OpPrereqError
+from ganeti_core.errors import BlockDeviceError, NotSupported, OpPrereqError
 from ganeti_core.plugin_api.context import HookContext
 from ganeti_core.plugin_api.data import Description, DiskPlan, DiskRequest, DiskSpec, NodeRef
 from ganeti_core.plugin_api.disk import (
@@ -31,6 +31,7 @@ from .calls import Calls
 from .contexts import DEFAULT_CONFIG
 from .footprint import Footprint
 from .killing import killed_at_each_step
+from .promises import not_promised
 
 NODES = (
     NodeRef("6fd1c8c4-7e8c-4b4e-9c0e-0d3a0a9a1f01", "node1.example.com", "192.0.2.1"),
@@ -77,7 +78,7 @@ class DiskTemplateContract(PluginContract):
     ) -> Callable[[int], DiskPlan]:
         """Plans the disk number N of one instance."""
         if NO_DISKS in description.capabilities:
-            pytest.skip("instances of this template have no disks")
+            not_promised("disks")
         nodes = NODES if MIRRORED in description.capabilities else NODES[:1]
 
         def plan(index: int) -> DiskPlan:
@@ -135,13 +136,18 @@ class DiskTemplateContract(PluginContract):
     ) -> None:
         assert template.identity(disk=disk) != template.identity(disk=other_disk)
 
-    def test_a_template_without_disks_refuses_them(
-        self, template: DiskTemplateSpec, description: Description, disk_request: DiskRequest
+    def test_a_template_has_disks_or_refuses_them(
+        self, template: DiskTemplateSpec, description: Description, granted: dict[str, Any],
+        settings: dict[str, Any], disk_request: DiskRequest,
     ) -> None:
-        if NO_DISKS not in description.capabilities:
-            pytest.skip("this template has disks")
-        with pytest.raises(OpPrereqError):
-            template.layout(request=disk_request, nodes=NODES[:1], granted={}, settings={})
+        nodes = NODES if MIRRORED in description.capabilities else NODES[:1]
+        lay_out = functools.partial(
+            template.layout, request=disk_request, nodes=nodes, granted=granted, settings=settings)
+        if NO_DISKS in description.capabilities:
+            with pytest.raises(OpPrereqError):
+                lay_out()
+        else:
+            assert lay_out().devices
 
     # The node
 
@@ -282,7 +288,7 @@ class DiskTemplateContract(PluginContract):
     @pytest.fixture
     def growable_disk(self, description: Description, disk: DiskSpec) -> DiskSpec:
         if GROWABLE not in description.capabilities:
-            pytest.skip("the template does not promise growable")
+            not_promised(GROWABLE)
         return disk
 
     # Leftovers and callers
@@ -343,9 +349,11 @@ class DiskTemplateContract(PluginContract):
         self, calls: Calls[Any], template: DiskTemplateSpec, ctx: HookContext, disk: DiskSpec,
         description: Description, footprint: Footprint,
     ) -> None:
-        if SNAPSHOTS not in description.capabilities:
-            pytest.skip("the template does not promise snapshots")
         snapshots: SnapshotSpec = calls.of(SnapshotSpec)
+        if SNAPSHOTS not in description.capabilities:
+            with pytest.raises(NotSupported):
+                snapshots.snapshot(ctx=ctx, disk=disk, name="before")
+            return
         path = create_and_open(template, ctx, disk)
         write_mark(path)
         copy = snapshots.snapshot(ctx=ctx, disk=disk, name="before")

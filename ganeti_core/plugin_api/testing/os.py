@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ganeti_core.errors import OpPrereqError, OsScriptError
+from ganeti_core.errors import NotSupported, OpPrereqError, OsScriptError
 from ganeti_core.plugin_api.context import HookContext
 from ganeti_core.plugin_api.data import Description, InstanceSpec
 from ganeti_core.plugin_api.kinds import Kind
@@ -114,7 +114,10 @@ class OsContract(PluginContract):
         self, calls: Calls[OsSpec], system: OsSpec, ctx: HookContext, instance: InstanceSpec
     ) -> None:
         if "rename" not in calls.hooks:
-            pytest.skip("the driver does not offer rename")
+            with pytest.raises(NotSupported):
+                system.rename(
+                    ctx=ctx, instance=instance, variant=self.variant, old_name="old.example.com")
+            return
         system.create(ctx=ctx, instance=instance, variant=self.variant, reinstall=False)
         system.rename(
             ctx=ctx, instance=instance, variant=self.variant, old_name="old.example.com")
