@@ -143,8 +143,8 @@ def _is_dedicated(cluster: Cluster, request: Allocate) -> bool:
     """Whether all nodes that matter have exclusive storage (also if there are none)."""
     description = cluster.description
     if request.group_name is not None:
-        named = request.group_name
-        groups = [i for i, g in enumerate(description.groups) if named in (g.name, g.uuid)]
+        # The peer knows names only here: a group given by its UUID counts as one without nodes.
+        groups = [i for i, g in enumerate(description.groups) if request.group_name == g.name]
     else:
         groups = [
             i for i, g in enumerate(description.groups) if g.alloc_policy != "unallocable"
@@ -177,11 +177,13 @@ def _allocate_several(cluster: Cluster, request: Allocate, rules: AllocationRule
     first = len(cluster.description.instances)
     # The peer forgets, in this one case, what it placed before.
     forgetful = rules.dedicated and request.group_name is not None
-    start = cluster.copy() if forgetful else cluster
+    start = cluster.copy() if forgetful else None
     for offset, item in enumerate(request.items):
-        found = _one_of_several(start, first + offset, item, request.group_name, rules)
+        if start is not None:
+            cluster = _forget_placed(start, cluster, first)
+        found = _one_of_several(cluster, first + offset, item, request.group_name, rules)
         if found.place is None:
-            failed.append([item.instance.name, found.text])
+            failed.append([item.instance.name, found.reason if forgetful else found.text])
             continue
         _put(cluster, first + offset, found)
         nodes = [cluster.description.nodes[node].name for node in found.place.nodes]
@@ -191,6 +193,14 @@ def _allocate_several(cluster: Cluster, request: Allocate, rules: AllocationRule
         "successfully"
     )
     return text, [placed, failed], cluster
+
+
+def _forget_placed(start: Cluster, cluster: Cluster, first: int) -> Cluster:
+    """The state at the start, where new instances are said to be placed but no node knows."""
+    state = start.copy()
+    state.primary[first:] = cluster.primary[first:]
+    state.secondary[first:] = cluster.secondary[first:]
+    return state
 
 
 def _one_of_several(

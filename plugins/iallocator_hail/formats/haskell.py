@@ -9,17 +9,38 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from ..errors import LoadError
 
-_NUMBER = re.compile(r"\s*(\(?\s*)(-?\s*)(NaN|Infinity|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*")
+_NUMBER = re.compile(
+    r"(-?)\s*(NaN(?!\w)|Infinity(?!\w)|0[xX][0-9a-fA-F]+|0[oO][0-7]+"
+    r"|[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
+)
+_OPEN = re.compile(r"\s*\(")
+_CLOSE = re.compile(r"\s*\)")
+_SPACE = re.compile(r"\s*")
 
 
 def _scan(name: str, text: str) -> tuple[str, str]:
-    match = _NUMBER.match(text)
-    if match is None or match.group(1):
+    """A number, which may stand in brackets, and what follows it."""
+    position, depth = 0, 0
+    while bracket := _OPEN.match(text, position):
+        position, depth = bracket.end(), depth + 1
+    blank = _SPACE.match(text, position)
+    match = _NUMBER.match(text, blank.end() if blank else position)
+    if match is None:
         raise LoadError(f"{name}: cannot parse string '{text}'")
-    rest = text[match.end() :]
-    if rest and (rest[0].isalpha() or rest[0] == "_") and match.group(3)[0] in "NI":
-        raise LoadError(f"{name}: cannot parse string '{text}'")
-    return match.group(2).strip() + match.group(3), rest
+    position = match.end()
+    for _ in range(depth):
+        bracket = _CLOSE.match(text, position)
+        if bracket is None:
+            raise LoadError(f"{name}: cannot parse string '{text}'")
+        position = bracket.end()
+    return match.group(1) + match.group(2), text[position:]
+
+
+def _whole(token: str) -> int | None:
+    sign, digits = (-1, token[1:]) if token.startswith("-") else (1, token)
+    if digits.isdigit():
+        return sign * int(digits)
+    return sign * int(digits, 0) if digits[:1] == "0" and digits[1:2] in "xXoO" else None
 
 
 def read_int(name: str, text: str) -> int:
@@ -28,10 +49,10 @@ def read_int(name: str, text: str) -> int:
     :raises LoadError: it is none, or something follows it.
     """
     token, rest = _scan(name, text)
-    if not token.lstrip("-").isdigit():
+    value = _whole(token)
+    if value is None:
         raise LoadError(f"{name}: cannot parse string '{text}'")
     _no_rest(name, text, rest)
-    value = int(token)
     return (value + 2**63) % 2**64 - 2**63
 
 
@@ -42,8 +63,9 @@ def read_float(name: str, text: str) -> float:
     """
     token, rest = _scan(name, text)
     _no_rest(name, text, rest)
+    value = _whole(token)
     try:
-        return float(token)
+        return float(token) if value is None else float(value)
     except OverflowError:
         return math.inf
 

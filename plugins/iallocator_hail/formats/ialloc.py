@@ -85,7 +85,7 @@ def load_ialloc(text: str) -> Description:
 
     :raises LoadError: it is malformed.
     """
-    return parse_description(parse_json(text))
+    return parse_document(parse_json(text))[0]
 
 
 class Memory:

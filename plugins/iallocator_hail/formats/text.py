@@ -22,7 +22,7 @@ from ..records import (
     Policy,
     Spec,
 )
-from .haskell import read_float, read_int, show_float, show_list
+from .haskell import read_float, read_int, show_float, show_list, show_string
 
 
 def load_text(path: str) -> Description:
@@ -114,7 +114,7 @@ def _incomplete(kind: str, columns: Sequence[str]) -> LoadError:
 
 def _choice(value: str, values: Iterable[str], kind: str) -> str:
     if value not in values:
-        raise LoadError(f"Invalid {kind} value: '{value}'")
+        raise LoadError(f"Invalid string value for type {kind}: {show_string(value)}")
     return value
 
 
@@ -161,11 +161,17 @@ def _node(line: str, groups: Mapping[str, int]) -> Node:
         cpu_speed=read_float(name, speed),
         spindles=read_int(name, spindles),
         free_spindles=read_int(name, free_spindles),
-        exclusive=_yes_no(exclusive, "exclusive storage", "node"),
+        exclusive=_exclusive(exclusive, name),
         offline=flag == "Y",
         master=flag == "M",
         tags=_items(tags),
     )
+
+
+def _exclusive(value: str, name: str) -> bool:
+    if value not in ("Y", "N"):
+        raise LoadError(f"Invalid exclusive_storage value for node '{name}': {value}")
+    return value == "Y"
 
 
 def _yes_no(value: str, what: str, name: str) -> bool:
@@ -219,38 +225,51 @@ def _policies(lines: Sequence[str], groups: Sequence[Group]) -> dict[int | None,
     found: dict[int | None, Policy] = {}
     for line in lines:
         columns = line.split("|")
-        if len(columns) < 5:
-            raise _incomplete("ipolicy", columns)
-        owner = columns[0]
-        found[_owner(owner, groups) if owner else None] = _policy(owner, columns)
+        if len(columns) < 6:
+            raise LoadError(f"Invalid ipolicy data: '{show_list(columns)}'")
+        owner, policy = columns[0], _policy(columns[0], columns)
+        found[_owner(owner, groups) if owner else None] = policy
     return found
 
 
 def _owner(owner: str, groups: Sequence[Group]) -> int:
     hits = [index for index, group in enumerate(groups) if owner in (group.name, group.uuid)]
     if len(hits) != 1:
-        raise LoadError(f"Unknown group '{owner}' for instance policy")
+        raise LoadError(f"Wrong number of elems found with name {owner}")
     return hits[0]
 
 
 def _policy(owner: str, columns: Sequence[str]) -> Policy:
-    specs = [_spec(owner, text) for text in columns[2].split(";")]
-    if len(specs) % 2:
-        raise LoadError(f"Invalid minmax specs for '{owner}': odd number of specs")
+    std = _spec(f"{owner}/stdspec", columns[1])
+    texts = columns[2].split(";") if columns[2] else []
+    if len(texts) % 2:
+        raise LoadError(f"Odd number of min/max specs for {owner}")
+    specs = [
+        _spec(f"{owner}/{'maxspec' if index % 2 else 'minspec'}", text)
+        for index, text in enumerate(texts)
+    ]
     return Policy(
         pairs=tuple(zip(specs[::2], specs[1::2], strict=True)),
-        std=_spec(owner, columns[1]),
+        std=std,
         templates=tuple(_choice(t, TEMPLATES, "DiskTemplate") for t in _items(columns[3])),
         vcpu_ratio=read_float(f"{owner}/vcpu_ratio", columns[4]),
-        spindle_ratio=read_float(f"{owner}/spindle_ratio", columns[5]) if columns[5:] else 32.0,
+        spindle_ratio=read_float(f"{owner}/spindle_ratio", columns[5]),
     )
 
 
+_SPEC_FIELDS = ("memory", "cpucount", "disksize", "diskcount", "niccount", "spindleuse")
+
+
 def _spec(owner: str, text: str) -> Spec:
-    columns = text.split(",")
+    columns = _items(text)
     if len(columns) < 6:
-        raise LoadError(f"Invalid instance spec data: '{show_list(columns)}' for {owner}")
-    return Spec(*(read_int(owner, column) for column in columns[:6]))
+        raise LoadError(f"Invalid ispec data for {owner}: {show_list(columns)}")
+    return Spec(
+        *(
+            read_int(f"{owner}/{field}", column)
+            for field, column in zip(_SPEC_FIELDS, columns, strict=False)
+        )
+    )
 
 
 def dump_text(description: Description) -> str:

@@ -17,6 +17,11 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 
+def whole(values: Floats) -> Floats:
+    """Whole parts; 0 for what is no finite number."""
+    return np.nan_to_num(np.trunc(values), nan=0.0, posinf=0.0, neginf=0.0)
+
+
 @dataclass(slots=True)
 class View:
     """The changing state of nodes; MiB for memory and disk.

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import LoadError
 from ..records import BALANCEABLE, LOCAL_TEMPLATES, Description, Instance, Node
-from .arrays import Demand, Floats, Ints, Site, View
+from .arrays import Demand, Floats, Ints, Site, View, whole
 from .cluster import Cluster, NodeFigures
 from .labels import Labels, Prefixes
 
@@ -220,7 +220,7 @@ def _figures(description: Description, demand: Demand, primary: Ints) -> NodeFig
     running = _sum_at(primary, demand.running, len(nodes))
     node_mem = column([node.node_memory for node in nodes])
     reported = column([node.free_memory for node in nodes])
-    total = np.trunc(column([node.total_memory for node in nodes]))
+    total = whole(column([node.total_memory for node in nodes]))
     return NodeFigures(
         node_mem=node_mem,
         reported_mem=reported,
@@ -254,7 +254,7 @@ def _location_scores(labels: Labels, primary: Ints, secondary: Ints) -> Floats:
 def _empty_state(description: Description, figures: NodeFigures) -> View:
     nodes = description.nodes
     count = len(nodes)
-    total = np.trunc(np.array([node.total_memory for node in nodes], dtype=np.float64))
+    total = whole(np.array([node.total_memory for node in nodes], dtype=np.float64))
     disk = np.array([node.free_disk for node in nodes], dtype=np.float64)
     spindles = np.array([node.free_spindles for node in nodes], dtype=np.float64)
     return View(
@@ -299,9 +299,8 @@ def _register(cluster: Cluster) -> None:
     ordinary = ~cluster.site.exclusive
     state.spindles += _sum_at(both, demand.spindle_use[twice], size) * ordinary
     state.spindles_forth += _sum_at(both, demand.spindle_use_forth[twice], size) * ordinary
-    coming = np.where(demand.real, 0.0, np.maximum(0.0, demand.spindles))
-    if cluster.site.any_exclusive:
-        state.free_spindles_forth -= _sum_at(both, coming[twice], size) * ~ordinary
+    if cluster.site.any_exclusive and cluster.site.any_forthcoming:
+        _register_spindles(cluster, both, twice)
     _register_loads(cluster, both, twice)
     _register_tags(cluster)
     rows = (secondary >= 0) & (primary >= 0)
@@ -309,6 +308,16 @@ def _register(cluster: Cluster) -> None:
     if size:
         state.reserved[:] = cluster.peers.max(axis=1)
     state.failing[:] = cluster.figures.reported_mem < state.reserved
+
+
+def _register_spindles(cluster: Cluster, both: Ints, twice: Ints) -> None:
+    """Take the spindles of forthcoming instances; an unknown number leaves less than none."""
+    demand, free = cluster.demand, cluster.state.free_spindles_forth
+    coming = (both >= 0) & ~demand.real[twice]
+    for node, instance in zip(both[coming].tolist(), twice[coming].tolist(), strict=True):
+        if cluster.site.exclusive[node]:
+            wanted = demand.spindles[instance]
+            free[node] = -1.0 if wanted < 0 else free[node] - wanted
 
 
 def _register_loads(cluster: Cluster, both: Ints, twice: Ints) -> None:
@@ -343,7 +352,7 @@ def unaccounted(cluster: Cluster) -> list[tuple[Node, int, int]]:
     used = _sum_at(cluster.primary, sizes, size) + _sum_at(cluster.secondary, sizes, size)
     total = np.array([node.total_disk for node in nodes], dtype=np.float64)
     free = np.array([node.free_disk for node in nodes], dtype=np.float64)
-    disk = np.trunc(total) - free - used
+    disk = whole(total) - free - used
     memory = cluster.figures.missing_mem
     return [
         (nodes[index], int(memory[index]), int(disk[index] // 1024))

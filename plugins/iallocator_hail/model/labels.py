@@ -38,10 +38,10 @@ class Prefixes:
         pairs = [_after(tag, _ALLOW_MIGRATION).split("::") for tag in _with(tags, _ALLOW_MIGRATION)]
         return cls(
             exclusion=(
-                *(_after(tag, _EXCLUSION) for tag in _with(tags, _EXCLUSION)),
+                *_named(tags, _EXCLUSION),
                 *(f"{name}:" for name in more_exclusion),
             ),
-            desired=tuple(_after(tag, _DESIRED) for tag in _with(tags, _DESIRED)),
+            desired=tuple(_named(tags, _DESIRED)),
             location=tuple(_after(tag, _LOCATION) + ":" for tag in _with(tags, _LOCATION)),
             migration=tuple(_after(tag, _MIGRATION) + ":" for tag in _with(tags, _MIGRATION)),
             allowed=tuple((pair[0], pair[1]) for pair in pairs if len(pair) == 2),
@@ -54,6 +54,11 @@ def _with(tags: Iterable[str], prefix: str) -> list[str]:
 
 def _after(tag: str, prefix: str) -> str:
     return tag[len(prefix) :]
+
+
+def _named(tags: Iterable[str], prefix: str) -> list[str]:
+    """What follows the prefix, where anything does."""
+    return [rest for tag in _with(tags, prefix) if (rest := _after(tag, prefix))]
 
 
 def _starting(tags: Iterable[str], prefixes: tuple[str, ...]) -> list[str]:

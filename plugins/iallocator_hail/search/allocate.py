@@ -49,6 +49,8 @@ class Allocation:
     text: str
     group: int | None = None
     trials: list[GroupTrial] = field(default_factory=list)
+    reason: str = ""
+    """The text without what it says about groups."""
 
 
 def search(
@@ -161,7 +163,8 @@ def allocate_in_group(
     nodes = nodes_of(cluster, group)
     found = search(cluster, instance, required, nodes, nodes, rules)
     trial = GroupTrial(group, found)
-    return Allocation(found.best, _told(cluster, trial), group, [trial])
+    reason = describe(found, [node.name for node in cluster.description.nodes])
+    return Allocation(found.best, _told(cluster, trial), group, [trial], reason)
 
 
 def _told(cluster: Cluster, trial: GroupTrial) -> str:

@@ -218,7 +218,11 @@ def change_group(
     """Move instances to the best of the target groups."""
     now = {int(cluster.figures.group[cluster.primary[i]]) for i in request.instances}
     groups: Sequence[int] = request.targets or range(len(cluster.description.groups))
-    allowed = sorted({group for group in groups if group not in now})
+    # A group that is named twice counts as another one even for instances that are there.
+    left = list(groups)
+    for group in now.intersection(left):
+        left.remove(group)
+    allowed = sorted(set(left))
     result = Evacuated([], [], cluster.copy())
     for instance in request.instances:
         try:

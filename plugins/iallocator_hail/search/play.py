@@ -22,8 +22,11 @@ _EQUAL: Final = 1e-10
 
 def can_play(cluster: Cluster) -> bool:
     """Whether the cluster has none of the rare features that this does not know."""
+    site = cluster.site
+    odd = (site.total_mem == 0) | (site.total_cpus == 0) | (site.speed == 0)
     return not (
-        cluster.site.any_forthcoming
+        odd.any()
+        or site.any_forthcoming
         or cluster.has_locations
         or cluster.labels.exclusion_names
         or cluster.labels.migration is not None

@@ -11,14 +11,13 @@ from ..model.arrays import Ints
 from ..model.cluster import Cluster
 from ..search.allocate import nodes_of
 from .output import note
-from .sources import instance_aliases
 
 
 def split_instances(cluster: Cluster) -> list[str]:
-    """Short names of instances whose nodes are in different groups."""
-    names, group = instance_aliases(cluster), np.append(cluster.figures.group, -1)
+    """Full names of instances whose nodes are in different groups."""
+    group = np.append(cluster.figures.group, -1)
     return [
-        names[index]
+        cluster.instances[index].name
         for index in range(len(cluster.instances))
         if cluster.secondary[index] >= 0
         and group[cluster.secondary[index]] != group[cluster.primary[index]]

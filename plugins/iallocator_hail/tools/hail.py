@@ -10,10 +10,20 @@ from dataclasses import replace
 from ..engine import EngineOptions, solve
 from ..errors import LoadError, PlacementError
 from ..explain import as_text, explain
-from ..formats.ialloc import parse_document
+from ..formats.ialloc import (
+    Allocate,
+    AllocateSecondary,
+    ChangeGroup,
+    Evacuate,
+    Relocate,
+    Request,
+    parse_document,
+)
 from ..formats.json_reader import parse_json
 from ..formats.text import read_file
+from ..model.build import build
 from ..model.cluster import Cluster
+from ..records import Description
 from ..search.allocate import AllocationRules
 from .options import Settings
 from .output import note, say
@@ -44,15 +54,48 @@ def _run(settings: Settings, words: list[str]) -> int:
         return 0
     description, request = parse_document(document)
     if settings.text_file is not None or settings.simulations:
+        warn_unaccounted(build(description), settings)
         description = describe_cluster(replace_source(settings))
+        _check_positions(request, description)
     solved = solve(description, request, _engine_options(settings))
     say(json.dumps(solved.answer, separators=(",", ":"), ensure_ascii=False))
     print_nodes(solved.before, settings.print_nodes, "Initial cluster")
     save_cluster(solved.before, settings, "pre-ialloc", "before iallocator run ")
     print_nodes(solved.after, settings.print_nodes, "Final cluster")
-    save_cluster(solved.after, settings, "post-ialloc", "after iallocator run ")
+    after = _new_first(solved.after, request)
+    save_cluster(after, settings, "post-ialloc", "after iallocator run ")
     sys.stdout.flush()
     return 0
+
+
+def _check_positions(request: Request, description: Description) -> None:
+    """Refuse a request that was read against the document's data and does not fit the other.
+
+    :raises PlacementError: it means instances or groups that the other data does not have.
+    """
+    instances: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+    if isinstance(request, Evacuate | ChangeGroup):
+        instances = request.instances
+    elif isinstance(request, AllocateSecondary | Relocate):
+        instances = (request.instance,)
+    if isinstance(request, ChangeGroup):
+        groups = request.targets
+    if max(instances, default=-1) >= len(description.instances):
+        raise PlacementError("The request names instances that the cluster data does not have")
+    if max(groups, default=-1) >= len(description.groups):
+        raise PlacementError("The request names groups that the cluster data does not have")
+
+
+def _new_first(cluster: Cluster, request: Request) -> Cluster:
+    """The state as it is saved: a single new instance comes before all others there."""
+    if not isinstance(request, Allocate) or request.several:
+        return cluster
+    order = [len(cluster.instances) - 1, *range(len(cluster.instances) - 1)]
+    saved = cluster.copy()
+    saved.instances = [cluster.instances[index] for index in order]
+    saved.primary, saved.secondary = cluster.primary[order], cluster.secondary[order]
+    return saved
 
 
 def replace_source(settings: Settings) -> Settings:

@@ -18,7 +18,6 @@ from ..search.jobsets import job_sets
 from .commands import Names, move_text, print_commands, write_script
 from .dumps import general, score_table, show_policy
 from .groups import choose_group, instances_in, split_instances
-from .monitoring import apply_monitoring
 from .options import Settings
 from .output import note, say
 from .program import Tool, execute, no_arguments
@@ -33,12 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(settings: Settings, words: list[str]) -> int:
     no_arguments(words)
-    cluster = load_cluster(settings, ("original", "before balancing "))
-    apply_monitoring(cluster, settings)
+    cluster = load_cluster(settings)
     _introduce(cluster, settings)
     if not cluster.instances:
         say("Cluster is empty, exiting.")
         return 0
+    save_cluster(cluster, settings, "original", "before balancing ")
     _tell_size(cluster, settings)
     _tell_split(cluster, settings)
     group, nodes = choose_group(cluster, settings.group, only_used=True)

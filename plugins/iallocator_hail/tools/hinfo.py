@@ -13,7 +13,6 @@ from ..model.score import Scorer, weigh
 from ..search.allocate import all_nodes, nodes_of
 from .dumps import score_table, show_policy
 from .groups import failing, instances_in, split_instances
-from .monitoring import apply_monitoring
 from .options import Settings
 from .output import note, say
 from .program import Tool, execute, no_arguments
@@ -29,7 +28,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(settings: Settings, words: list[str]) -> int:
     no_arguments(words)
     cluster = load_cluster(settings)
-    apply_monitoring(cluster, settings)
     _introduce(cluster, settings)
     _tell_split(cluster, settings)
     if settings.verbosity > 1:

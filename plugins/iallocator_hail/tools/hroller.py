@@ -22,7 +22,7 @@ from ..search.rolling import (
 from .options import Settings
 from .output import note, say
 from .program import Tool, execute, no_arguments
-from .sources import instance_aliases, load_cluster
+from .sources import load_cluster, save_cluster
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,8 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(settings: Settings, words: list[str]) -> int:
     no_arguments(words)
-    cluster = load_cluster(settings, ("original", "before hroller run "))
+    cluster = load_cluster(settings)
     master = _master(cluster, settings)
+    save_cluster(cluster, settings, "original", "before hroller run ")
     nodes = _considered(cluster, settings)
     if not nodes:
         raise PlacementError("Cannot create node graph")
@@ -155,7 +156,7 @@ def _print(cluster: Cluster, parts: list[Part], settings: Settings) -> None:
 
 def _print_moves(cluster: Cluster, part: Part) -> None:
     nodes = [node.name for node in cluster.description.nodes]
-    instances = instance_aliases(cluster)
+    instances = [instance.name for instance in cluster.instances]
     after = part.cluster
     for index in range(len(cluster.instances)):
         first, second = int(after.primary[index]), int(after.secondary[index])

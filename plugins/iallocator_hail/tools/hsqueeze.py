@@ -18,7 +18,7 @@ from .commands import Names, job_lines, write_lines
 from .options import Settings
 from .output import say
 from .program import Tool, execute, no_arguments
-from .sources import load_cluster, save_cluster
+from .sources import load_cluster, node_aliases, save_cluster
 
 _TAG = "htools:standby:auto"
 
@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(settings: Settings, words: list[str]) -> int:
     no_arguments(words)
-    cluster = load_cluster(settings, ("original", "before hsqueeze run "))
+    cluster = load_cluster(settings)
+    save_cluster(cluster, settings, "original", "before hsqueeze run ")
     names = [node.name for node in cluster.description.nodes]
     if settings.verbosity > 1:
         offline = [names[node] for node in offline_candidates(cluster)]
@@ -86,7 +87,7 @@ def _hand_out(cluster: Cluster, chosen: Plan, settings: Settings) -> None:
 
 
 def _command_lines(cluster: Cluster, chosen: Plan, *, checked: bool) -> list[str]:
-    nodes = [node.name for node in cluster.description.nodes]
+    nodes = node_aliases(cluster)
     instances = [instance.name for instance in cluster.instances]
     sets = job_sets(cluster, chosen.moves)
     moves = job_lines(cluster, sets, Names(nodes, instances), checked=checked)

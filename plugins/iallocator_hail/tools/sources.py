@@ -16,6 +16,7 @@ from ..formats.text import load_text, read_file
 from ..model.build import BuildOptions, Load, build, match_name, unaccounted
 from ..model.cluster import Cluster
 from ..records import Description, Node
+from .monitoring import apply_monitoring
 from .options import Settings
 from .output import note
 
@@ -54,10 +55,8 @@ def _read(settings: Settings) -> Description:
     raise LoadError("No backend selected! Exiting.")
 
 
-def load_cluster(settings: Settings, saved: tuple[str, str] | None = None) -> Cluster:
+def load_cluster(settings: Settings) -> Cluster:
     """Read, build and adjust the cluster; warn about figures that do not add up.
-
-    What was loaded is saved under the suffix and message of `saved`, before any adjustment.
 
     :raises PlacementError: the data or the options are wrong.
     """
@@ -67,9 +66,8 @@ def load_cluster(settings: Settings, saved: tuple[str, str] | None = None) -> Cl
         cluster = build(description, build_options(settings, loads))
     except LoadError as exc:
         raise PlacementError(f"failed to load data, aborting: {exc}") from exc
+    apply_monitoring(cluster, settings)
     warn_unaccounted(cluster, settings)
-    if saved is not None:
-        save_cluster(cluster, settings, *saved)
     return adjust(cluster, settings)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..formats.haskell import fixed
-from ..model.arrays import Floats, Ints
+from ..model.arrays import Floats, Ints, whole
 from ..model.cluster import Cluster
 from ..model.score import free_disk_share
 from ..records import RUNNING_STATUSES
@@ -51,7 +51,7 @@ def _status(nodes: _Nodes, index: int) -> str:
 
 def _instance_memory(nodes: _Nodes, index: int) -> str:
     cluster = nodes.cluster
-    total = np.trunc(cluster.site.total_mem[index]) - cluster.figures.node_mem[index]
+    total = whole(cluster.site.total_mem[index]) - cluster.figures.node_mem[index]
     missing = max(0.0, float(cluster.figures.missing_mem[index]))
     return str(int(total - missing - nodes.row("free_mem")[index]))
 
@@ -91,14 +91,16 @@ def _listed(name: str) -> Field:
 def _tags(nodes: _Nodes, index: int) -> str:
     names = nodes.cluster.labels.exclusion_names
     counts = nodes.cluster.tags[index]
-    return "".join(f"{name}={int(n)}," for name, n in zip(names, counts, strict=True) if n > 0)
+    return ",".join(f"{name}={int(n)}" for name, n in zip(names, counts, strict=True) if n > 0)
 
 
 def _peers(nodes: _Nodes, index: int) -> str:
     base = nodes.cluster.description.first_index
     row = nodes.cluster.peers[index]
-    pairs = [(peer, row[peer]) for peer in np.flatnonzero(row)]
-    pairs.sort(key=lambda pair: (-pair[1], -pair[0]))
+    # Largest first; of equal ones, the one that was touched last.
+    touched = [int(nodes.cluster.primary[i]) for i in nodes.cluster.secondaries[index]]
+    pairs = [(peer, row[peer]) for peer in dict.fromkeys(touched)]
+    pairs.sort(key=lambda pair: -pair[1])
     return "[" + ",".join(f"({peer + base},{int(value)})" for peer, value in pairs) + "]"
 
 
