@@ -30,6 +30,7 @@ from ganeti_core.locking import LockManager
 from ganeti_core.luxi.methods import Master
 from ganeti_core.luxi.server import LuxiServer
 from ganeti_core.node.world import Place, World
+from ganeti_core.operations.allocators import Allocators
 from ganeti_core.operations.cluster.master_ip import master_ip_call
 from ganeti_core.operations.context import Services
 from ganeti_core.operations.placement import InstanceDocuments
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ganeti_core.errors import StoreBroken
-    from ganeti_core.plugin_api.context import HookContext
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,8 @@ class MasterDaemon:
         self.engine = JobEngine(loop, self.store, self.locks)
         world = World(Place(NodeIdentity.load(paths), paths), self.host)
         queries = QueryEngine(self.host, self.live, self.engine, _Locks(self.locks))
-        self.engine.connect(self._services(paths, world, queries))
+        self.allocators = Allocators(world, lambda: settings_of(self.store.snapshot))
+        self.engine.connect(self._services(paths, queries))
         self.luxi = LuxiServer(paths.master_socket, Master(
             self.store, self.engine, queries, self.host,
             lambda known: enrol_info(paths, self.store.snapshot.master, known)).handle)
@@ -109,11 +110,8 @@ class MasterDaemon:
         self._stopping = threading.Event()
         self._caring = threading.Thread(target=self._care, name="care", daemon=True)
 
-    def _services(self, paths: Paths, world: World, queries: QueryEngine) -> Services:
+    def _services(self, paths: Paths, queries: QueryEngine) -> Services:
         debts = self.engine.debts
-
-        def hook_context(kind: str, driver: str) -> HookContext:
-            return world.context(kind, driver, settings_of(self.store.snapshot))
 
         return Services(
             store=self.store, nodes=self.nodes, host=self.host, events=self.events,
@@ -121,7 +119,7 @@ class MasterDaemon:
             submit_jobs=self.engine.submit_from_thread, debts_of=debts.of,
             pay_debts=lambda node: debts.pay(node, self.nodes), all_debts=debts.all,
             remember_debts=debts.remember, touched=self.live.touched, locks=self.locks.describe,
-            settings=settings_of, live=self.live, hook_context=hook_context,
+            settings=settings_of, live=self.live, allocators=self.allocators,
             instance_documents=InstanceDocuments(), paths=paths, queries=queries)
 
     def _fence(self, reason: str) -> None:
@@ -159,6 +157,7 @@ class MasterDaemon:
         self._stopping.set()
         self.replicator.stop_waiting()
         await self.engine.close()
+        await asyncio.to_thread(self.allocators.close)
         await asyncio.to_thread(self._caring.join)
         await asyncio.to_thread(self.journal.close)
         self.replicator.close()

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from ganeti_core.locking import LockInfo
     from ganeti_core.model import Node
     from ganeti_core.opcodes.base import OpCode
+    from ganeti_core.operations.allocators import Allocators
     from ganeti_core.operations.placement import InstanceDocuments
     from ganeti_core.operations.saga import Entry, Saga
     from ganeti_core.paths import Paths
-    from ganeti_core.plugin_api.context import HookContext
     from ganeti_core.plugin_api.kinds import Kind
     from ganeti_core.plugins import Events, PluginHost
     from ganeti_core.query.engine import QueryEngine
@@ -58,8 +58,7 @@ class Services:
     touched: Callable[[str], None]
     live: LiveSource
     instance_documents: InstanceDocuments
-    hook_context: Callable[[str, str], HookContext]
-    """The world of a hook that runs on the master, by kind and plugin name."""
+    allocators: Allocators
     paths: Paths
     locks: Callable[[], list[LockInfo]]
     settings: Callable[[Snapshot], dict[str, Any]]

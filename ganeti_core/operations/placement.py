@@ -61,8 +61,7 @@ def ask_allocator(ctx: OpContext, allocator: str, request: dict[str, Any]) -> di
         raise OpExecError(f"Failure while running the iallocator script: iallocator module "
                           f"'{allocator}' not found in the search path")
     document = cluster_document(ctx) | {"request": request}
-    driver = ctx.host.driver(IALLOCATORS, allocator)
-    return driver.solve(ctx=ctx.services.hook_context("iallocators", allocator), request=document)
+    return ctx.services.allocators.ask(allocator, "solve", document, ctx.cancelled)
 
 
 def explain_choice(ctx: OpContext, allocator: str, request: dict[str, Any]) -> None:
@@ -70,10 +69,8 @@ def explain_choice(ctx: OpContext, allocator: str, request: dict[str, Any]) -> N
 
     :raises NotSupported: the allocator cannot explain
     """
-    driver = ctx.host.driver(IALLOCATORS, allocator)
     document = cluster_document(ctx) | {"request": request}
-    answer = driver.explain(
-        ctx=ctx.services.hook_context("iallocators", allocator), request=document)
+    answer = ctx.services.allocators.ask(allocator, "explain", document, ctx.cancelled)
     for line in str(answer.get("text", "")).splitlines():
         ctx.feedback(line)
 
