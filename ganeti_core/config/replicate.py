@@ -308,9 +308,14 @@ class Replicator(Replicas):
         log.info("candidate %s is current", node)
         return True
 
-    def status(self) -> dict[str, bool]:
-        """Every candidate, and whether its copy is current."""
+    def status(self, patience: float = 0.0) -> dict[str, bool]:
+        """Every candidate, and whether its copy is current.
+
+        :param patience: seconds in which one that is not may become so
+        """
         with self._changed:
+            self._changed.wait_for(
+                lambda: set(self._link.candidates()) <= self._current, patience)
             return {node: node in self._current for node in self._link.candidates()}
 
     def stop_waiting(self) -> None:

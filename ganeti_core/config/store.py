@@ -48,7 +48,27 @@ class Delete:
     value: ConfigObject
 
 
-Change = Put | Delete
+@dataclass(frozen=True)
+class Edit:
+    """Change some fields of an object as it is when the commit is made.
+
+    For objects that several may change at once, such as the cluster: what another commit did to
+    other fields since `value` was read is not undone.
+    """
+
+    value: ConfigObject
+    fields: Mapping[str, Any]
+
+    def made_on(self, base: Snapshot) -> Put:
+        """:raises ConfigurationError: the object has gone"""
+        kind = _KIND_OF[type(self.value)]
+        newest = base.of_kind(kind).get(self.value.uuid)
+        if newest is None:
+            raise ConfigurationError(f"the {kind} {self.value.uuid} does not exist")
+        return Put(replace(newest, **self.fields))
+
+
+Change = Put | Delete | Edit
 
 
 class Store:
@@ -103,7 +123,9 @@ class Store:
         if self._fenced is not None:
             raise StaleEpoch(self._fenced)
         with self.journal.lock:
-            staged, writes = _apply(self._staged, changes, self._clock())
+            made = [change.made_on(self._staged) if isinstance(change, Edit) else change
+                    for change in changes]
+            staged, writes = _apply(self._staged, made, self._clock())
             self._staged = staged
 
             def done(error: BaseException | None) -> None:
@@ -112,8 +134,8 @@ class Store:
                     return
                 self._published = staged
                 try:
-                    for watcher in self._watchers if changes else ():
-                        watcher(staged, changes)
+                    for watcher in self._watchers if made else ():
+                        watcher(staged, made)
                 finally:
                     # Whatever a watcher does: it is durable, and somebody waits.
                     outcome.set_result(staged)
@@ -150,7 +172,7 @@ def _with_claims(snapshot: Snapshot, claims: dict[str, Table[str, str]]) -> Snap
 
 
 def _apply(
-    base: Snapshot, changes: Sequence[Change], now: float
+    base: Snapshot, changes: Sequence[Put | Delete], now: float
 ) -> tuple[Snapshot, list[Write]]:
     if not changes:
         return base, []
@@ -171,7 +193,7 @@ def _apply(
     ]
 
 
-def _stamp(base: Snapshot, change: Change, now: float) -> Change:
+def _stamp(base: Snapshot, change: Put | Delete, now: float) -> Put | Delete:
     kind = _KIND_OF[type(change.value)]
     old = base.of_kind(kind).get(change.value.uuid)
     if isinstance(change, Delete):
@@ -183,7 +205,7 @@ def _stamp(base: Snapshot, change: Change, now: float) -> Change:
     return Put(replace(change.value, serial_no=serial, ctime=ctime, mtime=now))
 
 
-def _with_objects(base: Snapshot, changes: Sequence[Change]) -> Snapshot:
+def _with_objects(base: Snapshot, changes: Sequence[Put | Delete]) -> Snapshot:
     puts: dict[str, dict[str, Any]] = {}
     deletes: dict[str, list[str]] = {}
     for change in changes:
@@ -200,7 +222,7 @@ def _with_objects(base: Snapshot, changes: Sequence[Change]) -> Snapshot:
     return replace(base, objects=objects)
 
 
-def _changed_claims(base: Snapshot, changes: Sequence[Change]) -> dict[str, Table[str, str]]:
+def _changed_claims(base: Snapshot, changes: Sequence[Put | Delete]) -> dict[str, Table[str, str]]:
     gone: dict[str, set[str]] = {}
     new: dict[str, dict[str, str]] = {}
     for change in changes:
@@ -221,7 +243,7 @@ def _changed_claims(base: Snapshot, changes: Sequence[Change]) -> dict[str, Tabl
     return claims
 
 
-def _row(change: Change) -> Write:
+def _row(change: Put | Delete) -> Write:
     kind = _KIND_OF[type(change.value)]
     doc = encode_object(change.value) if isinstance(change, Put) else None
     return Write("object", (kind, change.value.uuid), doc)

@@ -118,7 +118,8 @@ class MasterDaemon:
             reservations=Reservations(lambda: self.store.snapshot),
             submit_jobs=self.engine.submit_from_thread, debts_of=debts.of,
             pay_debts=lambda node: debts.pay(node, self.nodes), all_debts=debts.all,
-            remember_debts=debts.remember, touched=self.live.touched, locks=self.locks.describe,
+            remember_debts=debts.remember, copies=self.replicator.status,
+            touched=self.live.touched, locks=self.locks.describe,
             settings=settings_of, live=self.live, allocators=self.allocators,
             instance_documents=InstanceDocuments(), paths=paths, queries=queries)
 

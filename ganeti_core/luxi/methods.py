@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.config.store import Put
+from ganeti_core.config.store import Edit
 from ganeti_core.errors import (
     ECODE_INVAL,
     ECODE_NOENT,
@@ -222,8 +222,7 @@ class Master:
     async def _set_drain_flag(self, drained: Any) -> bool:
         if not isinstance(drained, bool):
             raise RequestError(_unreadable([drained], "Bool"))
-        cluster = self.store.snapshot.cluster
-        await self._commit([Put(replace(cluster, queue_drained=drained))])
+        await self._commit([Edit(self.store.snapshot.cluster, {"queue_drained": drained})])
         return True
 
     async def _replace_filter(self, *args: Any) -> str:
@@ -235,9 +234,8 @@ class Master:
         await self._commit([removal(uuid, self.store.snapshot)])
 
     async def _set_watcher_pause(self, until: Any) -> Any:
-        cluster = self.store.snapshot.cluster
         pause = None if until is None else _number(until)
-        await self._commit([Put(replace(cluster, watcher_pause=pause))])
+        await self._commit([Edit(self.store.snapshot.cluster, {"watcher_pause": pause})])
         return pause
 
     async def _set_plugin_enabled(self, kind: Any, name: Any, enabled: Any) -> list[str]:
@@ -249,7 +247,7 @@ class Master:
             _check_not_needed(snapshot, self.host, kind, name)
         rest = [other for other in snapshot.cluster.disabled_plugins if other != key]
         disabled = tuple(rest if enabled else sorted([*rest, key]))
-        await self._commit([Put(replace(snapshot.cluster, disabled_plugins=disabled))])
+        await self._commit([Edit(snapshot.cluster, {"disabled_plugins": disabled})])
         await asyncio.to_thread(self.host.obey, disabled)
         self.queries.refresh()
         return list(disabled)

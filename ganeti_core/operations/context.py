@@ -54,6 +54,8 @@ class Services:
     debts_of: Callable[[str], list[Entry]]
     all_debts: Callable[[], list[Entry]]
     pay_debts: Callable[[str], list[Entry]]
+    copies: Callable[[float], Mapping[str, bool]]
+    """Every master candidate (uuid), and whether its copy is current within so many seconds."""
     remember_debts: Callable[[Sequence[Entry]], None]
     touched: Callable[[str], None]
     live: LiveSource

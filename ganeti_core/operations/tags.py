@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ganeti_core.config.store import Put
+from ganeti_core.config.store import Edit
 from ganeti_core.errors import ECODE_INVAL, ECODE_NOENT, OpPrereqError, RequestError, TagError
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.opcodes.tags import TagsDel, TagsGet, TagsSearch, TagsSet
@@ -130,10 +130,8 @@ class Del(Operation[TagsDel, "ConfigObject"]):
 
 
 def _commit(op: TagsSet | TagsDel, ctx: OpContext, changed: ConfigObject) -> None:
-    if op.kind == "cluster":
-        # Only the tags are ours: the drain flag and the like change without this lock.
-        changed = replace(ctx.current.cluster, tags=changed.tags)
-    ctx.commit([Put(changed)])
+    # Only the tags are ours: the drain flag and the like change without this lock.
+    ctx.commit([Edit(changed, {"tags": changed.tags})])
     if op.kind == "cluster":
         distribute(ctx)
 

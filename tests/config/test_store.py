@@ -15,7 +15,7 @@ import pytest
 from cluster_objects import CLUSTER, GROUP, NODE, disk, instance, new_database, open_store
 
 from ganeti_core.config.database import Write
-from ganeti_core.config.store import Delete, Put
+from ganeti_core.config.store import Delete, Edit, Put
 from ganeti_core.errors import ConfigurationError, OpPrereqError, StaleEpoch, StoreBroken
 from ganeti_core.model import Network, Nic, Node
 
@@ -126,6 +126,21 @@ def test_a_refused_transaction_does_not_hold_back_the_next(store):
         cluster = store.snapshot.cluster
         store.commit([Put(replace(cluster, tags=(*cluster.tags, "x")))])
     assert store.snapshot.cluster.tags == ("x", "x", "x")
+
+
+def test_an_edit_leaves_what_others_have_changed_meanwhile(store):
+    read = store.snapshot.cluster
+    outcomes = [Future(), Future(), Future()]
+    with_port = replace(read, highest_used_port=12000)
+    store.commit_soon([Put(with_port)], (), outcomes[0])
+    # What it was made of is older than what waits to be written.
+    store.commit_soon([Edit(read, {"queue_drained": True})], (), outcomes[1])
+    store.commit_soon([Edit(read, {"watcher_pause": 7.0})], (), outcomes[2])
+    after = outcomes[2].result(10).cluster
+    assert (after.highest_used_port, after.queue_drained, after.watcher_pause) == (12000, True, 7.0)
+    assert after.serial_no == read.serial_no + 3
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        store.commit([Edit(instance(99), {"os": "x"})])
 
 
 def test_a_fenced_store_accepts_nothing(store):

@@ -142,6 +142,19 @@ def test_an_old_copy_cannot_win(three: VirtualCluster) -> None:
     three.gnt("gnt-cluster", "modify", "--max-running-jobs=20")
 
 
+def test_verify_names_a_candidate_whose_copy_is_old(three: VirtualCluster) -> None:
+    three.verify()
+    kill(three, "node2")
+    assert ended(three, "node1", submit(three, "node1", [delay(0.01)])) == ["success"]
+    found = three.try_("gnt-cluster", "verify", "--error-codes")
+    assert found.status == 1
+    assert "ECLUSTERFILECHECK:node:node2.example.com:its copy of the configuration is old" in (
+        found.stdout)
+    assert "node3.example.com:its copy" not in found.stdout
+    three.bring_back()
+    three.verify()
+
+
 def test_who_is_no_candidate_has_nothing_and_may_not(three: VirtualCluster) -> None:
     three.gnt("gnt-node", "modify", "--master-candidate=no", "--force", "node3")
     paths = three.paths("node3")

@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from ganeti_core.config import replicate
 from ganeti_core.daemons import masterd
 from ganeti_core.daemons.vcluster.building import Wish, build
 from ganeti_core.daemons.vcluster.layout import Layout
@@ -49,6 +50,8 @@ def main() -> None:
         shorten_calls(limit)
     assert masterd.CARE_INTERVAL > CARE_INTERVAL
     masterd.CARE_INTERVAL = CARE_INTERVAL
+    assert replicate.RETRY > CARE_INTERVAL
+    replicate.RETRY = CARE_INTERVAL
     layout = build(Wish(root, nodes), lambda _: None)
     starter = Starter()
     print(json.dumps([]), flush=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.config.store import Put
+from ganeti_core.config.store import Edit, Put
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.model.params import filled_ipolicy
@@ -87,9 +87,9 @@ class Modify(Operation[ClusterSetParams, SettingsPlan]):
         for node in plan.nodes:
             role = "a master candidate" if node.master_candidate else "a regular node"
             ctx.info(f"Node {node.name} becomes {role}")
-        # Values that others change without our lock (the drain flag) are taken as they are now.
+        # Others (the drain flag) are changed without our lock.
         before = ctx.current.cluster
-        ctx.commit([Put(replace(before, **plan.values)), *(Put(node) for node in plan.nodes)])
+        ctx.commit([Edit(before, plan.values), *(Put(node) for node in plan.nodes)])
         distribute(ctx)
         move_master_ip(ctx, before)
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ganeti_core.model import Instance, Node, NodeGroup
     from ganeti_core.operations.context import OpContext
 
+COPY_SECONDS = 4.0
+"""In which a candidate that was away a moment ago has caught up: longer than between two tries."""
 CLOCK_SKEW = 150.0
 """Seconds that a node's clock may differ from the master's."""
 _NPLUSONE = "nplusone_mem"
@@ -95,6 +97,7 @@ class VerifyConfig(Operation[ClusterVerifyConfig, None]):
         findings = Findings(ctx, op.error_codes, frozenset(op.ignore_errors))
         ctx.feedback("* Verifying cluster config")
         _verify_debts(ctx, findings)
+        _verify_copies(ctx, findings)
         ctx.feedback("* Verifying cluster certificate files")
         _verify_certificates(ctx, findings)
         ctx.feedback("* Verifying hypervisor parameters")
@@ -112,6 +115,15 @@ def _verify_debts(ctx: OpContext, findings: Findings) -> None:
         node = ctx.snapshot.nodes.get(debt.node)
         findings.error("ECLUSTERDEBT", "node", node.name if node else debt.node,
                        f"owed since job {debt.job}: {debt.note} ({debt.debt})")
+
+
+def _verify_copies(ctx: OpContext, findings: Findings) -> None:
+    for uuid, is_current in ctx.services.copies(COPY_SECONDS).items():
+        node = ctx.current.nodes.get(uuid)
+        if node is not None and not is_current:
+            findings.error("ECLUSTERFILECHECK", "node", node.name,
+                           "its copy of the configuration is old: it gets a new one as soon as it "
+                           "answers, and cannot become master before")
 
 
 def _verify_certificates(ctx: OpContext, findings: Findings) -> None:
