@@ -125,13 +125,18 @@ def _dispatch(cluster: Cluster, request: Request, options: EngineOptions) -> Rep
         return "success", [cluster.description.nodes[node].name for node in nodes], after
     if isinstance(request, Evacuate):
         return _told(evacuate(cluster, request, soft=rules.soft))
-    return _told(change_group(cluster, request, rules))
+    limited = replace(rules, restrict_to=_named_nodes(cluster, options.restrict_to))
+    return _told(change_group(cluster, request, limited))
 
 
 def _restriction(
     cluster: Cluster, request: Allocate, options: EngineOptions
 ) -> frozenset[int] | None:
-    names = options.restrict_to if options.restrict_to is not None else request.restrict_to
+    wanted = options.restrict_to if options.restrict_to is not None else request.restrict_to
+    return _named_nodes(cluster, wanted)
+
+
+def _named_nodes(cluster: Cluster, names: Sequence[str] | None) -> frozenset[int] | None:
     if names is None:
         return None
     return frozenset(

@@ -89,6 +89,8 @@ class Demand:
     """Memory taken on the primary now."""
     counted: Floats
     """Memory that the secondary keeps reserved."""
+    counted_forth: Floats
+    """The same, where a forthcoming instance counts as it will later."""
     disk: Floats
     disk_forth: Floats
     spindle_use: Floats

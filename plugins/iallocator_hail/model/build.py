@@ -142,12 +142,14 @@ def demand_of(instances: Sequence[Instance], options: BuildOptions) -> Demand:
     disk = np.where(local, column([item.disk for item in instances]), 0.0)
     spindle_use = np.where(local, column([item.spindle_use for item in instances]), 0.0)
     cpus = column([0.0 if _switched_off(item) else item.vcpus for item in instances])
+    reserved = [float(item.memory) if _reserves(item) else 0.0 for item in instances]
     known = [item.total_spindles for item in instances]
     loads = np.where(real, loads_of(instances, options), 0.0)
     return Demand(
         memory=column([item.memory for item in instances]),
         running=column([item.memory if item.uses_memory else 0 for item in instances]),
-        counted=column([item.memory if _reserves(item) else 0 for item in instances]),
+        counted=np.where(real, column(reserved), 0.0),
+        counted_forth=column(reserved),
         disk=np.where(real, disk, 0.0),
         disk_forth=disk,
         spindle_use=np.where(real, spindle_use, 0.0),
@@ -181,9 +183,7 @@ def _switched_off(instance: Instance) -> bool:
 
 
 def _reserves(instance: Instance) -> bool:
-    return (
-        instance.auto_balance and not instance.forthcoming and not _switched_off(instance)
-    )
+    return instance.auto_balance and not _switched_off(instance)
 
 
 def _site(description: Description, forthcoming: bool) -> Site:

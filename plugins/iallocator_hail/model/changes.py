@@ -257,7 +257,7 @@ def add_secondary(
         storage = (out.disk_forth, out.free_spindles_forth, out.spindles_forth)
         more = _secondary_disk_checks(site, storage, soft, how.keeps_disk)
         checks += [(failure, condition & soft) for failure, condition in more]
-    checks.append((Failure.MEM, (demand.counted >= view.mem_forth) & soft))
+    checks.append((Failure.MEM, (demand.counted_forth >= view.mem_forth) & soft))
     return out, checks
 
 

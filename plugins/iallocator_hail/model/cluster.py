@@ -68,6 +68,8 @@ class Cluster:
     real_tags: Floats
     """The same without forthcoming instances."""
     owns_peers: bool = True
+    standing_for: tuple[int, ...] | None = None
+    """Per position, the node whose data it holds, where a planner has mixed them up."""
 
     @property
     def node_count(self) -> int:

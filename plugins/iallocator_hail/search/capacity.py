@@ -77,7 +77,10 @@ class Capacity:
         rest = self.rest(node)
         if not rest:
             return True
-        if not self.allowed(node, rest):
+        allowed = self.allowed(node, rest)
+        if allowed is None:
+            return self._play_fully(node)
+        if not allowed:
             return False
         decided = self._decide(node, rest)
         return self._play(node) if decided is None else decided
@@ -115,13 +118,21 @@ class Capacity:
             return bool(np.maximum(0.0, slots).sum() >= len(rest))
         return True if _surely(room, sizes, demand.running.sum()) else None
 
-    def allowed(self, node: int, rest: list[int]) -> bool:
-        """Whether the group's policy lets the instances that have to be created anew be."""
+    def allowed(self, node: int, rest: list[int]) -> bool | None:
+        """Whether the group's policy lets the instances that have to be created anew be.
+
+        None if it does so on some of the other nodes only.
+        """
         cluster = self.cluster
         policy = cluster.description.groups[int(cluster.figures.group[node])].policy
         anew = [cluster.instances[i] for i in rest if cluster.instances[i].template not in _MOVED]
-        exclusive = bool(cluster.site.exclusive[self.others(node)].all())
-        return all(violation(instance, policy, exclusive) is None for instance in anew)
+        kinds = set(cluster.site.exclusive[self.others(node)].tolist()) or {False}
+        found = [
+            {violation(instance, policy, kind) is None for kind in kinds} for instance in anew
+        ]
+        if any(True not in verdicts for verdicts in found):
+            return False
+        return True if all(False not in verdicts for verdicts in found) else None
 
     # The long way
 

@@ -46,7 +46,8 @@ class AfterPlacing:
 
     def _easy(self) -> bool:
         """Whether what cannot fail over finds a place wherever the instance goes."""
-        if self.base.sums is None:
+        # Spindles of exclusive storage are not weighed below.
+        if self.base.sums is None or self.cluster.site.exclusive[self.nodes].any():
             return False
         mirrored = bool(self.cluster.demand.drbd[self.instance])
         return all(self._roomy(node, mirrored) for node in self.checked.tolist())

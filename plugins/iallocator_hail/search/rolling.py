@@ -8,7 +8,7 @@ find a place elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -139,17 +139,21 @@ def _first_primary(
 
 
 def fail_over_all(cluster: Cluster, nodes: Sequence[int]) -> Cluster:
-    """Fail over all mirrored primaries of nodes.
+    """Fail over all mirrored primaries of nodes, not the ones that come there by that.
 
     :raises PlacementError: one of them cannot.
     """
     after = cluster.copy()
+    # Neither tags about migration nor which nodes are offline matter to the peer here.
+    after.labels = replace(cluster.labels, migration=None)
+    after.site = replace(cluster.site, offline=np.zeros_like(cluster.site.offline))
     for node in nodes:
-        for instance in after.primaries[node]:
+        for instance in cluster.primaries[node]:
             if after.instances[instance].template != "drbd":
                 continue
             if move_checked(after, instance, Kind.FAILOVER, -1, soft=True) is not None:
                 raise PlacementError("Failed to migrate instances off nodes")
+    after.site = cluster.site
     return after
 
 
@@ -181,6 +185,9 @@ def _new_secondary(cluster: Cluster, instance: int, targets: Sequence[int]) -> b
         own_peers(cluster)
         cluster.peers[target, primary] += float(demand.counted)
         cluster.secondary[instance] = target
+        held = list(cluster.standing_for or range(cluster.node_count))
+        held[old] = held[primary]
+        cluster.standing_for = tuple(held)
         _confuse(cluster, instance, primary, old)
         return True
     return False

@@ -105,7 +105,7 @@ def write_lines(path: str, lines: Sequence[str]) -> None:
 
     :raises PlacementError: the file cannot be written.
     """
-    text = _SCRIPT_HEAD + "\n".join(lines)
+    text = _SCRIPT_HEAD + "".join(f"{line}\n" for line in lines)
     try:
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(text)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..engine import EngineOptions, solve
+from ..engine import EngineOptions, Solved, solve
 from ..errors import LoadError, PlacementError
 from ..explain import as_text, explain
 from ..formats.ialloc import (
@@ -17,14 +17,16 @@ from ..formats.ialloc import (
     Evacuate,
     Relocate,
     Request,
+    find_group,
     parse_document,
 )
 from ..formats.json_reader import parse_json
 from ..formats.text import read_file
-from ..model.build import build
+from ..model.arrays import Ints
+from ..model.build import BuildOptions, build
 from ..model.cluster import Cluster
 from ..records import Description
-from ..search.allocate import AllocationRules
+from ..search.allocate import AllocationRules, nodes_of
 from .options import Settings
 from .output import note, say
 from .program import Tool, execute
@@ -54,14 +56,16 @@ def _run(settings: Settings, words: list[str]) -> int:
         return 0
     description, request = parse_document(document)
     if settings.text_file is not None or settings.simulations:
-        warn_unaccounted(build(description), settings)
+        own = BuildOptions(kvm_node_memory=settings.kvm_node_memory)
+        warn_unaccounted(build(description, own), settings)
         description = describe_cluster(replace_source(settings))
         _check_positions(request, description)
     solved = solve(description, request, _engine_options(settings))
     say(json.dumps(solved.answer, separators=(",", ":"), ensure_ascii=False))
     print_nodes(solved.before, settings.print_nodes, "Initial cluster")
     save_cluster(solved.before, settings, "pre-ialloc", "before iallocator run ")
-    print_nodes(solved.after, settings.print_nodes, "Final cluster")
+    shown = _shown_nodes(solved, request)
+    print_nodes(solved.after, settings.print_nodes, "Final cluster", shown)
     after = _new_first(solved.after, request)
     save_cluster(after, settings, "post-ialloc", "after iallocator run ")
     sys.stdout.flush()
@@ -85,6 +89,16 @@ def _check_positions(request: Request, description: Description) -> None:
         raise PlacementError("The request names instances that the cluster data does not have")
     if max(groups, default=-1) >= len(description.groups):
         raise PlacementError("The request names groups that the cluster data does not have")
+
+
+def _shown_nodes(solved: Solved, request: Request) -> Ints | None:
+    """The nodes of the final table: of the group alone where the request named one."""
+    if not isinstance(request, Allocate) or request.several or not solved.answer["success"]:
+        return None
+    if request.group_name is None:
+        return None
+    group = find_group(solved.after.description, request.group_name)
+    return nodes_of(solved.after, group)
 
 
 def _new_first(cluster: Cluster, request: Request) -> Cluster:

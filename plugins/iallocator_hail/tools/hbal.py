@@ -21,7 +21,14 @@ from .groups import choose_group, instances_in, split_instances
 from .options import Settings
 from .output import note, say
 from .program import Tool, execute, no_arguments
-from .sources import instance_aliases, load_cluster, node_aliases, save_cluster
+from .sources import (
+    adjust,
+    instance_aliases,
+    node_aliases,
+    read_cluster,
+    save_cluster,
+    snapshot,
+)
 from .tables import print_instances, print_nodes
 
 
@@ -32,14 +39,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(settings: Settings, words: list[str]) -> int:
     no_arguments(words)
-    cluster = load_cluster(settings)
+    cluster = read_cluster(settings)
+    loaded = snapshot(cluster)
+    cluster = adjust(cluster, settings)
     _introduce(cluster, settings)
     if not cluster.instances:
         say("Cluster is empty, exiting.")
         return 0
-    save_cluster(cluster, settings, "original", "before balancing ")
     _tell_size(cluster, settings)
     _tell_split(cluster, settings)
+    save_cluster(loaded, settings, "original", "before balancing ")
     group, nodes = choose_group(cluster, settings.group, only_used=True)
     return _Run(cluster, settings, group, nodes).run()
 

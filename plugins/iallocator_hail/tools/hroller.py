@@ -22,7 +22,7 @@ from ..search.rolling import (
 from .options import Settings
 from .output import note, say
 from .program import Tool, execute, no_arguments
-from .sources import load_cluster, save_cluster
+from .sources import adjust, read_cluster, save_cluster, snapshot
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,19 +32,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(settings: Settings, words: list[str]) -> int:
     no_arguments(words)
-    cluster = load_cluster(settings)
+    cluster = read_cluster(settings)
     master = _master(cluster, settings)
-    save_cluster(cluster, settings, "original", "before hroller run ")
+    loaded = snapshot(cluster)
+    cluster = adjust(cluster, settings)
+    save_cluster(loaded, settings, "original", "before hroller run ")
     nodes = _considered(cluster, settings)
     if not nodes:
         raise PlacementError("Cannot create node graph")
     graph = conflict_graph(cluster, nodes, offline=settings.offline_maintenance)
     colourings = all_colourings(graph)
+    if settings.verbosity > 2:
+        shown = ",".join(f"({v},{list(n)})".replace(" ", "") for v, n in graph.items())
+        say(f"Node Graph: array ({min(graph)},{max(graph)}) [{shown}]")
     parts = _parts(cluster, best(colourings), settings)
     if settings.verbosity > 1:
-        shown = ",".join(f"({v},{list(n)})".replace(" ", "") for v, n in graph.items())
-        if settings.verbosity > 2:
-            say(f"Node Graph: array ({min(graph)},{max(graph)}) [{shown}]")
         say(_statistics(colourings))
     _print(cluster, _ordered(parts, set(nodes), master), settings)
     return 0
@@ -155,9 +157,10 @@ def _print(cluster: Cluster, parts: list[Part], settings: Settings) -> None:
 
 
 def _print_moves(cluster: Cluster, part: Part) -> None:
-    nodes = [node.name for node in cluster.description.nodes]
-    instances = [instance.name for instance in cluster.instances]
     after = part.cluster
+    held = after.standing_for or range(cluster.node_count)
+    nodes = [cluster.description.nodes[node].name for node in held]
+    instances = [instance.name for instance in cluster.instances]
     for index in range(len(cluster.instances)):
         first, second = int(after.primary[index]), int(after.secondary[index])
         if {first, second} != {int(cluster.primary[index]), int(cluster.secondary[index])}:

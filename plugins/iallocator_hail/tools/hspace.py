@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import PlacementError
-from ..formats.haskell import fixed
+from ..formats.haskell import fixed, show_list
 from ..model.arrays import Ints
 from ..model.cluster import Cluster
 from ..model.score import Scorer
@@ -56,15 +56,37 @@ def _run(settings: Settings, words: list[str]) -> int:
         note(f"Initial coefficients: overall {fixed(scorer.base(), 8)}")
         note(score_table(components[:, 0]))
     if settings.verbosity > 3:
-        base = cluster.description.first_index
-        shown = ",".join(str(node + base) for node in plan.targets.tolist())
-        note(f"Allocatable nodes: Left [{shown}]")
+        _tell_targets(cluster, plan)
     policy = cluster.description.policy
     tiered = [settings.tiered] if settings.tiered else [high for _, high in policy.pairs]
     _tiered(cluster, settings, plan, tiered, report)
     _standard(cluster, settings, plan, settings.standard or policy.std, report)
     report.close()
     return 0
+
+
+def _tell_targets(cluster: Cluster, plan: _Plan) -> None:
+    bad = set(cluster.figures.group[failing(cluster, all_nodes(cluster))].tolist())
+    groups = cluster.description.groups
+    if bad := bad | _not_redundant(cluster):
+        note(f"Bad groups: {show_list(groups[index].name for index in sorted(bad))}")
+    base, group = cluster.description.first_index, cluster.figures.group
+    targets = plan.targets.tolist()
+    if plan.template != "drbd":
+        note(f"Allocatable nodes: Left [{','.join(str(node + base) for node in targets)}]")
+        return
+    rows = []
+    for node in targets:
+        others = [str(n + base) for n in targets if n != node and group[n] == group[node]]
+        rows.append(f"({node + base},[{','.join(others)}])")
+    note(f"Allocatable nodes: Right [{','.join(rows)}]")
+
+
+def _not_redundant(cluster: Cluster) -> set[int]:
+    """Groups with a node that could not be emptied."""
+    groups = range(len(cluster.description.groups))
+    nodes = all_nodes(cluster)
+    return {g for g in groups if not Capacity(cluster, nodes, nodes_of(cluster, g)).redundant()}
 
 
 def _plan(cluster: Cluster, settings: Settings) -> _Plan:
@@ -99,10 +121,7 @@ def _closed_groups(cluster: Cluster, settings: Settings, bad: Ints) -> set[int]:
     if not settings.accept_existing:
         closed |= set(cluster.figures.group[bad].tolist())
     if settings.independent_groups:
-        for group in range(len(cluster.description.groups)):
-            nodes = nodes_of(cluster, group)
-            if not Capacity(cluster, all_nodes(cluster), nodes).redundant():
-                closed.add(group)
+        closed |= _not_redundant(cluster)
     return closed
 
 

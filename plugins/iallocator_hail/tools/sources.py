@@ -60,6 +60,14 @@ def load_cluster(settings: Settings) -> Cluster:
 
     :raises PlacementError: the data or the options are wrong.
     """
+    return adjust(read_cluster(settings), settings)
+
+
+def read_cluster(settings: Settings) -> Cluster:
+    """Read and build the cluster; warn about figures that do not add up.
+
+    :raises PlacementError: the data or the options are wrong.
+    """
     loads = read_loads(settings)
     description = describe_cluster(settings)
     try:
@@ -68,7 +76,14 @@ def load_cluster(settings: Settings) -> Cluster:
         raise PlacementError(f"failed to load data, aborting: {exc}") from exc
     apply_monitoring(cluster, settings)
     warn_unaccounted(cluster, settings)
-    return adjust(cluster, settings)
+    return cluster
+
+
+def snapshot(cluster: Cluster) -> Cluster:
+    """A copy that `adjust` does not change through the original."""
+    taken = cluster.copy()
+    taken.site = replace(cluster.site)
+    return taken
 
 
 def build_options(settings: Settings, loads: dict[str, Load] | None = None) -> BuildOptions:
@@ -106,7 +121,7 @@ def read_loads(settings: Settings) -> dict[str, Load]:
 def warn_unaccounted(cluster: Cluster, settings: Settings) -> None:
     """Tell of nodes whose figures do not add up."""
     bad = unaccounted(cluster)
-    if not bad or settings.verbosity < 1:
+    if not bad or settings.verbosity == 0:
         return
     note("Warning: cluster has inconsistent data:")
     for node, memory, disk in bad:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import PlacementError
 from ..formats.haskell import fixed, show_float
 from ..model.changes import Failure
 from ..model.cluster import Cluster
@@ -245,6 +246,7 @@ class MachineReport(Report):
     def standard(self, run: Run) -> None:
         totals = Totals.of(run.filled.cluster)
         self._spec("SPEC", run)
+        self._check(run, totals)
         self._phase("FIN", totals)
         usage = float(np.float64(self.before.instances) / totals.instances)
         reasons = by_frequency(run.filled)
@@ -253,6 +255,17 @@ class MachineReport(Report):
         self._put("ALLOC_FAIL_REASON", reasons[0][0].label.upper())
         for kind, count in reasons:
             self._put(f"ALLOC_{kind.label.upper()}_CNT", count)
+
+    def _check(self, run: Run, totals: Totals) -> None:
+        """Stop where there are instances that no node counts, as forthcoming ones.
+
+        :raises PlacementError: so it is.
+        """
+        allocated, counted = len(run.filled.cluster.instances), int(totals.instances)
+        if allocated != counted:
+            raise PlacementError(
+                f"internal inconsistency, allocated ({allocated}) != counted ({counted})"
+            )
 
     def close(self) -> None:
         self._put("OK", 1)
@@ -273,7 +286,7 @@ class HumanReport(Report):
             f"  MEM {fixed(totals.total_mem, 0)}, DSK {fixed(totals.total_disk, 0)}, "
             f"CPU {fixed(totals.total_cpus, 0)}, VCPU {fixed(totals.max_vcpus, 0)}{spindles}."
         )
-        count = len(self.cluster.instances)
+        count = int(totals.instances)
         say(f"There are {count or 'no'} initial instances on the cluster.")
 
     def _size(self, size: tuple[int, int, int, int]) -> str:
