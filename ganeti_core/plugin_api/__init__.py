@@ -30,6 +30,7 @@ from .data import (
     NicSpec,
     NodeRef,
 )
+from .host import measure_host
 from .kinds import Kind, hookimpl, hookspec, where
 from .run import CommandFailed, run_command
 
@@ -58,6 +59,7 @@ __all__ = [
     "OsScriptError",
     "hookimpl",
     "hookspec",
+    "measure_host",
     "run_command",
     "where",
 ]

@@ -151,8 +151,12 @@ class MigrationSpec:
     @hookspec(firstresult=True)
     @where(changes=True, quick=True)
     def migration_abort(self, ctx: HookContext, name: str) -> None:
-        """On the source: stop the transfer; the guest runs on here. Too late is no error:
-        `migration_status` then says ``completed``."""
+        """On the source: stop the transfer; the guest runs on here.
+
+        Too late is no error: `migration_status` then says ``completed``. Where it came while the
+        guest changed sides, and only the target can know whether it has the guest, the status has
+        a message as well; the guest then waits here for `migration_finish`.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganeti_core.errors import OpExecError
+from ganeti_core.errors import GanetiError, OpExecError
 
 TAIL = 4096
 
@@ -33,14 +33,17 @@ def run_command(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: str | None = None,
+    error: type[GanetiError] | None = None,
 ) -> Completed:
     """Run `argv` in its own process group and wait for it.
 
     The environment is `env` alone, or else a minimal one: a daemon's own environment is nobody's
     business. At the deadline (`timeout` seconds) the whole group is killed.
 
+    :param error: raised instead of `CommandFailed`, such as `BlockDeviceError`
     :raises CommandFailed: it could not start, ended with a status other than 0, or ran too long
     """
+    failed = error or CommandFailed
     words = [os.fspath(word) for word in argv]
     environment = dict(env) if env is not None else {"PATH": DEFAULT_PATH, "LC_ALL": "C"}
     try:
@@ -51,17 +54,17 @@ def run_command(
             process_group=0, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as exc:
-        raise CommandFailed(f"cannot run {words[0]}: {exc.strerror or exc}") from exc
+        raise failed(f"cannot run {words[0]}: {exc.strerror or exc}") from exc
     try:
         out, err = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired as exc:
         kill_group(process)
         process.communicate()
-        raise CommandFailed(f"{words[0]} ran longer than {timeout:g} s and was killed") from exc
+        raise failed(f"{words[0]} ran longer than {timeout:g} s and was killed") from exc
     if process.returncode != 0:
         said = (err.strip() or out.strip())[-TAIL:]
         ended = describe_exit(process.returncode)
-        raise CommandFailed(f"{' '.join(words[:6])} {ended}" + (f": {said}" if said else ""))
+        raise failed(f"{' '.join(words[:6])} {ended}" + (f": {said}" if said else ""))
     return Completed(out, err)
 
 

@@ -23,9 +23,10 @@ from ganeti_core.plugin_api.data import (
     MigrationTarget,
     RunningInstance,
 )
+from ganeti_core.plugin_api.host import measure_host
 from ganeti_core.plugin_api.hypervisor import HOTPLUG, LIVE_MIGRATION, NEEDS_PORT
 
-from . import checks, consoles, host, hotplug, lifecycle, migration, parameters
+from . import checks, consoles, hotplug, lifecycle, migration, parameters
 from .command_line import Mode
 from .engine import Versions, choose_engine, find_binary
 from .guests import STATE_VERSION, Guest, all_guests, guest
@@ -66,7 +67,7 @@ class KvmHypervisor:
                 find_binary(str(parameters.PARAMETERS["kvm_path"].default)))
         except OpPrereqError:
             version = ""
-        return host.facts(version, lifecycle.resident_memory(ctx))
+        return measure_host(lifecycle.resident_memory(ctx), version)
 
     @hookimpl
     def running(self, ctx: HookContext) -> list[RunningInstance]:

@@ -15,15 +15,17 @@ from author import TOP, Author, derived_environment
 from ganeti_core.plugin_api.all_kinds import KINDS
 
 EXAMPLES = sorted(path.parent for path in (TOP / "docs/examples").glob("*/pyproject.toml"))
-LONGEST = 80
+LONGEST = 79
+FIXTURES = "conformance.py"
 NAMES = {example: example.name for example in EXAMPLES}
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="an open qcow2 image is a FUSE mount")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=NAMES.get)
-def test_no_module_of_an_example_is_long(example: Path) -> None:
-    for module in example.rglob("src/**/*.py"):
-        assert len(module.read_text().splitlines()) <= LONGEST, module
+def test_no_example_is_long(example: Path) -> None:
+    code = {module: len(module.read_text().splitlines())
+            for module in example.rglob("src/**/*.py") if module.name != FIXTURES}
+    assert sum(code.values()) <= LONGEST, code
 
 
 def test_there_is_an_example_of_each_kind() -> None:

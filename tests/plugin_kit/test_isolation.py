@@ -23,6 +23,7 @@ from ganeti_core.rpc.connection import Peer
 from ganeti_core.rpc.identity import NodeIdentity
 
 MOODS = """
+import os
 import subprocess
 
 class Moody(Well):

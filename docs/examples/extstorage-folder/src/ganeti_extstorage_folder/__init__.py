@@ -1,7 +1,4 @@
-"""ExtStorage provider ``folder``: volumes are sparse files in a folder that all nodes mount.
-
-No loop device is made: whoever attaches a volume gets the file itself, by a link of the node.
-"""
+"""ExtStorage provider ``folder``: volumes are sparse files in a folder that all nodes mount."""
 
 import os
 import shutil

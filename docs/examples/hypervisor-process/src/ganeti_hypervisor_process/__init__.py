@@ -1,20 +1,20 @@
 """Hypervisor ``process``: an instance is one program, for services that need no machine."""
 
-import os
+import shlex
 import shutil
-import signal
-import time
 
 from ganeti_core import plugin_api as api
-from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec, NodeRef, hookimpl
+from ganeti_core.plugin_api import HookContext, InstanceSpec, hookimpl, processes
 from ganeti_core.plugin_api.data import HostFacts, RunningInstance
 
-from .processes import TOOLS, begin, find, log_file, problem, send
-
-DEFAULT = "sleep infinity"
 PARAMETERS = {"type": "object", "properties": {"command": {
-    "type": "string", "default": DEFAULT,
-    "description": "Program and arguments; it finds the disks in DISK0, DISK1, ..."}}}
+    "type": "string", "default": "sleep infinity", "description": "Program, with arguments"}}}
+
+
+def problem(command: str) -> str:
+    """Tell why `command` cannot be run; empty when it can."""
+    words = shlex.split(command)
+    return "" if words and shutil.which(words[0]) else f"command: cannot run {command!r}"
 
 
 class ProcessHypervisor:
@@ -29,50 +29,51 @@ class ProcessHypervisor:
 
     @hookimpl
     def verify(self) -> list[str]:
-        return [f"install util-linux: no {tool}" for tool in TOOLS if not shutil.which(tool)]
+        return [] if shutil.which("setpriv") else ["install util-linux: no setpriv"]
 
     @hookimpl
     def host_facts(self) -> HostFacts:
-        total, free = (os.sysconf(f"SC_{kind}PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024**2
-                       for kind in ("", "AV"))
-        return HostFacts(total, free, memory_host=0, cpu_total=os.cpu_count() or 1)
+        return api.measure_host()
 
     @hookimpl
     def running(self, ctx: HookContext) -> list[RunningInstance]:
-        return [guest for guest, _ in find(ctx).values()]
+        return [RunningInstance(name, state="paused" if one.stopped else "running", **one.facts)
+                for name, one in processes.kept(ctx).items()]
 
     @hookimpl
     def info(self, ctx: HookContext, name: str) -> RunningInstance | None:
-        return find(ctx).get(name, (None,))[0]
+        return next((guest for guest in self.running(ctx) if guest.name == name), None)
 
     @hookimpl
     def start(self, ctx: HookContext, instance: InstanceSpec, paused: bool) -> None:
-        command = instance.hvparams.get("command", DEFAULT)
+        command = instance.hvparams["command"]
         if found := problem(command):
-            raise HypervisorError(f"{instance.name}: {found}")
-        if instance.name not in find(ctx):
-            begin(ctx, instance, command)
-            while paused and (guest := self.info(ctx, instance.name)) and guest.state != "paused":
-                send(ctx, instance.name, signal.SIGSTOP)
+            raise api.HypervisorError(f"{instance.name}: {found}")
+        if instance.name not in processes.kept(ctx):
+            limits = ["setpriv", "--no-new-privs", "prlimit", f"--data={instance.memory << 20}"]
+            processes.begin(
+                ctx, instance.name, [*limits, "--", *shlex.split(command)],
+                facts={"uuid": instance.uuid, "memory": instance.memory, "vcpus": instance.vcpus},
+                env={f"DISK{disk.index}": disk.path for disk in instance.disks})
+            if paused:
+                processes.pause(ctx, instance.name)
 
     @hookimpl
     def stop(self, ctx: HookContext, name: str, force: bool, timeout: float) -> None:
-        patience = not force and send(ctx, name, signal.SIGTERM)
-        until = time.monotonic() + timeout
-        while send(ctx, name, 0 if patience else signal.SIGKILL):
-            time.sleep(0.02)
-            patience = patience and time.monotonic() < until
+        processes.end(ctx, name, patience=0 if force else timeout)
 
     @hookimpl
     def reboot(self, ctx: HookContext, instance: InstanceSpec) -> None:
-        if not send(ctx, instance.name, signal.SIGKILL, skip=1):
-            raise HypervisorError(f"{instance.name} does not run")
+        if instance.name not in processes.kept(ctx):
+            raise api.HypervisorError(f"{instance.name} does not run")
+        processes.end(ctx, instance.name, patience=10)
+        self.start(ctx, instance, paused=False)
 
     @hookimpl
-    def console(self, ctx: HookContext, instance: InstanceSpec, node: NodeRef) -> api.Console:
-        show = ("tail", "-f", str(log_file(ctx, instance.name)))
+    def console(self, ctx: HookContext, instance: InstanceSpec, node: api.NodeRef) -> api.Console:
+        show = ("tail", "-f", str(ctx.logs / f"{instance.name}.log"))
         return api.Console("ssh", instance.name, host=node.name, command=show)
 
     @hookimpl
     def recover(self, ctx: HookContext) -> list[str]:
-        return [f"{name} still runs" for name in find(ctx)]
+        return [f"{name} still runs" for name in processes.kept(ctx)]

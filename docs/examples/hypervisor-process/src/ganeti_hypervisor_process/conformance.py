@@ -19,7 +19,8 @@ class TestProcessHypervisor(HypervisorContract):
     def instance(self) -> InstanceSpec:
         return InstanceSpec(
             uuid="c0ffee00-0000-4000-8000-000000000001", name="inst1.example.com",
-            hypervisor="process", beparams={"maxmem": 64, "minmem": 64, "vcpus": 1})
+            hypervisor="process", beparams={"maxmem": 64, "minmem": 64, "vcpus": 1},
+            hvparams={"command": "sleep infinity"})
 
     @pytest.fixture
     def unbootable(self, instance: InstanceSpec) -> InstanceSpec:

@@ -1,14 +1,17 @@
-"""What the node has: memory and processors, from /proc and /sys."""
+"""What a node has: memory and processors, from /proc and /sys."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ganeti_core.plugin_api.data import HostFacts
+from .data import HostFacts
 
 
-def facts(version: str, guests_mib: float) -> HostFacts:
-    """Tell the node's memory and CPUs; `guests_mib` is what guests hold, MiB.
+def measure_host(guests_mib: float = 0.0, version: str = "") -> HostFacts:
+    """Tell the node's memory and CPUs, as `HypervisorSpec.host_facts` answers them.
+
+    :param guests_mib: what guests hold of the memory, MiB; the rest that is in use is the host's
+    :param version: of the hypervisor
 
     Memory that the kernel would give up for a guest, its caches, counts as free.
     """

@@ -1,0 +1,153 @@
+"""Processes that outlive the hook that began them, and are found again after any accident.
+
+A pid file can be missing, stale or half written; the environment of a process cannot. So a kept
+process, and whatever it starts, carries a mark in its environment: the driver's folder on this node
+(`HookContext.state`), a name, and what shall be known of it later. What clears its environment
+hides itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .context import HookContext
+from .run import DEFAULT_PATH, run_command
+
+MARK = "GANETI_KEPT"
+POLL = 0.01
+"""Seconds between two looks at processes that are to change."""
+EXEC_PATIENCE = 1.0
+"""Seconds that a process may be without an environment because it is becoming another program."""
+
+_ENTER = 'exec "$@" >>"$0" 2>&1'
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A process that was begun, with those that it started, the first one first.
+
+    `facts`: what `begin` was told. `stopped`: the first one is halted, as `pause` does it.
+    """
+
+    name: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    pids: tuple[int, ...] = ()
+    stopped: bool = False
+
+
+def mark(ctx: HookContext, name: str, facts: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """The environment by which `kept` will know a process, for programs that become daemons.
+
+    :param facts: what is to be known of it, as JSON has it
+    """
+    return {"PATH": os.environ.get("PATH", DEFAULT_PATH),
+            MARK: json.dumps([str(ctx.state), name, dict(facts or {})])}
+
+
+def begin(
+    ctx: HookContext, name: str, words: Sequence[str | os.PathLike[str]], *,
+    facts: Mapping[str, Any] | None = None, env: Mapping[str, str] | None = None,
+) -> None:
+    """Start a program in a session of its own; what it prints goes to ``NAME.log`` in `ctx.logs`.
+
+    Whether it is still there a moment later, `kept` tells.
+
+    :raises CommandFailed: nothing could be started
+    """
+    run_command(["setsid", "--fork", "sh", "-c", _ENTER, ctx.logs / f"{name}.log", *words],
+                timeout=10, env={**mark(ctx, name, facts), **(env or {})}, cwd=ctx.state)
+
+
+def kept(ctx: HookContext) -> dict[str, Kept]:
+    """Find the processes of this driver on this node, by name."""
+    found: dict[str, Kept] = {}
+    for _, pid, told in sorted(_marked(), key=_order):
+        folder, name, facts, stopped = told
+        if folder == str(ctx.state):
+            one = found.get(name) or Kept(name, facts, stopped=stopped)
+            found[name] = Kept(name, one.facts, (*one.pids, pid), one.stopped)
+    return found
+
+
+def send(ctx: HookContext, name: str, number: int, *, first: bool = True) -> bool:
+    """Send a signal to a process and those that it started, or (not `first`) only to those.
+
+    :returns: whether there is such a process
+    """
+    one = kept(ctx).get(name, Kept(name))
+    for pid in one.pids[0 if first else 1:]:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue  # it has just ended
+    return bool(one.pids)
+
+
+def pause(ctx: HookContext, name: str) -> None:
+    """Halt a process until it gets SIGCONT; nothing happens when there is none."""
+    while (one := kept(ctx).get(name)) and not one.stopped:
+        send(ctx, name, signal.SIGSTOP)
+        time.sleep(POLL)
+
+
+def end(ctx: HookContext, name: str, patience: float = 0.0) -> None:
+    """End a process: SIGTERM, after `patience` seconds SIGKILL; back when nothing of it is left."""
+    until = time.monotonic() + patience
+    patient = patience > 0 and send(ctx, name, signal.SIGTERM)
+    if patient:
+        send(ctx, name, signal.SIGCONT)  # one that is halted would not hear
+    while send(ctx, name, 0 if patient else signal.SIGKILL):
+        time.sleep(POLL)
+        patient = patient and time.monotonic() < until
+
+
+_Found = tuple[bool, int, tuple[str, str, dict[str, Any], bool]]
+
+
+def _order(found: _Found) -> tuple[bool, int]:
+    return found[:2]
+
+
+def _marked() -> Iterator[_Found]:
+    seen: set[Path] = set()
+    # One that forks and ends while we look would hide its child: look until nothing new is there.
+    while new := set(Path("/proc").glob("[0-9]*")) - seen:
+        yield from filter(None, map(_look, new))
+        seen |= new
+
+
+def _look(process: Path) -> _Found | None:
+    """Whether a process was started by another kept one, its pid, and what is told of it."""
+    try:
+        marks = [word for word in _environment(process).split(b"\0")
+                 if word.startswith(f"{MARK}=".encode())]
+        if not marks:
+            return None
+        state, _, _, session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
+        folder, name, facts = json.loads(marks[0].partition(b"=")[2])
+    except (OSError, ValueError):
+        return None  # it ended, is not ours to see, or says something of its own
+    pid = int(process.name)
+    return pid != int(session), pid, (folder, name, facts, state == "T")
+
+
+def _environment(process: Path) -> bytes:
+    """Read the environment; of one that is just becoming another program, that of the other one.
+
+    :raises OSError: it ended, it is the kernel's, or not ours to see
+    """
+    until = time.monotonic() + EXEC_PATIENCE
+    while not (found := (process / "environ").read_bytes()):
+        # Neither environment nor arguments, but a program: it is between two of them.
+        (process / "exe").readlink()
+        if (process / "cmdline").read_bytes() or time.monotonic() > until:
+            return (process / "environ").read_bytes()
+        time.sleep(POLL / 10)
+    return found
