@@ -213,7 +213,7 @@ class FaultCluster:
         found += [f"a job is not ended: {row}" for row in jobs if row[1] not in FINAL]
         return found
 
-    def _down(self) -> list[str]:
+    def down(self) -> list[str]:
         """Daemons that were down: they are started."""
         found = self.revive()
         if any(MASTERD in which for which in found):
@@ -253,7 +253,7 @@ class FaultCluster:
         :raises Unclean: something stays wrong, or verify finds something
         """
         until = time.monotonic() + SETTLED
-        while problems := self._down() or self._left_over():
+        while problems := self.down() or self._left_over():
             if time.monotonic() > until:
                 raise Unclean("\n".join(problems))
             time.sleep(0.05)

@@ -20,7 +20,7 @@ from ganeti_core.opcodes.cluster import (
 )
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.specs import disks_of
-from ganeti_core.operations.ssconf import candidates_of
+from ganeti_core.operations.ssconf import candidate_certificates
 from ganeti_core.plugin_api.data import HostFacts
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
@@ -252,8 +252,12 @@ def _gather(ctx: OpContext, findings: Findings, nodes: Sequence[Node]) -> GroupF
 
 
 def _verify_files(ctx: OpContext, findings: Findings, facts: GroupFacts) -> None:
-    wanted = sorted(node.fingerprint for node in candidates_of(ctx.current))
+    wanted = sorted(candidate_certificates(ctx.current))
     for node in facts.nodes:
+        if node.renewing:
+            findings.error("ECLUSTERCERT", "node", node.name,
+                           "may have one of several certificates, for their renewal was "
+                           "interrupted; run gnt-cluster renew-crypto --new-node-certificates")
         told = facts.verified.get(node.uuid)
         if told is None:
             continue
