@@ -7,6 +7,7 @@ import or does not keep its contract is remembered in `rejected` and never stops
 
 from __future__ import annotations
 
+import difflib
 import logging
 import time
 from dataclasses import dataclass, field, replace
@@ -168,7 +169,7 @@ class PluginHost:
                 manager.register(wrapper)
             manager.check_pending()
         except pluggy.PluginValidationError as exc:
-            raise PluginRejected(f"{kind.name} {name}: {exc}") from exc
+            raise PluginRejected(f"{kind.name} {name}: {_misfit(kind, exc)}") from exc
         have = {caller.name for caller in manager.get_hookcallers(plugin) or []}
         if "describe" not in have:
             raise PluginRejected(f"{kind.name} {name}: lacks the hook describe")
@@ -307,6 +308,14 @@ class PluginHost:
         if self._origins is None:
             self._origins = Origins()
         return self._origins.of(group, name)
+
+
+def _misfit(kind: Kind[Any], exc: pluggy.PluginValidationError) -> str:
+    """Say what pluggy found, without the plugin's object, and the hook that may have been meant."""
+    text = " ".join(str(exc).partition(" in plugin <")[0].split())
+    unknown = text.removeprefix("unknown hook ").strip("'")
+    near = difflib.get_close_matches(unknown, kind.hooks(), 1) if unknown != text else []
+    return text + (f" (is {near[0]} meant?)" if near else "")
 
 
 def _missing_hooks(kind: Kind[Any], description: Description, have: set[str]) -> list[str]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ganeti_core.errors import BlockDeviceError, NotSupported
-from ganeti_core.plugin_api import DiskSpec, InstanceSpec
+from ganeti_core.plugin_api import Description, DiskSpec, HookContext, InstanceSpec, hookimpl
+from ganeti_core.plugin_api.collector import COLLECTORS
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, SnapshotSpec
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS, HotplugSpec
 from ganeti_core.plugin_api.iallocator import IALLOCATORS
@@ -53,6 +54,22 @@ def test_what_is_not_promised_is_refused(tmp_path: Path) -> None:
         template.snapshot(ctx=ctx, disk=DISK, name="s")
     with pytest.raises(NotSupported, match="diskless does not offer grow"):
         host.driver(DISK_TEMPLATES, "diskless").grow(ctx=ctx, disk=DISK, size=2)
+
+
+def test_a_misspelt_hook_is_told_with_the_one_that_may_be_meant() -> None:
+    class Typo:
+        @hookimpl
+        def describe(self) -> Description:
+            return Description(0, "Typo")
+
+        @hookimpl
+        def colect(self, ctx: HookContext) -> None:
+            return
+
+    host = PluginHost()
+    assert not host.try_add(COLLECTORS, "typo", Typo())
+    (status,) = host.status()
+    assert status.problem == "collectors typo: unknown hook 'colect' (is collect meant?)"
 
 
 def test_any_driver_can_be_made_to_fail(tmp_path: Path) -> None:

@@ -42,6 +42,15 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
 
 
+def test_a_name_that_a_plugin_has_already_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With two of one name, neither would be used, and an installed one would be lost."""
+    assert run(["new", "hypervisor", "fake", "--dir", str(tmp_path / "mine")]) == 1
+    assert "ganeti-core has a hypervisor fake" in capsys.readouterr().err
+    assert not (tmp_path / "mine").exists()
+
+
 def test_an_unknown_kind_is_told_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["new", "hypervisour", "x"]) == 1
     assert "disk_template" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +22,16 @@ _PREFIXES = {"hypervisors": "hypervisor", "disk_templates": "disk", "extstorage"
 def new(options: argparse.Namespace) -> int:
     """Write the files and tell what to do with them.
 
-    :raises OpPrereqError: a name that cannot be one, or a folder that is in use
+    :raises OpPrereqError: a name that cannot be one or that is taken, or a folder that is in use
     """
     kind, name = kind_name(options.kind), options.name
     if not _NAME.fullmatch(name):
         raise OpPrereqError(f"{name!r} cannot be the name of a plugin: take small letters, digits"
                             " and hyphens", ECODE_INVAL)
+    if owner := _owner(kind, name):
+        raise OpPrereqError(
+            f"{owner} has a {kind_title(kind)} {name}: of two with one name neither is used",
+            ECODE_EXISTS)
     words = words_of(kind, name)
     folder: Path = options.dir or Path(words["DISTRIBUTION"])
     if folder.exists() and any(folder.iterdir()):
@@ -42,6 +46,12 @@ def new(options: argparse.Namespace) -> int:
           f"  pytest\n"
           f"  gnt-plugin check {words['DISTRIBUTION']}")
     return 0
+
+
+def _owner(kind: str, name: str) -> str:
+    """The installed distribution that has such a plugin; empty when none has."""
+    found = metadata.entry_points(group=f"ganeti.{kind}", name=name)
+    return next((entry.dist.name for entry in found if entry.dist), "")
 
 
 def words_of(kind: str, name: str) -> dict[str, str]:

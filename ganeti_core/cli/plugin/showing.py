@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ganeti_core.plugin_api.kinds import Kind
     from ganeti_core.plugins import PluginHost, PluginStatus
 
+WIDTH = 96
+
 
 def info(options: argparse.Namespace) -> int:
     """Explain what was asked for.
@@ -64,10 +66,10 @@ def _kinds() -> Iterator[str]:
         kind = KINDS[name]
         ill = sum(1 for row in status if row.kind == name and row.problem)
         yield ""
-        yield f"{singular}: {title}"
+        yield singular if singular == title else f"{singular}: {title}"
         yield f"  entry points  {kind.group}, {kind.sources_group}"
         yield f"  API           {kind.api}, accepted from {kind.oldest_api} on"
-        yield f"  hooks         {', '.join(hook.name for hook in hooks(kind))}"
+        yield from _list("  hooks         ", [hook.name for hook in hooks(kind)])
         yield (f"  plugins       {', '.join(host.names(kind)) or 'none'}"
                + (f"; {ill} with problems (gnt-plugin list)" if ill else ""))
 
@@ -87,6 +89,11 @@ def _described(hook: Hook) -> Iterator[str]:
     yield hook.signature
     yield f"    [{hook.condition}; {hook.runs}]"
     yield from textwrap.indent(hook.documentation, "    ").splitlines()
+
+
+def _list(title: str, names: list[str]) -> list[str]:
+    return textwrap.wrap(", ".join(names), WIDTH, initial_indent=title,
+                         subsequent_indent=" " * len(title))
 
 
 def _plugin(kind_text: str, name: str) -> Iterator[str]:
@@ -115,11 +122,11 @@ def _facts(
     yield f"  API           {description.api_version} (this core speaks {kind.api})"
     yield f"  state version {description.state_version}"
     yield f"  capabilities  {', '.join(sorted(description.capabilities)) or 'none'}"
-    yield f"  hooks         {', '.join(sorted(host.offers(kind, name)))}"
+    yield from _list("  hooks         ", sorted(host.offers(kind, name)))
     properties = description.parameters.get("properties", {})
     yield "  parameters" + ("" if properties else "    none")
     for key, one in sorted(properties.items()):
         told = " ".join(str(one.get("description", "")).split())
         words = one.get("type", "") if isinstance(one.get("type"), str) else "any"
         yield f"    {key} ({words}, default {json.dumps(one.get('default'))})"
-        yield from textwrap.wrap(told, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        yield from textwrap.wrap(told, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
