@@ -6,7 +6,8 @@ from typing import Any
 
 GROUP = "a4a4f791-f025-4cd8-a2e8-c29df026649f"
 REQUEST_TYPES = frozenset(
-    {"allocate", "relocate", "multi-allocate", "node-evacuate", "change-group"})
+    {"allocate", "allocate-secondary", "relocate", "multi-allocate", "node-evacuate",
+     "change-group"})
 
 _LOWEST = {"memory-size": 4, "disk-size": 0, "disk-count": 0, "cpu-count": 1, "nic-count": 0,
            "spindle-use": 0}
