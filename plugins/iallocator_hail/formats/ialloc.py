@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from ..errors import LoadError
 from ..records import ALLOC_POLICIES, Description, Disk, Group, Instance, Node
@@ -77,6 +78,9 @@ class ChangeGroup:
     targets: tuple[int, ...]
 
 
+MESSAGE: Final = "Parsing input IAllocator message"
+"""How errors call the reading of a document."""
+
 Request = Allocate | AllocateSecondary | Relocate | Evacuate | ChangeGroup
 
 
@@ -85,7 +89,7 @@ def load_ialloc(text: str) -> Description:
 
     :raises LoadError: it is malformed.
     """
-    return parse_document(parse_json(text))[0]
+    return parse_document(parse_json(text, MESSAGE))[0]
 
 
 class Memory:
@@ -127,7 +131,7 @@ def parse_document(document: Json, memory: Memory | None = None) -> tuple[Descri
     :raises LoadError: it is malformed, or names something unknown.
     """
     if not isinstance(document, dict):
-        raise LoadError("Error: Unable to read JSObject")
+        raise LoadError(f"{MESSAGE}: Unable to read JSObject")
     top = Fields("invalid iallocator message", document)
     members = top.get("request", as_object)
     description = parse_description(document, memory)
@@ -140,7 +144,7 @@ def parse_description(document: Json, memory: Memory | None = None) -> Descripti
     :raises LoadError: it is malformed, or refers to something unknown.
     """
     if not isinstance(document, dict):
-        raise LoadError("Error: Unable to read JSObject")
+        raise LoadError(f"{MESSAGE}: Unable to read JSObject")
     top = Fields("invalid iallocator message", document)
     groups = tuple(_group(uuid, data) for uuid, data in top.get("nodegroups", as_object).items())
     by_uuid = {group.uuid: index for index, group in enumerate(groups)}

@@ -18,15 +18,15 @@ Reader = Callable[[Json], T]
 """Turns a value into what is wanted, or raises `LoadError` without saying where."""
 
 
-def parse_json(text: str) -> Json:
-    """Parse a document.
+def parse_json(text: str, what: str = "Parsing JSON") -> Json:
+    """Parse a document; `what` says in an error what was being done.
 
     :raises LoadError: it is not JSON.
     """
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise LoadError(f"Error: parsing JSON: {exc}") from exc
+        raise LoadError(f"{what}: {exc}") from exc
 
 
 def _kind(value: Json) -> str:

@@ -37,7 +37,7 @@ def load_luxi(socket: str) -> Description:
                 cluster=client.query_cluster_info(),
             )
     except GanetiError as exc:
-        raise LoadError(f"{socket}: {exc}") from exc
+        raise LoadError(f"cannot ask the master at {socket}: {exc}") from exc
     return describe(tables)
 
 

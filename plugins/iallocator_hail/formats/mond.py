@@ -21,7 +21,7 @@ def reports_from_text(text: str) -> dict[str, float]:
     :raises LoadError: it is malformed.
     """
     loads: dict[str, float] = {}
-    for item in list_of(as_object)(parse_json(text)):
+    for item in list_of(as_object)(parse_json(text, "Parsing MonD's answer")):
         fields = Fields("MonD data", item)
         node = fields.get("node", as_string)
         for report in fields.get("reports", list_of(as_object)):

@@ -11,6 +11,7 @@ from ..engine import EngineOptions, Solved, solve
 from ..errors import LoadError, PlacementError
 from ..explain import as_text, explain
 from ..formats.ialloc import (
+    MESSAGE,
     Allocate,
     AllocateSecondary,
     ChangeGroup,
@@ -49,7 +50,7 @@ def _run(settings: Settings, words: list[str]) -> int:
     except LoadError as exc:
         note(f"hail: {exc}")
         return 1
-    document = parse_json(text)
+    document = parse_json(text, MESSAGE)
     if settings.explain:
         explanation = explain(document, _engine_options(settings))
         say(json.dumps(explanation) if settings.json else as_text(explanation))

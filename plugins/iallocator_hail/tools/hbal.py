@@ -272,7 +272,7 @@ class _Run:
             if settings.first_job_group:
                 heading = "First set of jobs:"
             print_commands(cluster, sets, names, heading)
-        if settings.execute:
+        if settings.execute and sets:
             if settings.luxi is None:
                 raise PlacementError("hbal: Execution of commands possible only on LUXI")
             from .submission import run_job_sets

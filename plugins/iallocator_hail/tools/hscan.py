@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import LoadError
+from ..errors import LoadError, PlacementError
 from ..formats.haskell import fixed
 from ..formats.luxi import load_luxi
 from ..formats.rapi import load_rapi
@@ -42,7 +42,10 @@ def _run(settings: Settings, words: list[str]) -> int:
 
 def _load(name: str, settings: Settings) -> Description:
     if name == "LOCAL":
-        return load_luxi(settings.luxi or DEFAULT_SOCKET)
+        try:
+            return load_luxi(settings.luxi or DEFAULT_SOCKET)
+        except LoadError as exc:
+            raise PlacementError(str(exc)) from exc
     return load_rapi(name)
 
 

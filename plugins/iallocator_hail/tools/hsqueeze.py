@@ -80,7 +80,7 @@ def _hand_out(cluster: Cluster, chosen: Plan, settings: Settings) -> None:
             say(f"  {line}")
     if settings.execute:
         if settings.luxi is None:
-            raise PlacementError("Execution of commands possible only on LUXI")
+            raise PlacementError("hsqueeze: Execution of commands possible only on LUXI")
         from .submission import run_squeeze
 
         run_squeeze(cluster, chosen, settings)

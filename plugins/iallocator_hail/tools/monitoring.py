@@ -28,7 +28,7 @@ def apply_monitoring(cluster: Cluster, settings: Settings) -> None:
             else reports_from_text(read_file(settings.mond_file))
         )
     except LoadError as exc:
-        raise PlacementError(f"failed to load data, aborting: {exc}") from exc
+        raise PlacementError(f"can't parse MonD data: {exc}") from exc
     if not all(name in loads for name in nodes):
         note(
             f"Didn't receive an answer by all MonDs, {CPU_LOAD}'s data will be ignored."

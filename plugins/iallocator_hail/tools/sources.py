@@ -51,7 +51,11 @@ def _read(settings: Settings) -> Description:
     if settings.text_file is not None:
         return load_text(settings.text_file)
     if settings.ialloc_file is not None:
-        return load_ialloc(read_file(settings.ialloc_file))
+        text = read_file(settings.ialloc_file)
+        try:
+            return load_ialloc(text)
+        except LoadError as exc:
+            raise PlacementError(str(exc)) from exc
     raise LoadError("No backend selected! Exiting.")
 
 
@@ -109,11 +113,13 @@ def read_loads(settings: Settings) -> dict[str, Load]:
     for line in read_file(settings.loads_file).splitlines():
         words = line.split(" ")
         if len(words) != 5:
-            raise PlacementError(f"failed to load data, aborting: Cannot parse line {line}")
+            raise PlacementError(
+                f"can't parse utilisation data: Cannot parse line {line}"
+            )
         try:
             cpu, memory, disk, net = (read_float(words[0], word) for word in words[1:])
         except LoadError as exc:
-            raise PlacementError(f"failed to load data, aborting: {exc}") from exc
+            raise PlacementError(f"can't parse utilisation data: {exc}") from exc
         loads[words[0]] = (cpu, memory, disk, net)
     return loads
 
