@@ -17,7 +17,7 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))
 
-from pages import contracts, core, manual  # noqa: E402  # the pages lie beside this file, in no package
+from pages import contracts, core, helpers, manual  # noqa: E402  # the pages lie beside this file, in no package
 
 REFERENCE = DOCS / "reference"
 MANUAL = DOCS / "man"
@@ -26,7 +26,7 @@ SHAPES = DOCS.parent / "tests/data/plugin_api/shapes.json"
 
 def outputs() -> dict[Path, str]:
     """Every generated file with its text."""
-    pages = {**contracts.pages(), **core.pages()}
+    pages = {**contracts.pages(), **core.pages(), **helpers.pages()}
     shapes = json.dumps(contracts.shapes(), indent=1, sort_keys=True) + "\n"
     return {**{REFERENCE / name: text for name, text in pages.items()},
             **{MANUAL / name: text for name, text in manual.pages(MANUAL).items()},

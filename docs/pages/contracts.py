@@ -52,7 +52,7 @@ def prose(text: str) -> Iterator[str]:
         if line.startswith(":"):
             head, _, rest = line[1:].partition(":")
             word, _, name = head.partition(" ")
-            yield f"- *{word}* `{name}`:{rest}"
+            yield f"- *{word}*{f' `{name}`' if name else ''}:{rest}"
         else:
             yield line
 

@@ -10,10 +10,10 @@ from .data import HostFacts
 def measure_host(guests_mib: float = 0.0, version: str = "") -> HostFacts:
     """Tell the node's memory and CPUs, as `HypervisorSpec.host_facts` answers them.
 
+    Memory that the kernel would give up for a guest, its caches, counts as free.
+
     :param guests_mib: what guests hold of the memory, MiB; the rest that is in use is the host's
     :param version: of the hypervisor
-
-    Memory that the kernel would give up for a guest, its caches, counts as free.
     """
     memory = _table(Path("/proc/meminfo"))
     total = memory["MemTotal"] // 1024
