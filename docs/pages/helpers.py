@@ -65,4 +65,5 @@ def _described(name: str, value: Any) -> Iterator[str]:
 
 
 def _signature(function: Any) -> str:
-    return re.sub(r"'([^']+)'", r"\1", str(inspect.signature(function))).replace("(self, ", "(")
+    text = str(inspect.signature(function)).replace("(self, ", "(")
+    return re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)
