@@ -19,7 +19,6 @@ from .groups import failing
 from .options import DEFAULT_SOCKET, Settings
 from .output import note, say
 from .program import Tool, execute
-from .sources import warn_unaccounted
 from .tables import print_nodes
 
 
@@ -56,7 +55,6 @@ def _scan(name: str, settings: Settings, width: int) -> bool:
     except LoadError as exc:
         note(f"\nError for {name}: failed to load data. Details:\n{exc}")
         return False
-    warn_unaccounted(cluster, settings)
     print_nodes(cluster, settings.print_nodes, name)
     say(f"{name:<{width}} {_summary(cluster)}")
     path = Path(settings.output_dir) / f"{name.replace('/', '_').replace(':', '_')}.data"

@@ -88,7 +88,6 @@ def _switch(node: str, power: str) -> Job:
         "node_names": [node],
         "command": f"power-{power}",
         "ignore_status": False,
-        "force_master": False,
     }
     return [offline, command]
 
