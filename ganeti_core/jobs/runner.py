@@ -41,7 +41,7 @@ from ganeti_core.opcodes.registry import REDACTED, parse
 from ganeti_core.operations.context import Journaling, OpContext, Services
 from ganeti_core.operations.registry import operation_of
 from ganeti_core.operations.saga import Saga
-from ganeti_core.operations.scripts import run_after, run_before
+from ganeti_core.operations.scripts import run_after, run_before, run_config_update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -312,6 +312,8 @@ class JobRunner:
             if not self.job.ops[index].committed and ctx.saga.entries:
                 ctx.commit((), result)
             run_after(ctx, op, scripts, lambda: operation.scripts(op, ctx, plan))
+            if ctx.saga.changed_config:
+                run_config_update(ctx, op, scripts)
             return result
         except BaseException as exc:
             if ctx.saga.poisoned or isinstance(exc, StaleEpoch) or self._env.queue.journal.broken:

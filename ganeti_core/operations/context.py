@@ -232,6 +232,7 @@ class OpContext:
             rows.extend(self.journaling.rows_of_result(result))
             self.services.store.commit(changes, rows)
             self.saga.adopt(entries)
+            self.saga.changed_config |= bool(changes)
             self.journaling.committed(result)
         for debt in self.settle():
             self.warn(f"{debt.note}: {debt.debt}; it is remembered and done as soon as possible")

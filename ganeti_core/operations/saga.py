@@ -99,6 +99,8 @@ class Saga:
         self.poisoned = False
         self.closing = False
         """Set once the opcode only undoes or finishes: it cannot be canceled any more."""
+        self.changed_config = False
+        """Set by a commit that changes the configuration."""
 
     @property
     def entries(self) -> tuple[Entry, ...]:

@@ -2,12 +2,14 @@
 
 An operation tells (`Operation.scripts`) the folder's name, the variables and the nodes. The job's
 worker runs ``NAME-pre.d`` after the plan and before anything is done: a failing script refuses the
-operation. ``NAME-post.d`` runs after it has been done: a failure there is a warning. A node that
-cannot be asked stops nothing. Names of folders and variables are those that existing scripts know.
+operation. ``NAME-post.d`` runs after it has been done: a failure there is a warning. At last
+``config-update-post.d`` runs on the master, if the configuration changed. A node that cannot be
+asked stops nothing. Names of folders and variables are those that existing scripts know.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +18,7 @@ from ganeti_core.rpc.calls import service_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from ganeti_core.model import Node
     from ganeti_core.opcodes.base import OpCode
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 VERSION = "2"
 """Of the environment, as scripts may check it."""
 FAILED = "error"
+CONFIG_UPDATE = "config-update"
 Phase = Literal["pre", "post"]
 
 
@@ -77,6 +81,22 @@ def run_after(
         ctx.warn(f"On {node} script {script} failed, output: {output or '(no output)'}")
 
 
+def run_config_update(ctx: OpContext, op: OpCode, scripts: Scripts | None) -> None:
+    """Run what waits for any change of the configuration; it is told what `scripts` were."""
+    known = scripts or Scripts(CONFIG_UPDATE, "", {})
+    told = Scripts(CONFIG_UPDATE, known.about, known.environment)
+    variables = _prefixed("GANETI_", told.environment)
+    for node, script, output in _run(ctx, op, told, "post", variables):
+        ctx.warn(f"On {node} script {script} failed, output: {output or '(no output)'}")
+
+
+def run_verify(ctx: OpContext, op: OpCode, scripts: Scripts) -> list[tuple[str, str, str]]:
+    """Run the ``post`` scripts of a verification; answers (node, script, output) of failures."""
+    variables = (_prefixed("GANETI_", scripts.environment)
+                 | _prefixed("GANETI_POST_", scripts.environment))
+    return _run(ctx, op, scripts, "post", variables)
+
+
 def _prefixed(prefix: str, environment: Mapping[str, str]) -> dict[str, str]:
     return {f"{prefix}{name}": value for name, value in environment.items()}
 
@@ -88,11 +108,14 @@ def _run(
     environment = variables | {
         "GANETI_HOOKS_VERSION": VERSION, "GANETI_OP_CODE": op.op_id,
         "GANETI_DATA_DIR": str(ctx.services.paths.data), "GANETI_HOOKS_PHASE": phase,
-        "GANETI_HOOKS_PATH": scripts.name, "GANETI_OBJECT_TYPE": scripts.about,
+        "GANETI_HOOKS_PATH": scripts.name,
+        **({"GANETI_OBJECT_TYPE": scripts.about} if scripts.about else {}),
         "GANETI_CLUSTER": ctx.current.cluster.name, "GANETI_MASTER": ctx.current.master.name}
     call = service_call("node.scripts", {
         "name": scripts.name, "phase": phase, "environment": environment})
     nodes = _nodes(ctx, scripts.before if phase == "pre" else scripts.after)
+    if _has_none(ctx.services.paths.scripts / f"{scripts.name}-{phase}.d"):
+        nodes.pop(ctx.current.cluster.master_node, None)
     failed: list[tuple[str, str, str]] = []
     for uuid, answer in ctx.fan_out(nodes.values(), _same(call)).items():
         name = nodes[uuid].name
@@ -102,6 +125,16 @@ def _run(
         failed += [(name, str(result["script"]), str(result["output"])) for result in answer
                    if result["status"] == FAILED]
     return failed
+
+
+def _has_none(folder: Path) -> bool:
+    """Whether this node has no script there: it need not be asked then."""
+    try:
+        return not os.listdir(folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # not ours to see
 
 
 def _same(call: Call) -> Callable[[Node], Call]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,3 +147,39 @@ def test_changes_of_a_node_run_scripts_there_too(
     assert before["GANETI_OBJECT_TYPE"] == "NODE"
     assert before["GANETI_OP_TARGET"] == "node2.example.com"
     assert (before["GANETI_DRAINED"], before["GANETI_OFFLINE"]) == ("False", "None")
+
+
+def test_any_change_of_the_configuration_is_told_on_the_master(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    put(scripts, "config-update", "post", RECORD.format(log=log))
+    do(cluster, "OP_GROUP_ADD", group_name="told")
+    found = told(log, "post")
+    do(cluster, "OP_GROUP_REMOVE", group_name="told")
+    assert log.read_text().split() == ["OP_GROUP_ADD", "post", "OP_GROUP_REMOVE", "post"]
+    assert found["GANETI_HOOKS_PATH"] == "config-update"
+    assert (found["GANETI_OBJECT_TYPE"], found["GANETI_GROUP_NAME"]) == ("GROUP", "told")
+    assert not [name for name in found if name.startswith("GANETI_POST_")]
+    do(cluster, "OP_TEST_DELAY", duration=0.001)
+    assert log.read_text().split()[-2:] == ["OP_GROUP_REMOVE", "post"], "nothing changed"
+
+
+def test_verify_asks_the_administrators_scripts(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    # A shell would drop variables whose names it cannot use.
+    put(scripts, "cluster-verify", "post", f"#!{sys.executable}\nimport json, os\n"
+        f"open({str(log)!r}, 'w').write(json.dumps(dict(os.environ)))\n")
+    cluster.verify()
+    found = json.loads(log.read_text())
+    assert found["GANETI_OP_CODE"] == "OP_CLUSTER_VERIFY_GROUP"
+    assert found["GANETI_OBJECT_TYPE"] == "CLUSTER"
+    assert found["GANETI_CLUSTER_TAGS"] == found["GANETI_POST_CLUSTER_TAGS"]
+    assert "GANETI_NODE_TAGS_node2.example.com" in found
+    put(scripts, "cluster-verify", "post", "#!/bin/sh\necho the fan is loud\nexit 1\n")
+    ran = cluster.try_("gnt-cluster", "verify", "--error-codes")
+    assert ran.status == 1
+    assert "ENODEHOOKS:node:node1.example.com:Script 50-test failed, output:" in ran.stdout
+    assert "the fan is loud" in ran.stdout

@@ -19,6 +19,7 @@ from ganeti_core.opcodes.cluster import (
     ClusterVerifyGroup,
 )
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.scripts import Scripts, run_verify
 from ganeti_core.operations.specs import disks_of
 from ganeti_core.operations.ssconf import candidate_certificates
 from ganeti_core.plugin_api.data import HostFacts
@@ -215,7 +216,22 @@ class VerifyGroup(Operation[ClusterVerifyGroup, "NodeGroup"]):
         if drained:
             ctx.feedback(f"  - NOTICE: {drained} drained node(s) found.")
         ctx.feedback("* Hooks Results")
+        _run_scripts(op, ctx, findings, nodes)
         return not findings.bad
+
+
+def _run_scripts(
+    op: ClusterVerifyGroup, ctx: OpContext, findings: Findings, nodes: Sequence[Node]
+) -> None:
+    """Let the administrator's own checks have their say."""
+    told = {"CLUSTER_TAGS": " ".join(sorted(ctx.snapshot.cluster.tags)),
+            **{f"NODE_TAGS_{node.name}": " ".join(sorted(node.tags))
+               for node in ctx.snapshot.nodes.values()}}
+    scripts = Scripts("cluster-verify", "CLUSTER", told, after=tuple(node.uuid for node in nodes))
+    for node, script, output in run_verify(ctx, op, scripts):
+        findings.error("ENODEHOOKS", "node", node, f"Script {script} failed, output:")
+        for line in (output or "(no output)").splitlines():
+            ctx.feedback(f"      {line}")
 
 
 def _role(ctx: OpContext, node: Node) -> str:
