@@ -12,6 +12,7 @@ from ganeti_core.operations.cluster import (
     renew_crypto,
     verify,
     verify_disks,
+    verify_group,
 )
 from ganeti_core.operations.cluster import modify as cluster_modify
 from ganeti_core.operations.cluster import rename as cluster_rename
@@ -58,7 +59,7 @@ _OPERATIONS = _collect(
     grow_disk, inspect, migrate, modify, power, recreate_disks, reinstall, remove, rename,
     node_add, node_modify, node_remove, cluster_modify, cluster_rename, group_assign,
     group_lifecycle, group_modify, group_evacuate, node_evacuate, multi_alloc, test_allocator,
-    queries, verify_disks, network_connect, network_lifecycle)
+    queries, verify_disks, verify_group, network_connect, network_lifecycle)
 
 
 def operation_of(op: OpCode) -> Operation[Any, Any]:
