@@ -1,99 +1,140 @@
 """Times the placement programs, beside the peer's where they are installed.
 
-    python benchmarks/bench_htools.py [small|large|huge]
+    python benchmarks/bench_htools.py [small] [large] [huge]
 
-Prints one line per measurement: CPU seconds (own and children), peak memory, and what was done.
-The peer is run only where it ends within minutes.
+Prints a table: processor seconds and peak memory of both, our share of the peer's seconds, and
+whether both gave the same results. Without words it measures small and large clusters, in some
+minutes; the huge one takes about five more. The peer is left out where it would take far longer.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "plugins" / "iallocator_hail"))
 
 from clusters import Shape, build, new_instance, request, text
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _RUN = "import sys; from ganeti_plugins.iallocator_hail.tools.{} import main; sys.exit(main())"
+_COLUMNS = "{:<40} {:>9} {:>9} {:>7} {:>8} {:>8}  {}"
 
 
 @dataclass(frozen=True)
 class Bench:
     """One measurement; with `peer` it is repeated with the peer's program."""
 
+    title: str
     tool: str
     argv: tuple[str, ...]
     peer: bool
 
 
-def benches(folder: Path, size: str) -> list[Bench]:
+@dataclass(frozen=True)
+class Measured:
+    """Processor seconds, peak memory in MiB, exit code and what was printed."""
+
+    seconds: float
+    memory: float
+    status: int
+    output: bytes
+
+
+def benches(folder: Path, size: str) -> Iterator[Bench]:
     """The measurements of a size, with their input written to a folder."""
     if size == "small":
-        return [_hbal(folder, 20, 200, peer=True), _hail(folder, 80, 1000), _hspace(40)]
-    if size == "large":
-        return [
-            _hbal(folder, 80, 1000),
-            _hbal(folder, 200, 4000),
-            _hail(folder, 200, 4000),
-            _hspace(1000),
-        ]
-    return [_hbal(folder, 2000, 40000, "-l", "100")]
+        yield _hbal(folder, 20, 200, peer=True)
+        yield _hail(folder, 80, 1000)
+        yield _hspace(40)
+        for tool in ("hinfo", "hcheck", "hroller"):
+            yield _reader(folder, tool, 80, 1000)
+    elif size == "large":
+        yield _hbal(folder, 80, 1000, "-l", "20", peer=True)
+        yield _hbal(folder, 200, 4000)
+        yield _hail(folder, 200, 4000)
+        yield _hspace(1000)
+    else:
+        yield _hbal(folder, 2000, 40000, "-l", "100")
+
+
+def _cluster(folder: Path, nodes: int, instances: int) -> str:
+    path = folder / f"{nodes}.data"
+    path.write_text(text(Shape(nodes, instances), 1))
+    return str(path)
 
 
 def _hbal(folder: Path, nodes: int, instances: int, *more: str, peer: bool = False) -> Bench:
-    path = folder / f"{nodes}.data"
-    path.write_text(text(Shape(nodes, instances), 1))
-    return Bench("hbal", ("-t", str(path), *more), peer)
+    argv = ("-t", _cluster(folder, nodes, instances), *more)
+    return Bench(f"hbal {nodes}/{instances} {' '.join(more)}", "hbal", argv, peer)
+
+
+def _reader(folder: Path, tool: str, nodes: int, instances: int) -> Bench:
+    argv = ("-t", _cluster(folder, nodes, instances))
+    return Bench(f"{tool} {nodes}/{instances}", tool, argv, peer=True)
 
 
 def _hail(folder: Path, nodes: int, instances: int) -> Bench:
     path = folder / f"{nodes}.json"
     members = {"type": "allocate", **new_instance("new", "drbd", 2048, 40960)}
     path.write_text(json.dumps(request(build(Shape(nodes, instances), 1), members)))
-    return Bench("hail", (str(path),), peer=True)
+    return Bench(f"hail allocate {nodes}/{instances}", "hail", (str(path),), peer=True)
 
 
 def _hspace(nodes: int) -> Bench:
-    return Bench(
-        "hspace",
-        (
-            "--simulate", f"p,{nodes},2T,128g,32", "--machine-readable", "--disk-template",
-            "drbd", "--tiered-alloc", "100g,16g,4", "--standard-alloc", "50g,8g,2",
-        ),
-        peer=nodes <= 40,
+    argv = (
+        "--simulate", f"p,{nodes},2T,128g,32", "--machine-readable", "--disk-template",
+        "drbd", "--tiered-alloc", "100g,16g,4", "--standard-alloc", "50g,8g,2",
     )
+    return Bench(f"hspace {nodes} tiered and standard", "hspace", argv, peer=nodes <= 40)
 
 
-def measure(command: list[str], tool: str) -> str:
-    """Run a command; tell CPU time and memory."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {**os.environ, "HTOOLS": tool}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    last = next((line for line in reversed(done.stdout.splitlines()) if line), "")
-    return f"{seconds:9.2f} s  {after.ru_maxrss / 1024:7.0f} MiB  rc {done.returncode}  {last[:60]}"
+def measure(command: list[str], tool: str) -> Measured:
+    """Run a command."""
+    environment = {**os.environ, "HTOOLS": tool, "LC_ALL": "C.UTF-8"}
+    with tempfile.TemporaryFile() as output:
+        child = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.DEVNULL)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        seconds = used.ru_utime + used.ru_stime
+        return Measured(seconds, used.ru_maxrss / 1024, child.returncode, output.read())
+
+
+def line(bench: Bench, peer: str | None) -> str:
+    """Measure; one line of the table."""
+    ours = measure([sys.executable, "-c", _RUN.format(bench.tool), *bench.argv], bench.tool)
+    words = [bench.title, f"{ours.seconds:.2f} s", "-", "-", f"{ours.memory:.0f} MiB", "-", "-"]
+    if peer is not None and bench.peer:
+        theirs = measure([peer, *bench.argv], bench.tool)
+        same = (ours.status, ours.output.split()) == (theirs.status, theirs.output.split())
+        words[2] = f"{theirs.seconds:.2f} s"
+        words[3] = f"{ours.seconds / max(theirs.seconds, 0.01):.2f}"
+        words[5:] = [f"{theirs.memory:.0f} MiB", "same" if same else "DIFFERENT"]
+    elif ours.status:
+        words[6] = f"ended with status {ours.status}"
+    return _COLUMNS.format(*words)
 
 
 def main() -> None:
-    """Run the measurements of the size named on the command line."""
-    size = sys.argv[1] if len(sys.argv) > 1 else "small"
-    peer = shutil.which("hbal")
+    """Run the measurements of the sizes named on the command line."""
+    sizes = sys.argv[1:] or ["small", "large"]
+    peer = shutil.which("hbal", path="/usr/bin:/usr/local/bin")
+    print(_COLUMNS.format("", "ours", "peer", "ratio", "ours", "peer", "results"))
     with tempfile.TemporaryDirectory() as name:
-        for bench in benches(Path(name), size):
-            title = f"{bench.tool} {' '.join(bench.argv)[-44:]:<44}"
-            ours = [sys.executable, "-c", _RUN.format(bench.tool), *bench.argv]
-            print(f"ours {title} {measure(ours, bench.tool)}", flush=True)
-            if peer and bench.peer:
-                print(f"peer {title} {measure([peer, *bench.argv], bench.tool)}", flush=True)
+        for size in sizes:
+            for bench in benches(Path(name), size):
+                print(line(bench, peer), flush=True)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from .search.allocate import (
 from .search.evacuate import Evacuated, change_group, evacuate, relocate
 from .search.opcodes import job
 from .search.outcome import Place, choose, describe
-from .search.placement import on_pairs
+from .search.placement import Candidates, on_pairs
 from .search.redundancy import AfterPlacing
 
 Answer = dict[str, Any]
@@ -219,25 +219,9 @@ def _one_of_several(
 def _allocate_secondary(
     cluster: Cluster, request: AllocateSecondary, options: EngineOptions
 ) -> Reply:
-    rules = options.rules
-    instance = request.instance
-    if cluster.secondary[instance] >= 0:
-        raise RequestFailed("Instance already has a secondary")
-    primary = int(cluster.primary[instance])
-    cluster.take_off(instance)
-    mirrored = replace(cluster.instances[instance], template="drbd")
-    cluster.convert(instance, mirrored, demand_of([mirrored], options.build))
-    nodes = nodes_of(cluster, int(cluster.figures.group[primary]))
-    scope = np.arange(cluster.node_count)
-    candidates = on_pairs(
-        cluster,
-        Scorer(cluster, scope),
-        instance,
-        np.array([primary]),
-        nodes[nodes != primary],
-        soft=rules.soft,
-    )
-    good = AfterPlacing(cluster, instance, scope, rules.capacity_rules)
+    rules, instance = options.rules, request.instance
+    candidates = secondary_places(cluster, instance, options)
+    good = AfterPlacing(cluster, instance, np.arange(cluster.node_count), rules.capacity_rules)
     found = choose(candidates, good if rules.capacity else None)
     names = [node.name for node in cluster.description.nodes]
     text = describe(found, names)
@@ -245,6 +229,28 @@ def _allocate_secondary(
         raise RequestFailed(text)
     _put(cluster, instance, Allocation(found.best, text))
     return text, names[found.best.secondary], cluster
+
+
+def secondary_places(cluster: Cluster, instance: int, options: EngineOptions) -> Candidates:
+    """What each node would be as the secondary of an instance, which is taken off its node.
+
+    :raises RequestFailed: it has one already.
+    """
+    if cluster.secondary[instance] >= 0:
+        raise RequestFailed("Instance already has a secondary")
+    primary = int(cluster.primary[instance])
+    cluster.take_off(instance)
+    mirrored = replace(cluster.instances[instance], template="drbd")
+    cluster.convert(instance, mirrored, demand_of([mirrored], options.build))
+    nodes = nodes_of(cluster, int(cluster.figures.group[primary]))
+    return on_pairs(
+        cluster,
+        Scorer(cluster, np.arange(cluster.node_count)),
+        instance,
+        np.array([primary]),
+        nodes[nodes != primary],
+        soft=options.rules.soft,
+    )
 
 
 def _told(result: Evacuated) -> Reply:

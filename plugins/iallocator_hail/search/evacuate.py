@@ -35,17 +35,17 @@ class Evacuated:
 
 def evacuate(cluster: Cluster, request: Evacuate, *, soft: bool) -> Evacuated:
     """Move instances off their primaries, their secondaries, or both."""
-    gone = _excluded(cluster, request)
+    gone = excluded_nodes(cluster, request)
     result = Evacuated([], [], cluster.copy())
     for instance in request.instances:
         group = int(cluster.figures.group[cluster.primary[instance]])
         nodes = nodes_of(cluster, group)
         usable = nodes[~gone[nodes] & (nodes != cluster.primary[instance])]
-        _evacuate_into(result, instance, request.mode, usable, soft=soft)
+        evacuate_into(result, instance, request.mode, usable, soft=soft)
     return result
 
 
-def _excluded(cluster: Cluster, request: Evacuate) -> Bools:
+def excluded_nodes(cluster: Cluster, request: Evacuate) -> Bools:
     """A mask of the nodes that may not receive anything."""
     gone = cluster.site.offline.copy()
     for instance in request.instances:
@@ -56,7 +56,7 @@ def _excluded(cluster: Cluster, request: Evacuate) -> Bools:
     return gone
 
 
-def _evacuate_into(
+def evacuate_into(
     result: Evacuated, instance: int, mode: str, usable: Ints, *, soft: bool
 ) -> None:
     """Move one instance in the result's state, or note why that fails."""
@@ -183,10 +183,10 @@ def _prepare(
     return None
 
 
-def relocate(cluster: Cluster, request: Relocate, *, soft: bool) -> tuple[list[int], Cluster]:
-    """The new node for an instance, and the state with it there.
+def as_evacuation(cluster: Cluster, request: Relocate) -> Evacuate:
+    """What a relocation comes down to.
 
-    :raises RequestFailed: there is none, or the request does not fit the instance.
+    :raises RequestFailed: the request does not fit the instance.
     """
     instance = request.instance
     template = cluster.instances[instance].template
@@ -204,11 +204,21 @@ def relocate(cluster: Cluster, request: Relocate, *, soft: bool) -> tuple[list[i
             "Unsupported request: excluded nodes not equal to instance's "
             f"{kind}({there} versus [{named}])"
         )
-    result = evacuate(cluster, Evacuate((instance,), mode), soft=soft)
+    return Evacuate((instance,), mode)
+
+
+def relocate(cluster: Cluster, request: Relocate, *, soft: bool) -> tuple[list[int], Cluster]:
+    """The new node for an instance, and the state with it there.
+
+    :raises RequestFailed: there is none, or the request does not fit the instance.
+    """
+    instance = request.instance
+    result = evacuate(cluster, as_evacuation(cluster, request), soft=soft)
     if result.failed:
         raise RequestFailed(result.failed[0][1])
     after = result.cluster
-    new = after.secondary[instance] if template == "drbd" else after.primary[instance]
+    mirrored = cluster.instances[instance].template == "drbd"
+    new = after.secondary[instance] if mirrored else after.primary[instance]
     return [int(new)], after
 
 
@@ -216,25 +226,30 @@ def change_group(
     cluster: Cluster, request: ChangeGroup, rules: AllocationRules
 ) -> Evacuated:
     """Move instances to the best of the target groups."""
+    allowed = allowed_groups(cluster, request)
+    result = Evacuated([], [], cluster.copy())
+    for instance in request.instances:
+        try:
+            usable = best_group_nodes(result.cluster, instance, allowed, rules)
+        except RequestFailed as exc:
+            result.failed.append((instance, str(exc)))
+            continue
+        evacuate_into(result, instance, "all", usable, soft=rules.soft)
+    return result
+
+
+def allowed_groups(cluster: Cluster, request: ChangeGroup) -> list[int]:
+    """The groups that instances may move to."""
     now = {int(cluster.figures.group[cluster.primary[i]]) for i in request.instances}
     groups: Sequence[int] = request.targets or range(len(cluster.description.groups))
     # A group that is named twice counts as another one even for instances that are there.
     left = list(groups)
     for group in now.intersection(left):
         left.remove(group)
-    allowed = sorted(set(left))
-    result = Evacuated([], [], cluster.copy())
-    for instance in request.instances:
-        try:
-            usable = _in_best_group(result.cluster, instance, allowed, rules)
-        except RequestFailed as exc:
-            result.failed.append((instance, str(exc)))
-            continue
-        _evacuate_into(result, instance, "all", usable, soft=rules.soft)
-    return result
+    return sorted(set(left))
 
 
-def _in_best_group(
+def best_group_nodes(
     cluster: Cluster, instance: int, groups: Sequence[int], rules: AllocationRules
 ) -> Ints:
     """The online nodes of the group to move to."""

@@ -125,7 +125,11 @@ CLUSTER = "\n".join(
 
 
 def report(load: float) -> Answer:
-    told = {"name": "cpu-avg-load", "data": {"cpu_number": 8, "cpus": [], "cpu_total": load}}
+    told = {
+        "name": "cpu-avg-load", "version": "B", "format_version": 1, "category": None, "kind": 0,
+        "timestamp": 1379507272000000000,
+        "data": {"cpu_number": 8, "cpus": [0.1], "cpu_total": load},
+    }
     text = json.dumps(told).encode()
     return lambda path: text if path == "/1/report/default/cpu-avg-load" else None
 
