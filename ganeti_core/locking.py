@@ -299,13 +299,19 @@ class LockManager:
             for name in ticket.taken:
                 _add(ticket.modes, Want(choice.level, name, choice.exclusive))
         for resource, mode in ticket.modes.items():
-            self._locks.setdefault(resource, _Lock()).hold(ticket, mode)
+            self._lock(resource).hold(ticket, mode)
         ticket.state = "granted"
         self._held_by_owner.setdefault(ticket.owner, []).append(ticket)
 
+    def _lock(self, resource: Resource) -> _Lock:
+        lock = self._locks.get(resource)
+        if lock is None:
+            lock = self._locks[resource] = _Lock()
+        return lock
+
     def _enqueue(self, ticket: Ticket) -> None:
         for resource, mode in ticket.modes.items():
-            self._locks.setdefault(resource, _Lock()).enqueue(ticket, mode)
+            self._lock(resource).enqueue(ticket, mode)
         if ticket.request.any_of is not None:
             self._choosers.append(ticket)
 
@@ -374,7 +380,7 @@ class LockManager:
             needed = _IX if _X in names else _IS if names else None
             if had in (_S, _X) or had is needed:
                 continue
-            lock = self._locks.setdefault((level, ALL), _Lock())
+            lock = self._lock((level, ALL))
             if had is not None:
                 self._drop(ticket, (level, ALL))
                 changed.append(((level, ALL), had))

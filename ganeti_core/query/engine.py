@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -40,7 +41,7 @@ from ganeti_core.query_language import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from ganeti_core.plugins import PluginHost
     from ganeti_core.query.live import LiveSource
@@ -51,6 +52,10 @@ R = TypeVar("R")
 _NO_CONFIG = Snapshot()
 """What queries of jobs alone look at."""
 
+Observer = Callable[[Mapping[str, Any]], list[Any]]
+"""Tells the values of some fields of a job's document."""
+
+_MOST_OBSERVERS = 64
 KEPT_INDEXES = 4
 """Snapshots whose derived data are kept: running operations still query older ones."""
 
@@ -85,6 +90,7 @@ class QueryEngine:
     _latest: Index | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _resources: dict[str, Resource[Any]] = field(default_factory=dict)
+    _observers: dict[tuple[str, ...], Observer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.refresh()
@@ -176,16 +182,25 @@ class QueryEngine:
         """The answer to ``QueryExports``: node and export, None where there is none."""
         return self.old_style(snapshot, "export", nodes, ["node", "export"])
 
-    def job_observer(
-        self, fields: Sequence[str]
-    ) -> Callable[[Mapping[str, Any]], list[Any]]:
+    def job_observer(self, fields: Sequence[str]) -> Observer:
         """Make what tells the values of `fields` of a job's document.
 
         :raises OpPrereqError: as `old_style`
         """
-        columns = self._prepare("job", fields, None).columns
-        _refuse_unknown(columns.fields)
-        return lambda job: [field.cell(JobRow(job["id"], job))[1] for field in columns.fields]
+        key = tuple(fields)
+        observer = self._observers.get(key)
+        if observer is None:
+            columns = self._prepare("job", fields, None).columns
+            _refuse_unknown(columns.fields)
+
+            def observe(job: Mapping[str, Any]) -> list[Any]:
+                row = JobRow(job["id"], job)
+                return [field.cell(row)[1] for field in columns.fields]
+
+            if len(self._observers) >= _MOST_OBSERVERS:
+                self._observers.clear()
+            observer = self._observers[key] = observe
+        return observer
 
     def _resource(self, what: object) -> Resource[Any]:
         if not isinstance(what, str):
