@@ -6,33 +6,15 @@ from typing import Any
 
 import pytest
 from recorded_cluster import FakeJobs, FakeLocks, FakeNodes, at_recording, recorded
+from stub_drivers import stub
 
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.opcodes.registry import summary
 from ganeti_core.plugin_api.data import Description
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, LOCAL_SPACE, NO_DISKS
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
-from ganeti_core.plugin_api.kinds import Kind, hookimpl
 from ganeti_core.plugins import PluginHost
 from ganeti_core.query.engine import QueryEngine
-
-
-def stub(kind: Kind[Any], description: Description) -> object:
-    """A driver that keeps its contract as far as the host checks it, and does nothing."""
-    hooks: dict[str, Any] = {}
-    for name in vars(kind.spec):
-        if not name.startswith("_"):
-            def hook(self: object) -> None:
-                return None
-
-            hook.__name__ = name
-            hooks[name] = hookimpl(hook)
-
-    def describe(self: object) -> Description:
-        return description
-
-    hooks["describe"] = hookimpl(describe)
-    return type("Stub", (), hooks)()
 
 
 def schema(**defaults: Any) -> dict[str, Any]:

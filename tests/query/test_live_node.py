@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import stub
 from recorded_cluster import FakeJobs, FakeLocks, at_recording, with_objects
+from stub_drivers import stub
 
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.daemons.noded import Noded
