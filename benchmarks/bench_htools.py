@@ -59,7 +59,7 @@ def benches(folder: Path, size: str) -> Iterator[Bench]:
         for tool in ("hinfo", "hcheck", "hroller"):
             yield _reader(folder, tool, 80, 1000)
     elif size == "large":
-        yield _hbal(folder, 80, 1000, "-l", "20", peer=True)
+        yield _hbal(folder, 80, 1000, "-l", "3", peer=True)
         yield _hbal(folder, 200, 4000)
         yield _hail(folder, 200, 4000)
         yield _hspace(1000)
