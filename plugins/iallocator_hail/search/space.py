@@ -170,7 +170,7 @@ class Filler:
             found = self._find(cluster, position)
             if found.best is None or limit == 0:
                 break
-            cluster.put(position, found.best.primary, found.best.secondary, 0.0)
+            _put(cluster, position, found.best.primary, found.best.secondary)
             placed.append(position)
             limit = None if limit is None else limit - 1
         cluster.instances.pop()
@@ -198,7 +198,7 @@ class Filler:
             if place is None:
                 cluster.instances.pop()
                 break
-            cluster.put(position, *place, location_score=0.0)
+            _put(cluster, position, *place)
             rooms.changed(*(node for node in place if node >= 0))
             placed.append(position)
             limit = None if limit is None else limit - 1
@@ -369,6 +369,11 @@ def _last_of_equals(
     every = np.array(sorted(members), dtype=np.int64)
     exact = score_singles(cluster, scorer, position, every)
     return int(every[len(exact) - 1 - int(exact[::-1].argmin())]), -1
+
+
+def _put(cluster: Cluster, position: int, primary: int, secondary: int) -> None:
+    score = float(cluster.shared_locations(primary, secondary)) if secondary >= 0 else 0.0
+    cluster.put(position, primary, secondary, score)
 
 
 def _append(cluster: Cluster, instance: Instance, number: int) -> int:
