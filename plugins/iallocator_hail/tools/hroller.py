@@ -45,7 +45,7 @@ def _run(settings: Settings, words: list[str]) -> int:
     if settings.verbosity > 2:
         shown = ",".join(f"({v},{list(n)})".replace(" ", "") for v, n in graph.items())
         say(f"Node Graph: array ({min(graph)},{max(graph)}) [{shown}]")
-    parts = _parts(cluster, best(colourings), settings)
+    parts = _parts(cluster, best(colourings), set(nodes), settings)
     if settings.verbosity > 1:
         say(_statistics(colourings))
     _print(cluster, _ordered(parts, set(nodes), master), settings)
@@ -100,7 +100,9 @@ def _statistics(colourings: Sequence[Colouring]) -> str:
     return text
 
 
-def _parts(cluster: Cluster, classes: list[list[int]], settings: Settings) -> list[Part]:
+def _parts(
+    cluster: Cluster, classes: list[list[int]], nodes: set[int], settings: Settings
+) -> list[Part]:
     """Colour classes, cut as far as room for their instances requires."""
     targets = np.flatnonzero(~cluster.site.offline).tolist()
     parts = [Part(members, cluster) for members in classes]
@@ -113,6 +115,8 @@ def _parts(cluster: Cluster, classes: list[list[int]], settings: Settings) -> li
                 "Not enough capacity to move non-redundant instances",
             )
         ]
+    # What is cut off later stays, even where it has no node of ours: the peer shows it, too.
+    parts = [part for part in parts if nodes.intersection(part.nodes)]
     if settings.full_evacuation:
         parts = [piece for part in parts for piece in _without_secondaries(part, targets)]
     return parts
@@ -136,7 +140,7 @@ def _ordered(parts: list[Part], nodes: set[int], master: int | None) -> list[Par
     """Largest first, without vertices that are no nodes of ours, the master at the very end."""
     for part in parts:
         part.nodes = [node for node in part.nodes if node in nodes]
-    shown = sorted((part for part in parts if part.nodes), key=lambda part: -len(part.nodes))
+    shown = sorted(parts, key=lambda part: -len(part.nodes))
     last = [part for part in shown if master in part.nodes]
     for part in last:
         part.nodes = [node for node in part.nodes if node != master] + [
