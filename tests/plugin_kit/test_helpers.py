@@ -68,7 +68,7 @@ def test_it_is_there_as_soon_as_it_was_begun(ctx: HookContext) -> None:
 def test_what_it_prints_is_in_its_log(ctx: HookContext) -> None:
     processes.begin(ctx, "one", ["sh", "-c", "echo out; echo err >&2; echo $GREETING"],
                     env={"GREETING": "hello"})
-    processes.end(ctx, "one", patience=10)
+    wait_until(lambda: not processes.kept(ctx))
     assert (ctx.logs / "one.log").read_text() == "out\nerr\nhello\n"
 
 
