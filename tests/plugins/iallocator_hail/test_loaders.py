@@ -111,12 +111,23 @@ def test_shown_numbers_read_back(value: float) -> None:
         ("abc", "n: cannot parse string 'abc'"),
         ("1.5", "n: cannot parse string '1.5'"),
         ("", "n: cannot parse string ''"),
+        ("7 ", "n: leftover characters when parsing '7 ': ' '"),
+        ("(7", "n: cannot parse string '(7'"),
+        ("+7", "n: cannot parse string '+7'"),
     ],
 )
 def test_bad_numbers_are_told_in_the_peers_words(text: str, message: str) -> None:
     with pytest.raises(LoadError) as caught:
         read_int("n", text)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [(" 7", 7), ("( 7 )", 7), ("- 7", -7), ("0x1F", 31), ("0o17", 15)]
+)
+def test_numbers_may_have_the_peers_forms(text: str, value: int) -> None:
+    assert read_int("n", text) == value
+    assert read_float("n", text) == value
 
 
 @pytest.mark.parametrize(
