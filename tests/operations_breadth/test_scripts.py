@@ -181,5 +181,6 @@ def test_verify_asks_the_administrators_scripts(
     put(scripts, "cluster-verify", "post", "#!/bin/sh\necho the fan is loud\nexit 1\n")
     ran = cluster.try_("gnt-cluster", "verify", "--error-codes")
     assert ran.status == 1
-    assert "ENODEHOOKS:node:node1.example.com:Script cluster-verify-post.d/50-test failed, output:" in ran.stdout
+    assert ("ENODEHOOKS:node:node1.example.com:Script cluster-verify-post.d/50-test failed, "
+            "output:") in ran.stdout
     assert "the fan is loud" in ran.stdout
