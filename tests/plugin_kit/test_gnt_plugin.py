@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ganeti_core.cli.plugin.commands import run
-from ganeti_core.cli.plugin.names import KINDS, kind_name, split_plugin
+from ganeti_core.cli.plugin.names import KINDS, kind_name, plugin_named
 from ganeti_core.errors import OpPrereqError
 
 HEAVY = {"pluggy", "stevedore", "Pyro5", "jsonschema", "cattrs", "cryptography", "numpy",
@@ -48,10 +48,31 @@ def test_a_kind_may_be_called_as_users_call_it(text: str) -> None:
     assert kind_name(text) == "disk_templates"
 
 
-@pytest.mark.parametrize("text", ["hypervisor", "kvm", "hypervisor:", "x:y"])
-def test_what_is_no_plugin_is_refused(text: str) -> None:
-    with pytest.raises(OpPrereqError):
-        split_plugin(text)
+PLUGINS = {("hypervisors", "kvm"), ("hypervisors", "file"), ("disk_templates", "file")}
+
+
+@pytest.mark.parametrize("text", ["hypervisor:kvm", "hypervisors:kvm", "hypervisor kvm", "kvm"])
+def test_a_plugin_may_be_called_in_several_ways(text: str) -> None:
+    assert plugin_named(text.split(), lambda: PLUGINS) == ("hypervisors", "kvm")
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    ("hypervisor", "no plugin 'hypervisor'"), ("nosuch", "no plugin 'nosuch'"),
+    ("hypervisor:", "is not KIND:NAME"), ("x:y", "no kind 'x'"), ("x y", "no kind 'x'"),
+    ("hypervisor kvm xen", "is not KIND:NAME"), ("hypervisor kvm:xen", "is not KIND:NAME"),
+    ("file", "disk_templates:file, hypervisors:file"),
+])
+def test_what_is_no_plugin_is_refused(text: str, why: str) -> None:
+    with pytest.raises(OpPrereqError, match=why):
+        plugin_named(text.split(), lambda: PLUGINS)
+
+
+@pytest.mark.parametrize("words", [["hypervisor", "fake"], ["fake"]])
+def test_one_plugin_is_explained_however_it_is_called(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["info", *words]) == 0
+    assert capsys.readouterr().out.startswith("hypervisors:fake\n")
 
 
 def test_the_list_names_origin_version_and_health(capsys: pytest.CaptureFixture[str]) -> None:

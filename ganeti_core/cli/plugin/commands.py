@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganeti_core.cli.failure import describe, exit_status
+from ganeti_core.cli.output import flush_or_forget
 from ganeti_core.cli.plugin.names import KINDS
+from ganeti_core.cli.whereabouts import explained
 from ganeti_core.errors import GanetiError
+from ganeti_core.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,14 +41,18 @@ def run(argv: Sequence[str] | None = None) -> int:
         return status
     except GanetiError as exc:
         sys.stdout.flush()
-        print(describe(exc), file=sys.stderr)
+        print(describe(explained(exc, Paths.from_environment())), file=sys.stderr)
         return exit_status(exc)
     except BrokenPipeError:
-        # Python flushes stdout once more on exit; there is nobody left to read it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        flush_or_forget()
+        return 1
+    except KeyboardInterrupt:
+        print("gnt-plugin: interrupted", file=sys.stderr)
         return 1
     except OSError as exc:
-        print(f"gnt-plugin: {exc}", file=sys.stderr)
+        flush_or_forget()
+        where = f"{exc.filename}: " if exc.filename else ""
+        print(f"gnt-plugin: {where}{exc.strerror or exc}", file=sys.stderr)
         return 1
 
 
@@ -76,14 +82,15 @@ def make_parser() -> argparse.ArgumentParser:
     listing.add_argument("--no-headers", action="store_true", help="leave out the titles")
     listing.add_argument("--separator", metavar="TEXT", help="put this between the columns")
     info = add("info", "showing", "explain the kinds, the hooks of a kind, or one plugin")
-    info.add_argument("what", metavar="KIND|KIND:NAME", nargs="?", default="",
+    info.add_argument("what", metavar="KIND|KIND:NAME", nargs="*",
                       help="hypervisor, hypervisor:kvm; nothing: all kinds")
     schema = add("schema", "showing", "print the hooks of a kind, or the parameters of a plugin,"
                                       " as JSON")
-    schema.add_argument("what", metavar="KIND|KIND:NAME",
+    schema.add_argument("what", metavar="KIND|KIND:NAME", nargs="+",
                         help="hypervisor: its hooks; hypervisor:kvm: its parameters")
     for name, text in (("enable", "let the cluster use a plugin again"),
                        ("disable", "keep the whole cluster from using a plugin")):
         one = add(name, "switching", text)
-        one.add_argument("plugin", metavar="KIND:NAME", help="such as hypervisor:kvm")
+        one.add_argument("plugin", metavar="KIND:NAME", nargs="+",
+                         help="such as hypervisor:kvm, or hypervisor kvm")
     return parser

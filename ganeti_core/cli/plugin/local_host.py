@@ -29,3 +29,8 @@ def timed_host() -> tuple[PluginHost, float]:
     began = time.perf_counter()
     host = load_host()
     return host, time.perf_counter() - began
+
+
+def plugin_names(host: PluginHost) -> set[tuple[str, str]]:
+    """Kind and name of all plugins, of those with problems, too."""
+    return {(row.kind, row.name) for row in host.status()}

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from typing import TYPE_CHECKING
+
+from ganeti_core.errors import ECODE_INVAL, ECODE_NOENT, OpPrereqError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 KINDS = {
     # as `gnt-plugin new` takes it: (the kind's own name, one plugin of it in words)
@@ -33,13 +38,36 @@ def kind_title(kind: str) -> str:
     return next(title for plural, title in KINDS.values() if plural == kind)
 
 
-def split_plugin(text: str) -> tuple[str, str]:
-    """Take ``KIND:NAME`` apart.
+def is_kind(text: str) -> bool:
+    """Whether `kind_name` takes `text`."""
+    return any(text.lower().replace("-", "_") in (singular, plural)
+               for singular, (plural, _) in KINDS.items())
 
-    :raises OpPrereqError: it is not of that form, or there is no such kind
+
+def plugin_named(words: Sequence[str],
+                 known: Callable[[], Iterable[tuple[str, str]]]) -> tuple[str, str]:
+    """Give kind and name of a plugin from ``KIND:NAME``, ``KIND NAME`` or ``NAME``.
+
+    `known` tells kind and name of all plugins; it is asked about a name alone, which must be the
+    name of one plugin.
+
+    :raises OpPrereqError: it is of none of these forms, or there is no such kind or no one plugin
     """
-    kind, colon, name = text.partition(":")
-    if not colon or not name:
-        raise OpPrereqError(
-            f"{text!r} is not KIND:NAME, such as hypervisor:kvm", ECODE_INVAL)
-    return kind_name(kind), name
+    match [part for word in words for part in word.split(":", 1)]:
+        case [str(kind), str(name)] if kind and name:
+            return kind_name(kind), name
+        case [str(name)] if name:
+            return _only_one(name, sorted(key for key in known() if key[1] == name))
+        case _:
+            raise OpPrereqError(
+                f"{' '.join(words)!r} is not KIND:NAME, such as hypervisor:kvm", ECODE_INVAL)
+
+
+def _only_one(name: str, found: list[tuple[str, str]]) -> tuple[str, str]:
+    if not found:
+        raise OpPrereqError(f"there is no kind and no plugin {name!r} (kinds: {', '.join(KINDS)}; "
+                            "plugins: gnt-plugin list)", ECODE_NOENT)
+    if len(found) > 1:
+        raise OpPrereqError(f"{name!r} is the name of several plugins: "
+                            f"{', '.join(':'.join(key) for key in found)}", ECODE_INVAL)
+    return found[0]

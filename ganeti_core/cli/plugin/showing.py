@@ -8,9 +8,9 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli.plugin.contracts import Hook, hooks
-from ganeti_core.cli.plugin.local_host import load_host, timed_host
+from ganeti_core.cli.plugin.local_host import load_host, plugin_names, timed_host
 from ganeti_core.cli.plugin.names import KINDS as NAMES
-from ganeti_core.cli.plugin.names import kind_name, split_plugin
+from ganeti_core.cli.plugin.names import is_kind, kind_name, plugin_named
 from ganeti_core.errors import ECODE_NOENT, OpPrereqError
 from ganeti_core.plugin_api.all_kinds import KINDS
 
@@ -30,12 +30,12 @@ def info(options: argparse.Namespace) -> int:
 
     :raises OpPrereqError: there is no such kind or plugin
     """
-    if ":" in options.what:
-        lines = _plugin(*split_plugin(options.what))
-    elif options.what:
-        lines = _kind(KINDS[kind_name(options.what)])
-    else:
+    if not options.what:
         lines = _kinds()
+    elif _is_kind_alone(options.what):
+        lines = _kind(KINDS[kind_name(options.what[0])])
+    else:
+        lines = _plugin(options.what)
     for line in lines:
         print(line)
     return 0
@@ -46,16 +46,21 @@ def schema(options: argparse.Namespace) -> int:
 
     :raises OpPrereqError: there is no such kind or plugin
     """
-    if ":" in options.what:
-        kind_text, name = split_plugin(options.what)
-        document: Any = load_host().describe(KINDS[kind_text], name).parameters
+    if not _is_kind_alone(options.what):
+        host = load_host()
+        kind_text, name = plugin_named(options.what, lambda: plugin_names(host))
+        document: Any = host.describe(KINDS[kind_text], name).parameters
     else:
-        kind = KINDS[kind_name(options.what)]
+        kind = KINDS[kind_name(options.what[0])]
         document = {"kind": kind.name, "group": kind.group, "api": kind.api,
                     "oldest_api": kind.oldest_api,
                     "hooks": {hook.name: hook.to_dict() for hook in hooks(kind)}}
     print(json.dumps(document, indent=2, sort_keys=True))
     return 0
+
+
+def _is_kind_alone(words: list[str]) -> bool:
+    return len(words) == 1 and is_kind(words[0])
 
 
 def _kinds() -> Iterator[str]:
@@ -96,8 +101,10 @@ def _list(title: str, names: list[str]) -> list[str]:
                          subsequent_indent=" " * len(title))
 
 
-def _plugin(kind_text: str, name: str) -> Iterator[str]:
-    kind, host = KINDS[kind_text], load_host()
+def _plugin(words: list[str]) -> Iterator[str]:
+    host = load_host()
+    kind_text, name = plugin_named(words, lambda: plugin_names(host))
+    kind = KINDS[kind_text]
     status = next((row for row in host.status() if (row.kind, row.name) == (kind.name, name)), None)
     if status is None:
         known = ", ".join(host.names(kind)) or "none"
