@@ -70,6 +70,9 @@ class OpPrereqError(GanetiError):
     def __init__(self, message: str, ecode: str) -> None:
         super().__init__(message, ecode)
 
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
     @property
     def ecode(self) -> str:
         return str(self.args[1]) if len(self.args) > 1 else ""
@@ -97,6 +100,10 @@ class ConfigurationError(GanetiError):
     """The config store refused a change, or cannot be read."""
 
     wire_name = "ConfigurationError"
+
+
+class NotInCluster(ConfigurationError):
+    """This host is no node of any cluster."""
 
 
 class StoreBroken(ConfigurationError):

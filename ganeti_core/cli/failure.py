@@ -13,7 +13,6 @@ from ganeti_core.luxi.client import (
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
-EXIT_NOT_MASTER = 11
 EXIT_CONFIRMATION = 13
 EXIT_UNKNOWN_FIELD = 14
 
@@ -90,6 +89,8 @@ def _describe_connection(error: BaseException, first: str) -> str:
                     "and will continue to run even if the call timed out. Useful commands in "
                     'this situation are "gnt-job list", "gnt-job cancel" and "gnt-job watch". '
                     f"Error:\n{first}")
+        case errors.NotInCluster():
+            return f"Failure: {first}"
         case errors.ConfigurationError():
             return f"Corrupt configuration file: {first}\nAborting."
         case errors.GanetiError():

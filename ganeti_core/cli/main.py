@@ -6,7 +6,6 @@ imported, so that a command starts in the time that its own work needs.
 
 from __future__ import annotations
 
-import os as operating_system
 import sys
 import textwrap
 from importlib import import_module
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from ganeti_core import __version__
 from ganeti_core.cli.failure import EXIT_FAILURE, describe, exit_status
+from ganeti_core.cli.output import flush_or_forget
 from ganeti_core.cli.tools import COMPATIBLE_RELEASE, TOOLS, Tool
+from ganeti_core.cli.whereabouts import explained
 from ganeti_core.errors import GanetiError
 from ganeti_core.paths import Paths
 
@@ -43,14 +44,19 @@ def run_tool(program: str, argv: list[str], paths: Paths) -> int:
         print(f"{program} (ganeti-core {__version__}) {COMPATIBLE_RELEASE}")
         return 0
     if name not in tool.commands:
-        print(usage_text(tool))
-        return 0 if name in ("--help", "-h") else EXIT_FAILURE
+        print(usage_text(tool), flush=True)
+        if name in ("--help", "-h"):
+            return 0
+        if name:
+            print(f"{program}: error: there is no command '{name}'", file=sys.stderr)
+        return EXIT_FAILURE
     entry = tool.commands[name]
     command: Command = import_module(entry.module).COMMANDS[name]
     try:
         return _run_command(tool, name, command, argv[1:], paths)
     except GanetiError as exc:
         sys.stdout.flush()
+        exc = explained(exc, paths)
         print(describe(exc), file=sys.stderr)
         return exit_status(exc)
 
@@ -79,10 +85,12 @@ def _main(program: str) -> int:
               " submitted and will continue to run in the background.", file=sys.stderr)
         return EXIT_FAILURE
     except BrokenPipeError:
-        # Python flushes stdout once more on exit; there is nobody left to read it.
-        operating_system.dup2(operating_system.open(operating_system.devnull,
-                                                    operating_system.O_WRONLY),
-                              sys.stdout.fileno())
+        flush_or_forget()
+        return EXIT_FAILURE
+    except OSError as exc:
+        flush_or_forget()
+        where = f"{exc.filename}: " if exc.filename else ""
+        print(f"{program}: {where}{exc.strerror or exc}", file=sys.stderr)
         return EXIT_FAILURE
     return status
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
-from ganeti_core.errors import ConfigurationError
+from ganeti_core.errors import ConfigurationError, NotInCluster
 from ganeti_core.rpc.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -26,14 +26,17 @@ class NodeIdentity:
 
     @classmethod
     def load(cls, paths: Paths) -> Self:
-        """:raises ConfigurationError: this host is no node, or the file is damaged"""
+        """
+        :raises NotInCluster: this host is no node
+        :raises ConfigurationError: the file is damaged
+        """
         file = identity_file(paths)
         try:
             data = json.loads(file.read_text())
             return cls(str(data["uuid"]), str(data["name"]), str(data["address"]),
                        int(data["port"]))
         except FileNotFoundError as exc:
-            raise ConfigurationError(
+            raise NotInCluster(
                 f"this host belongs to no cluster: there is no {file}") from exc
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise ConfigurationError(f"{file} cannot be read: {exc!r}") from exc

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from ganeti_core.cli.instance.console import command_line
 from ganeti_core.cli.tools import TOOLS
+from ganeti_core.paths import Paths
 
 CONSOLE = {"kind": "ssh", "instance": "i1", "host": "node2", "user": "root", "port": None,
            "display": None, "message": None, "command": ["socat", "-", "UNIX:/a b"]}
@@ -35,6 +37,7 @@ def test_an_unknown_command_shows_what_there_is(run) -> None:
     assert ran.status == 1
     assert ran.out.startswith("Usage: gnt-job {command} [options...] [argument...]\n")
     assert " why             - Explain what a job waits for\n" in ran.out
+    assert ran.err == "gnt-job: error: there is no command 'nosuch'\n"
     assert run(["gnt-job"]).status == 1
     assert run(["gnt-job", "--help"]).status == 0
 
@@ -173,3 +176,55 @@ def test_the_queue_can_be_closed_and_opened(run, status, code) -> None:
     assert run(["gnt-cluster", "queue", action], ["SetDrainFlag", [code], True]).status == 0
     shown = run(["gnt-cluster", "queue", "info"], ["QueryConfigValues", [["drain_flag"]], [code]])
     assert shown.out == f"The drain flag is {status}\n"
+
+
+@pytest.mark.parametrize("argv", [
+    ["gnt-instance", "remove", "nosuch"], ["gnt-instance", "migrate", "nosuch"],
+    ["gnt-instance", "failover", "nosuch"]])
+def test_nobody_is_asked_about_an_instance_that_does_not_exist(run, argv: list[str]) -> None:
+    ran = run(argv, ["Query", "*", {"fields": [], "data": []}])
+    assert ran.status == 1
+    assert ran.err.splitlines()[1:] == [
+        "error type: unknown_entity, error details:", "Instance 'nosuch' does not exist"]
+
+
+def _node(tmp_path, name: str) -> dict[str, str]:
+    paths = Paths(tmp_path)
+    paths.data.mkdir(parents=True)
+    paths.ssconf.mkdir(parents=True, exist_ok=True)
+    (paths.data / "node.json").write_text(f'{{"name": "{name}", "address": "192.0.2.7"}}')
+    (paths.ssconf / "ssconf_master_node").write_text("node1.example.com\n")
+    return os.environ | {"GANETI_ROOT": str(tmp_path)}
+
+
+@pytest.mark.parametrize("argv", [
+    ["gnt-instance", "list"], ["gnt-plugin", "enable", "hypervisor:kvm"]])
+def test_another_node_tells_which_one_is_the_master(tmp_path, argv: list[str]) -> None:
+    done = _program(argv, _node(tmp_path, "node2.example.com"))
+    assert done.returncode == 1
+    assert "This is not the master node, please connect to node 'node1.example.com'" in done.stderr
+
+
+def test_the_master_itself_tells_that_its_daemon_is_down(tmp_path) -> None:
+    done = _program(["gnt-instance", "list"], _node(tmp_path, "node1.example.com"))
+    assert done.stderr.startswith("Cannot communicate with the master daemon.")
+
+
+def test_a_host_without_cluster_is_not_called_damaged(tmp_path) -> None:
+    done = _program(["gnt-cluster", "master-failover"],
+                    os.environ | {"GANETI_ROOT": str(tmp_path)})
+    assert done.returncode == 1
+    assert done.stderr.startswith("Failure: this host belongs to no cluster")
+
+
+@pytest.mark.parametrize("argv", [["gnt-job", "--help"], ["gnt-plugin", "info"]])
+def test_output_that_cannot_be_written_is_one_line_of_error(argv: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = _program(argv, stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == f"{argv[0]}: No space left on device\n"
+
+
+def _program(argv: list[str], env=None, stdout=subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([Path(sys.executable).with_name(argv[0]), *argv[1:]], env=env, text=True,
+                          stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ganeti_core import errors
 from ganeti_core.cli.failure import EXIT_FAILURE
 from ganeti_core.cli.session import Command
+from ganeti_core.cli.whereabouts import master_name
 from ganeti_core.luxi.client import NoMasterError
 
 if TYPE_CHECKING:
@@ -18,10 +19,7 @@ def _getmaster(session: Session, _arguments: list[str]) -> int:
         (name,) = session.client.query_config_values(["master_node"])
     except NoMasterError:
         # Nodes that are not the master know it from a small file.
-        try:
-            name = (session.paths.ssconf / "ssconf_master_node").read_text().strip()
-        except OSError:
-            name = ""
+        name = master_name(session.paths)
         if not name:
             raise
     print(name)

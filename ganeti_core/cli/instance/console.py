@@ -11,6 +11,7 @@ from ganeti_core.cli import options as opt
 from ganeti_core.cli.failure import CommandError
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.table import RS_NORMAL
+from ganeti_core.cli.whereabouts import own_names
 
 if TYPE_CHECKING:
     from ganeti_core.cli.session import Session
@@ -34,15 +35,7 @@ def _find(session: Session, name: str) -> dict[str, Any]:
 
 def _is_here(session: Session, host: str) -> bool:
     """Whether the console's host is this node: then no ssh is needed."""
-    import json
-
-    if host in ("", "localhost", "127.0.0.1", "::1"):
-        return True
-    try:
-        identity = json.loads((session.paths.data / "node.json").read_text())
-    except (OSError, ValueError):
-        return False
-    return host in (identity.get("name"), identity.get("address"))
+    return host in ("", "localhost", "127.0.0.1", "::1") or host in own_names(session.paths)
 
 
 def command_line(console: dict[str, Any], here: bool) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ganeti_core.cli import options as opt
 from ganeti_core.cli.confirm import ask
 from ganeti_core.cli.failure import EXIT_FAILURE, wrong_input
+from ganeti_core.cli.instance.selection import must_exist
 from ganeti_core.cli.instance.settings import MIGRATION_MODE, NO_RUNTIME_CHANGES, TARGET_NODE
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.waiting import submit
@@ -33,6 +34,7 @@ def _migrate(session: Session, arguments: list[str]) -> int:
     _check_target(session)
     mode = migration_mode(session)
     if not options.force:
+        must_exist(session, name)
         question = (
             f"Instance {name} will be recovered from a failed migration. Note that the migration"
             " procedure (including cleanup) is" if options.cleanup else
@@ -50,10 +52,11 @@ def _migrate(session: Session, arguments: list[str]) -> int:
 def _failover(session: Session, arguments: list[str]) -> int:
     name, options = arguments[0], session.options
     _check_target(session)
-    if not options.force and not ask(
-            f"Failover will happen to image {name}. This requires a shutdown of the instance."
-            " Continue?"):
-        return EXIT_FAILURE
+    if not options.force:
+        must_exist(session, name)
+        if not ask(f"Failover will happen to image {name}. This requires a shutdown of the"
+                   " instance. Continue?"):
+            return EXIT_FAILURE
     submit(session, session.opcode(
         "OP_INSTANCE_FAILOVER", instance_name=name, ignore_consistency=options.ignore_consistency,
         shutdown_timeout=options.shutdown_timeout, iallocator=options.iallocator,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ganeti_core.cli import options as opt
 from ganeti_core.cli.confirm import ask
 from ganeti_core.cli.failure import EXIT_FAILURE
+from ganeti_core.cli.instance.selection import must_exist
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.waiting import submit
 
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
 def _remove(session: Session, arguments: list[str]) -> int:
     name = arguments[0]
-    if not session.options.force and not ask(
-            f"This will remove the volumes of the instance {name} (including mirrors), thus"
-            " removing all the data of the instance. Continue?"):
-        return EXIT_FAILURE
+    if not session.options.force:
+        must_exist(session, name)
+        if not ask(f"This will remove the volumes of the instance {name} (including mirrors), thus"
+                   " removing all the data of the instance. Continue?"):
+            return EXIT_FAILURE
     submit(session, session.opcode(
         "OP_INSTANCE_REMOVE", instance_name=name,
         ignore_failures=session.options.ignore_failures,

@@ -8,6 +8,7 @@ from ganeti_core.cli.confirm import ask
 from ganeti_core.cli.failure import EXIT_FAILURE, wrong_input
 from ganeti_core.cli.options import OptionSpec, flag
 from ganeti_core.cli.waiting import JobSet, all_succeeded
+from ganeti_core.errors import ECODE_NOENT, OpPrereqError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,15 @@ def select(session: Session, mode: str | None, arguments: list[str]) -> list[str
     if not names:
         raise wrong_input("Selection filter does not match any instances")
     return names
+
+
+def must_exist(session: Session, name: str) -> None:
+    """Ask the master before the user is asked whether to go on.
+
+    :raises errors.OpPrereqError: there is no such instance
+    """
+    if not _query(session, "instance", ["name"], _condition("instances", [name])):
+        raise OpPrereqError(f"Instance '{name}' does not exist", ECODE_NOENT)
 
 
 def _condition(mode: str, arguments: list[str]) -> list[Any]:

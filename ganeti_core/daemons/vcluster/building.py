@@ -70,6 +70,8 @@ def build(wish: Wish, tell: Callable[[str], None]) -> Layout:
             _build(layout, wish, tell)
         except BaseException:
             processes.stop_daemons(processes.running(layout))
+            tell(f"It failed. What there is stays for a look; gnt-vcluster down --root {root} "
+                 "removes it.")
             raise
     return layout
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.cli.output import flush_or_forget
 from ganeti_core.daemons.vcluster.layout import Layout, NoSuchCluster, VirtualNode
 from ganeti_core.errors import ConfigurationError, GanetiError
 
@@ -30,10 +31,15 @@ def run(argv: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     command: Callable[[argparse.Namespace], int] = options.function
     try:
-        return command(options)
+        status = command(options)
+        sys.stdout.flush()
+        return status
     except GanetiError as exc:
         print(f"gnt-vcluster: {exc.args[0] if exc.args else exc}", file=sys.stderr)
+    except BrokenPipeError:
+        flush_or_forget()
     except OSError as exc:
+        flush_or_forget()
         where = f"{exc.filename}: " if exc.filename else ""
         print(f"gnt-vcluster: {where}{exc.strerror or exc}", file=sys.stderr)
     except KeyboardInterrupt:
