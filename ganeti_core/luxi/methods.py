@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Edit
@@ -16,6 +16,7 @@ from ganeti_core.errors import (
     OpPrereqError,
     RequestError,
 )
+from ganeti_core.luxi import arguments
 from ganeti_core.luxi.filter_rules import removal, replacement
 from ganeti_core.luxi.protocol import Raw
 from ganeti_core.opcodes.registry import parse
@@ -86,6 +87,7 @@ class Master:
     queries: QueryEngine
     host: PluginHost
     enrol_token: Callable[[Node | None], dict[str, Any]]
+    _switching: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def handle(self, method: str, args: list[Any]) -> Any:
         """Answer one request.
@@ -115,43 +117,45 @@ class Master:
 
     async def _submit_many_jobs(self, jobs: Any) -> list[list[Any]]:
         if not isinstance(jobs, list):
-            raise RequestError(_unreadable([jobs], "list"))
+            raise RequestError(arguments.unreadable([jobs], "list"))
         parsed = [_parse_job("SubmitManyJobs", ops) for ops in jobs]
         return [[True, job_id] for job_id in await self.engine.submit(parsed)]
 
     async def _cancel_job(self, job_id: Any, kill: Any = False) -> tuple[bool, str]:
-        return await self.engine.cancel(_job_id(job_id), kill=bool(kill))
+        return await self.engine.cancel(arguments.job_id(job_id), kill=bool(kill))
 
     async def _change_job_priority(self, job_id: Any, priority: Any) -> tuple[bool, str]:
         if not isinstance(priority, int) or isinstance(priority, bool):
-            raise RequestError(_unreadable([job_id, priority], "Integer"))
-        return await self.engine.change_priority(_job_id(job_id), max(-20, min(19, priority)))
+            raise RequestError(arguments.unreadable([job_id, priority], "Integer"))
+        return await self.engine.change_priority(
+            arguments.job_id(job_id), max(-20, min(19, priority)))
 
     async def _archive_job(self, job_id: Any) -> bool:
-        return await self.engine.archive(_job_id(job_id))
+        return await self.engine.archive(arguments.job_id(job_id))
 
     async def _auto_archive_jobs(self, age: Any, timeout: Any = 60) -> tuple[int, int]:
-        return await self.engine.auto_archive(_number(age), _number(timeout))
+        return await self.engine.auto_archive(arguments.number(age), arguments.number(timeout))
 
     async def _wait_for_job_change(
         self, job_id: Any, fields: Any, previous: Any, log_serial: Any, timeout: Any = LONGEST_WAIT,
     ) -> Any:
-        observe = self.queries.job_observer(_names(fields))
+        observe = self.queries.job_observer(arguments.names(fields))
         return await self.engine.wait_for_change(
-            _job_id(job_id), observe, previous, int(log_serial or 0),
-            min(_number(timeout), LONGEST_WAIT))
+            arguments.job_id(job_id), observe, previous,
+            arguments.natural(log_serial or 0, "Integer"),
+            min(arguments.number(timeout), LONGEST_WAIT))
 
     async def _pickup_job(self, _job: Any) -> None:
         raise GanetiError("Luxi call 'PickupJob' is for internal use only")
 
     async def _explain_job(self, job_id: Any) -> list[str]:
-        return self.engine.explain(_job_id(job_id))
+        return self.engine.explain(arguments.job_id(job_id))
 
     # Queries
 
     async def _query(self, what: Any, fields: Any, qfilter: Any) -> Any:
         refuse_as_peer("Query", what)
-        names = _names(fields)
+        names = arguments.names(fields)
         snapshot = self.store.snapshot
         try:
             if self.queries.needs_thread(what, names, qfilter):
@@ -166,13 +170,15 @@ class Master:
     async def _query_fields(self, what: Any, fields: Any = None) -> Any:
         refuse_as_peer("QueryFields", what)
         try:
-            return self.queries.fields(what, _names(fields) if fields else None)
+            return self.queries.fields(what, arguments.names(fields) if fields else None)
         except RequestError as exc:
             raise unreadable([what, fields], exc) from exc
 
     async def _query_jobs(self, ids: Any, fields: Any) -> Any:
-        wanted = [_job_id(job_id) for job_id in ids] if ids else None
-        return await asyncio.to_thread(self.queries.old_jobs, wanted, _names(fields))
+        if not isinstance(ids, list | None):
+            raise RequestError(arguments.unreadable([ids, fields], "list"))
+        wanted = [arguments.job_id(job_id) for job_id in ids] if ids else None
+        return await asyncio.to_thread(self.queries.old_jobs, wanted, arguments.names(fields))
 
     async def _query_instances(self, names: Any, fields: Any, locking: Any = False) -> Any:
         return await self._old("instance", names, fields, locking)
@@ -193,19 +199,20 @@ class Master:
         if locking:
             raise OpPrereqError("Sync queries are not allowed", ECODE_INVAL)
         return await asyncio.to_thread(
-            self.queries.old_style, self.store.snapshot, what, _names(names), _names(fields))
+            self.queries.old_style, self.store.snapshot, what, arguments.names(names),
+            arguments.names(fields))
 
     async def _query_exports(self, nodes: Any, locking: Any = False) -> Any:
         if locking:
             raise OpPrereqError("Sync queries are not allowed", ECODE_INVAL)
         return await asyncio.to_thread(
-            self.queries.exports, self.store.snapshot, _names(nodes))
+            self.queries.exports, self.store.snapshot, arguments.names(nodes))
 
     async def _query_cluster_info(self, *_ignored: Any) -> Any:
         return cluster_info(self.store.snapshot, self.host)
 
     async def _query_config_values(self, names: Any) -> Any:
-        return config_values(self.store.snapshot, _names(names))
+        return config_values(self.store.snapshot, arguments.names(names))
 
     async def _query_tags(self, kind: Any, name: Any) -> Any:
         return tags_of(self.store.snapshot, kind, name)
@@ -221,7 +228,7 @@ class Master:
 
     async def _set_drain_flag(self, drained: Any) -> bool:
         if not isinstance(drained, bool):
-            raise RequestError(_unreadable([drained], "Bool"))
+            raise RequestError(arguments.unreadable([drained], "Bool"))
         await self._commit([Edit(self.store.snapshot.cluster, {"queue_drained": drained})])
         return True
 
@@ -234,14 +241,20 @@ class Master:
         await self._commit([removal(uuid, self.store.snapshot)])
 
     async def _set_watcher_pause(self, until: Any) -> Any:
-        pause = None if until is None else _number(until)
+        pause = None if until is None else arguments.number(until)
         await self._commit([Edit(self.store.snapshot.cluster, {"watcher_pause": pause})])
         return pause
 
     async def _set_plugin_enabled(self, kind: Any, name: Any, enabled: Any) -> list[str]:
         """Answers what is disabled now, ``KIND:NAME`` each."""
-        if kind not in KINDS or not isinstance(name, str) or not isinstance(enabled, bool):
-            raise RequestError(_unreadable([kind, name, enabled], "plugin"))
+        if not (isinstance(kind, str) and kind in KINDS and isinstance(name, str)
+                and isinstance(enabled, bool)):
+            raise RequestError(arguments.unreadable([kind, name, enabled], "plugin"))
+        # The whole list is written: nobody else may change it between its reading and that.
+        async with self._switching:
+            return await self._switch_plugin(kind, name, enabled=enabled)
+
+    async def _switch_plugin(self, kind: str, name: str, *, enabled: bool) -> list[str]:
         snapshot, key = self.store.snapshot, f"{kind}:{name}"
         if not enabled:
             _check_not_needed(snapshot, self.host, kind, name)
@@ -279,34 +292,8 @@ def _check_not_needed(snapshot: Snapshot, host: PluginHost, kind: str, name: str
 
 def _parse_job(method: str, ops: Any) -> list[OpCode]:
     if not isinstance(ops, list):
-        raise RequestError(_unreadable([ops], "list"))
+        raise RequestError(arguments.unreadable([ops], "list"))
     try:
         return [parse(op) for op in ops]
     except RequestError as exc:
         raise RequestError(f"Failed to parse request: {method}: {exc}") from exc
-
-
-def _unreadable(args: list[Any], wanted: str) -> str:
-    shown = json.dumps(args)[:300]
-    return (f"Failed to parse request: Cannot convert value '{shown}', "
-            f"error: Unable to read {wanted}")
-
-
-def _job_id(value: Any) -> int:
-    if isinstance(value, str) and value.isdigit():
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise RequestError(_unreadable([value], "JobId"))
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise RequestError(_unreadable([value], "Double"))
-
-
-def _names(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise RequestError(_unreadable([value], "list"))
-    return value

@@ -9,10 +9,14 @@ plain string when the request could not be understood at all.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 END = b"\x03"
 MAX_MESSAGE = 64 * 1024 * 1024
@@ -89,7 +93,7 @@ def parse_request(message: bytes) -> Request:
 
     :raises RequestError: no JSON, no object, or a key is missing
     """
-    document = _parse(message)
+    document = _parse(message, _decode_request)
     if not isinstance(document, dict):
         raise RequestError(
             "Failed to parse request: parsing top-level JSON message: Unable to read JSObject")
@@ -125,13 +129,23 @@ def _no_number(word: str) -> Any:
     raise ValueError(f"{word} is no JSON")
 
 
+def _finite(text: str) -> float:
+    """Numbers such as 1e999 are JSON, and would be answered as ``Infinity``, which is none."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
+
+
 _decode = json.JSONDecoder(parse_constant=_no_number).decode
 """Made once: that takes longer than most messages."""
+_decode_request = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite).decode
+"""Answers, which may be long, come from a master that has refused such numbers."""
 
 
-def _parse(message: bytes) -> Any:
+def _parse(message: bytes, decode: Callable[[str], Any] = _decode) -> Any:
     try:
-        return _decode(message.decode("utf-8", "surrogatepass"))
+        return decode(message.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as exc:
         raise RequestError("Failed to parse request: parsing top-level JSON message: "
                            f"Malformed JSON: {exc}") from exc

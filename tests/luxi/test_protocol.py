@@ -48,7 +48,9 @@ def test_requests_that_are_none_are_refused_in_the_peers_words(message: bytes, t
     assert str(caught.value) == text
 
 
-@pytest.mark.parametrize("message", [b"{nonsense", b"", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("message", [b"{nonsense", b"", b"\xff", b"[" * 100_000,
+                                     b'{"method": "SetWatcherPause", "args": [1e999]}',
+                                     b'{"method": "SetWatcherPause", "args": [Infinity]}'])
 def test_what_is_no_json_is_refused(message: bytes) -> None:
     with pytest.raises(errors.RequestError, match="Failed to parse request"):
         protocol.parse_request(message)
