@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,9 @@ log = logging.getLogger(__name__)
 NAME = "ganeti-masterd"
 SYNCHRONISE_SECONDS = 5.0
 """How long a starting master waits for candidates to catch up before it serves."""
+VOTE_SECONDS = 8.0
+"""How long a starting master waits until a majority of the nodes answers."""
+VOTE_PAUSE = 0.2
 LAST_WORDS_SECONDS = 1.0
 """How long a master that can write no more has to tell its clients why."""
 CARE_INTERVAL = 5.0
@@ -130,11 +134,20 @@ class MasterDaemon:
         self._loop.call_soon_threadsafe(self._stop.set)
 
     def check_vote(self) -> str:
-        """Why this master may not start; empty when it may."""
+        """Why this master may not start; empty when it may.
+
+        Waits a while for a majority: after a power cut all nodes start at once.
+        """
         snapshot = self.store.snapshot
-        found = poll(snapshot, snapshot.cluster.master_node, self.nodes, noted_here(self._paths))
-        return why_not_start(found, position_of(self.journal.meta()),
-                             Epochs(self._paths.epoch).highest())
+        until = time.monotonic() + VOTE_SECONDS
+        while True:
+            found = poll(snapshot, snapshot.cluster.master_node, self.nodes,
+                         noted_here(self._paths))
+            problem = why_not_start(found, position_of(self.journal.meta()),
+                                    Epochs(self._paths.epoch).highest())
+            if not problem or found.majority or time.monotonic() > until:
+                return problem
+            time.sleep(VOTE_PAUSE)
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until told to stop; `ready` is called when clients are answered."""

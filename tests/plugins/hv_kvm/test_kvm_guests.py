@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kvm_serial import Serial, serial_path
+from kvm_serial import COUNTS, Serial, serial_path
 
 from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec, NicSpec, NodeRef
 from ganeti_core.plugin_api.codec import encode
@@ -42,7 +42,7 @@ def test_a_guest_counts_and_answers_on_its_console(
 ) -> None:
     kvm.start(ctx, guest_instance, False)
     with Serial(ctx, guest_instance.name) as serial:
-        serial.wait_for(r"count 0*3\r\n")
+        serial.wait_for(COUNTS)
         serial.send("x")
         serial.wait_for("got x")
     info = kvm.info(ctx, guest_instance.name)
@@ -57,7 +57,7 @@ def test_a_paused_guest_does_not_count_until_it_is_rebooted(
     with Serial(ctx, guest_instance.name) as serial:
         kvm.reboot(ctx, guest_instance)
         serial.wait_for("TINY READY")
-        serial.wait_for(r"count 0*2\r\n")
+        serial.wait_for(COUNTS)
 
 
 @pytest.mark.parametrize("behaviour", ["reboot", "exit"])
@@ -68,7 +68,7 @@ def test_a_rebooted_guest_starts_anew_in_the_same_process(
     kvm.start(ctx, instance, False)
     before = pid_of(ctx, instance.name)
     with Serial(ctx, instance.name) as serial:
-        serial.wait_for(r"count 0*2\r\n")
+        serial.wait_for(COUNTS)
         kvm.reboot(ctx, instance)
         serial.wait_for("TINY READY", fresh=True)
     assert pid_of(ctx, instance.name) == before
@@ -79,7 +79,7 @@ def test_stopping_asks_the_guest_first(
 ) -> None:
     kvm.start(ctx, guest_instance, False)
     with Serial(ctx, guest_instance.name) as serial:
-        serial.wait_for("TINY READY")
+        serial.wait_for(COUNTS)
         kvm.stop(ctx, guest_instance.name, False, 20.0)
         serial.drain()
     assert "POWEROFF" in serial.said
@@ -113,7 +113,7 @@ def test_a_power_off_from_inside_is_told_as_the_users_wish(
     instance = with_params(guest_instance, user_shutdown=True)
     kvm.start(ctx, instance, False)
     with Serial(ctx, instance.name) as serial:
-        serial.wait_for(r"count 0*1\r\n")
+        serial.wait_for(COUNTS)
         with kvm_control(ctx, instance.name) as qmp:
             qmp.execute("system_powerdown")
         serial.wait_for("POWEROFF")
@@ -130,7 +130,7 @@ def test_the_guests_disk_is_written(
 ) -> None:
     kvm.start(ctx, guest_instance, False)
     with Serial(ctx, guest_instance.name) as serial:
-        serial.wait_for(r"count 0*9\r\n")
+        serial.wait_for(r"count 0*(9|[A-F])\r\n")
     kvm.stop(ctx, guest_instance.name, True, 0.0)
     assert disk_file.read_bytes()[512:526] == b"count 00000008"
 

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, replace
 
 import pytest
-from kvm_serial import Serial
+from kvm_serial import COUNTS, Serial
 
 from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec, NodeRef
 from ganeti_core.plugin_api.data import MigrationStatus, MigrationTarget
@@ -45,7 +45,7 @@ def pair(
 ) -> Pair:
     kvm.start(ctx, guest_instance, False)
     with Serial(ctx, guest_instance.name) as serial:
-        serial.wait_for(r"count 0*2\r\n")
+        serial.wait_for(COUNTS)
     return Pair(kvm, ctx, other_ctx, guest_instance)
 
 
