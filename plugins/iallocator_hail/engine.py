@@ -20,7 +20,7 @@ from .formats.ialloc import (
     parse_document,
 )
 from .model.build import BuildOptions, build, demand_of
-from .model.cluster import Cluster
+from .model.cluster import Cluster, nodes_of
 from .model.score import Scorer
 from .records import Description, Instance
 from .search.allocate import (
@@ -28,7 +28,6 @@ from .search.allocate import (
     AllocationRules,
     allocate,
     find_group_or_fail,
-    nodes_of,
 )
 from .search.evacuate import Evacuated, change_group, evacuate, relocate
 from .search.opcodes import job

@@ -15,9 +15,9 @@ from .formats.ialloc import (
     Request,
     parse_document,
 )
-from .model.cluster import Cluster
+from .model.cluster import Cluster, all_nodes
 from .model.score import Scorer
-from .search.allocate import AllocationRules, all_nodes
+from .search.allocate import AllocationRules
 
 
 def explain(document: object, options: EngineOptions | None = None) -> Explanation:

@@ -11,9 +11,8 @@ from .errors import RequestFailed
 from .explained_places import Explanation, explain_groups, verdict
 from .formats.ialloc import ChangeGroup, Evacuate, Relocate
 from .model.arrays import Ints
-from .model.cluster import Cluster
+from .model.cluster import Cluster, nodes_of
 from .records import FREELY_MOVABLE
-from .search.allocate import nodes_of
 from .search.evacuate import (
     Evacuated,
     Step,

@@ -10,9 +10,9 @@ import numpy as np
 from .errors import RequestFailed
 from .model.arrays import Ints
 from .model.changes import Failure
-from .model.cluster import Cluster
+from .model.cluster import Cluster, all_nodes, nodes_of
 from .model.score import COMPONENTS, Scorer
-from .search.allocate import AllocationRules, all_nodes, nodes_of, search
+from .search.allocate import AllocationRules, search
 from .search.outcome import Found, show_score
 from .search.placement import Candidates
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
-from urllib.request import urlopen
 
 from ..errors import LoadError
 from .json_reader import Fields, Json, as_float, as_object, as_string, list_of, parse_json
@@ -41,12 +39,17 @@ def _cpu_total(report: dict[str, Json]) -> float | None:
 
 def query(nodes: Sequence[str]) -> dict[str, float]:
     """Ask the daemons of all nodes at once; nodes that do not answer are left out."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(max_workers=max(1, min(32, len(nodes)))) as pool:
         answers = pool.map(_ask, nodes)
     return {node: load for node, load in zip(nodes, answers, strict=True) if load is not None}
 
 
 def _ask(node: str) -> float | None:
+    # The network's libraries load slower than most programs run, and few runs need them.
+    from urllib.request import urlopen
+
     url = f"http://{node}:{_PORT}/1/report/default/{CPU_LOAD}"
     try:
         with urlopen(url, timeout=_TIMEOUT) as response:

@@ -263,3 +263,13 @@ class Cluster:
         self.primary = np.concatenate([self.primary, np.full(count, -1)])
         self.secondary = np.concatenate([self.secondary, np.full(count, -1)])
         self.labels = self.labels.extended(count)
+
+
+def nodes_of(cluster: Cluster, group: int) -> Ints:
+    """The nodes of a group."""
+    return np.flatnonzero(cluster.figures.group == group)
+
+
+def all_nodes(cluster: Cluster) -> Ints:
+    """All nodes."""
+    return np.arange(cluster.node_count)

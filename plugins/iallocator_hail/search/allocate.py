@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import LoadError, RequestFailed
 from ..formats.ialloc import find_group
 from ..model.arrays import Ints
-from ..model.cluster import Cluster
+from ..model.cluster import Cluster, all_nodes, nodes_of
 from ..model.score import Scorer
 from ..records import ALLOC_POLICIES, Group
 from .capacity import CapacityRules
@@ -104,16 +104,6 @@ def try_places(
 
 def _lost(cluster: Cluster, candidates: Candidates) -> Found:
     return Slots(cluster).choose(candidates)
-
-
-def nodes_of(cluster: Cluster, group: int) -> Ints:
-    """The nodes of a group."""
-    return np.flatnonzero(cluster.figures.group == group)
-
-
-def all_nodes(cluster: Cluster) -> Ints:
-    """All nodes."""
-    return np.arange(cluster.node_count)
 
 
 def lacks_network(group: Group, networks: Sequence[str]) -> bool:

@@ -245,7 +245,7 @@ class Balancer:
         """The first of the candidates with the lowest exact score."""
         count = len(best.instance)
         scores = np.full(count, np.inf)
-        for kind in np.unique(best.kind).tolist():
+        for kind in sorted(set(best.kind.tolist())):
             rows = np.flatnonzero(best.kind == kind)
             scores[rows] = self._exact_scores(best, rows, Kind(kind))
         scores = np.where(np.isnan(scores), np.inf, scores)

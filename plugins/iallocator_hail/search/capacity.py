@@ -105,7 +105,7 @@ class Capacity:
         demand = cluster.demand_of(np.array(rest))
         room = cluster.state.free_mem[others] - sums.memory[others, node]
         room = np.maximum(0.0, room)
-        sizes = np.unique(demand.running)
+        sizes = np.array(sorted(set(demand.running.tolist())))
         if room.sum() <= demand.running.sum() or _too_many(room, sizes, demand.running):
             return False
         if demand.local.any() and cluster.site.exclusive[others].any():

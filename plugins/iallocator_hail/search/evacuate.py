@@ -12,10 +12,10 @@ from ..errors import RequestFailed
 from ..formats.ialloc import ChangeGroup, Evacuate, Relocate
 from ..model.arrays import Bools, Ints
 from ..model.changes import Failure
-from ..model.cluster import Cluster
+from ..model.cluster import Cluster, nodes_of
 from ..model.score import Scorer
 from ..records import FREELY_MOVABLE
-from .allocate import AllocationRules, best_group, nodes_of
+from .allocate import AllocationRules, best_group
 from .moves import Kind
 from .single import Tried, move_checked, try_targets
 

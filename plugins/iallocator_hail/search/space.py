@@ -12,10 +12,10 @@ from ..errors import PlacementError
 from ..model.arrays import Demand, Floats, Ints
 from ..model.build import BuildOptions, demand_of
 from ..model.changes import Failure
-from ..model.cluster import Cluster
+from ..model.cluster import Cluster, all_nodes
 from ..model.score import Scorer
 from ..records import Disk, Instance, Spec
-from .allocate import AllocationRules, all_nodes, search, try_places
+from .allocate import AllocationRules, search, try_places
 from .capacity import Capacity, nodes_to_check
 from .outcome import Found
 from .placement import score_pairs, score_singles

@@ -10,9 +10,8 @@ import numpy as np
 from ..model.arrays import Ints
 from ..model.build import BuildOptions, demand_of
 from ..model.changes import NO_MARKS, add_primary, any_failure
-from ..model.cluster import Cluster
+from ..model.cluster import Cluster, all_nodes
 from ..records import LOCAL_TEMPLATES, Instance, Spec
-from .allocate import all_nodes
 from .balance import Balancer, Move, Rules
 
 STANDBY_TAG = "htools:standby:"

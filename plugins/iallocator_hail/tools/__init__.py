@@ -1,1 +1,7 @@
 """Programs, one module each with a `main(argv)`, and what they share."""
+
+import os
+
+# Nothing here multiplies matrices large enough for several threads, and merely starting them costs
+# a good part of the time of a small run. Has to be said before NumPy is first imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

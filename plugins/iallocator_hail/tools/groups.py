@@ -8,8 +8,7 @@ import numpy as np
 
 from ..errors import PlacementError
 from ..model.arrays import Ints
-from ..model.cluster import Cluster
-from ..search.allocate import nodes_of
+from ..model.cluster import Cluster, nodes_of
 from .output import note
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from ..engine import EngineOptions, Solved, solve
 from ..errors import LoadError, PlacementError
-from ..explain import as_text, explain
 from ..formats.ialloc import (
     MESSAGE,
     Allocate,
@@ -25,12 +24,12 @@ from ..formats.json_reader import parse_json
 from ..formats.text import read_file
 from ..model.arrays import Ints
 from ..model.build import BuildOptions, build
-from ..model.cluster import Cluster
+from ..model.cluster import Cluster, nodes_of
 from ..records import Description
-from ..search.allocate import AllocationRules, nodes_of
-from .options import Settings
+from ..search.allocate import AllocationRules
 from .output import note, say
 from .program import Tool, execute
+from .settings import Settings
 from .sources import adjust, build_options, describe_cluster, save_cluster, warn_unaccounted
 from .tables import print_nodes
 
@@ -52,6 +51,8 @@ def _run(settings: Settings, words: list[str]) -> int:
         return 1
     document = parse_json(text, MESSAGE)
     if settings.explain:
+        from ..explain import as_text, explain
+
         explanation = explain(document, _engine_options(settings))
         say(json.dumps(explanation) if settings.json else as_text(explanation))
         return 0

@@ -25,9 +25,10 @@ from ..search.repair import (
     read_records,
     result_tag,
 )
-from .options import DEFAULT_SOCKET, Settings
+from .options import DEFAULT_SOCKET
 from .output import say
 from .program import Tool, execute
+from .settings import Settings
 
 _TITLES = {
     State.HEALTHY: "Healthy",

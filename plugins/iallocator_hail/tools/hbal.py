@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,9 +17,9 @@ from ..search.jobsets import job_sets
 from .commands import Names, move_text, print_commands, write_script
 from .dumps import general, score_table, show_policy
 from .groups import choose_group, instances_in, split_instances
-from .options import Settings
 from .output import note, say
 from .program import Tool, execute, no_arguments
+from .settings import Settings
 from .sources import (
     adjust,
     instance_aliases,
@@ -237,6 +236,8 @@ class _Run:
 
     def _explain_all(self) -> None:
         if self.settings.explain and self.settings.json:
+            import json
+
             say(json.dumps(self.explained))
 
     def _line(self, number: int, move: Move, widths: tuple[int, int]) -> str:

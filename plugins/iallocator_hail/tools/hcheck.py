@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..formats.haskell import fixed
-from ..model.cluster import Cluster
+from ..model.cluster import Cluster, all_nodes, nodes_of
 from ..model.score import Scorer, optimal_score
-from ..search.allocate import all_nodes, nodes_of
 from ..search.balance import Balancer
 from ..search.capacity import Capacity
 from .hbal import rules_of
-from .options import Settings
 from .output import say
 from .program import Tool, execute, no_arguments
+from .settings import Settings
 from .sources import load_cluster
 
 

@@ -8,14 +8,13 @@ import numpy as np
 
 from ..formats.haskell import fixed
 from ..formats.names import common_suffix
-from ..model.cluster import Cluster
+from ..model.cluster import Cluster, all_nodes, nodes_of
 from ..model.score import Scorer, weigh
-from ..search.allocate import all_nodes, nodes_of
 from .dumps import score_table, show_policy
 from .groups import failing, instances_in, split_instances
-from .options import Settings
 from .output import note, say
 from .program import Tool, execute, no_arguments
+from .settings import Settings
 from .sources import load_cluster
 from .tables import columns, print_instances, print_nodes
 

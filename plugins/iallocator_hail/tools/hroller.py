@@ -19,9 +19,9 @@ from ..search.rolling import (
     fail_over_all,
     without_redundancy,
 )
-from .options import Settings
 from .output import note, say
 from .program import Tool, execute, no_arguments
+from .settings import Settings
 from .sources import adjust, read_cluster, save_cluster, snapshot
 
 

@@ -11,14 +11,14 @@ from ..formats.luxi import load_luxi
 from ..formats.rapi import load_rapi
 from ..formats.text import dump_text
 from ..model.build import BuildOptions, build
-from ..model.cluster import Cluster
+from ..model.cluster import Cluster, all_nodes
 from ..model.score import Scorer
 from ..records import Description
-from ..search.allocate import all_nodes
 from .groups import failing
-from .options import DEFAULT_SOCKET, Settings
+from .options import DEFAULT_SOCKET
 from .output import note, say
 from .program import Tool, execute
+from .settings import Settings
 from .tables import print_nodes
 
 

@@ -10,17 +10,17 @@ import numpy as np
 from ..errors import PlacementError
 from ..formats.haskell import fixed, show_list
 from ..model.arrays import Ints
-from ..model.cluster import Cluster
+from ..model.cluster import Cluster, all_nodes, nodes_of
 from ..model.score import Scorer
 from ..records import Spec
-from ..search.allocate import AllocationRules, all_nodes, nodes_of
+from ..search.allocate import AllocationRules
 from ..search.capacity import Capacity, CapacityRules
 from ..search.space import Filled, Filler, new_instance
 from .dumps import score_table
 from .groups import failing
-from .options import Settings
 from .output import note
 from .program import Tool, execute, no_arguments
+from .settings import Settings
 from .sources import load_cluster, node_aliases, save_cluster
 from .space_report import HumanReport, MachineReport, Report, Run
 from .tables import columns, print_nodes

@@ -15,9 +15,9 @@ from ..search.squeeze import (
     test_instance,
 )
 from .commands import Names, job_lines, write_lines
-from .options import Settings
 from .output import say
 from .program import Tool, execute, no_arguments
+from .settings import Settings
 from .sources import load_cluster, node_aliases, save_cluster
 
 _TAG = "htools:standby:auto"

@@ -9,8 +9,8 @@ from ..formats.mond import CPU_LOAD, query, reports_from_text
 from ..formats.text import read_file
 from ..model.arrays import Floats
 from ..model.cluster import Cluster
-from .options import Settings
 from .output import note
+from .settings import Settings
 
 
 def apply_monitoring(cluster: Cluster, settings: Settings) -> None:
@@ -18,8 +18,6 @@ def apply_monitoring(cluster: Cluster, settings: Settings) -> None:
 
     :raises PlacementError: some have not, and the user wants all; or the data is malformed.
     """
-    if not settings.mond or settings.ignore_loads:
-        return
     nodes = [node.name for node in cluster.description.nodes]
     try:
         loads = (

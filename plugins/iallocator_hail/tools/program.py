@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -9,11 +10,14 @@ from dataclasses import dataclass
 
 from ..errors import PlacementError
 from .getopt import Option, scan, usage
-from .options import APPLY, OPTIONS, STANDARD, Settings
+from .options import APPLY, OPTIONS, STANDARD
 from .output import note, say
+from .settings import Settings
 
 VERSION = "3.0.2"
 """The release whose behaviour the programs have."""
+_GARBAGE_AFTER = 200_000
+"""New objects after which the interpreter looks for garbage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,9 @@ def execute(tool: Tool, argv: Sequence[str] | None = None) -> int:
 def _guarded(tool: Tool, settings: Settings, words: list[str]) -> int:
     import numpy as np
 
+    # What is read stays until the end: looking through it for garbage again and again is in vain.
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_GARBAGE_AFTER)
     try:
         with np.errstate(all="ignore"):
             return tool.run(settings, words)
@@ -69,6 +76,8 @@ def _guarded(tool: Tool, settings: Settings, words: list[str]) -> int:
         # Whoever reads us has seen enough; do not complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def no_arguments(words: Sequence[str]) -> None:

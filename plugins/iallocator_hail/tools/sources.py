@@ -9,16 +9,13 @@ import numpy as np
 
 from ..errors import LoadError, PlacementError
 from ..formats.haskell import read_float
-from ..formats.ialloc import load_ialloc
 from ..formats.names import aliases
-from ..formats.simulate import simulate
 from ..formats.text import load_text, read_file
 from ..model.build import BuildOptions, Load, build, match_name, unaccounted
 from ..model.cluster import Cluster
 from ..records import Description, Node
-from .monitoring import apply_monitoring
-from .options import Settings
 from .output import note
+from .settings import Settings
 
 
 def describe_cluster(settings: Settings) -> Description:
@@ -38,6 +35,7 @@ def describe_cluster(settings: Settings) -> Description:
 
 
 def _read(settings: Settings) -> Description:
+    # Imported as needed: a program reads one source, and loading all readers is not free.
     if settings.rapi is not None:
         from ..formats.rapi import load_rapi
 
@@ -47,10 +45,14 @@ def _read(settings: Settings) -> Description:
 
         return load_luxi(settings.luxi)
     if settings.simulations:
+        from ..formats.simulate import simulate
+
         return simulate(settings.simulations)
     if settings.text_file is not None:
         return load_text(settings.text_file)
     if settings.ialloc_file is not None:
+        from ..formats.ialloc import load_ialloc
+
         text = read_file(settings.ialloc_file)
         try:
             return load_ialloc(text)
@@ -78,7 +80,10 @@ def read_cluster(settings: Settings) -> Cluster:
         cluster = build(description, build_options(settings, loads))
     except LoadError as exc:
         raise PlacementError(f"failed to load data, aborting: {exc}") from exc
-    apply_monitoring(cluster, settings)
+    if settings.mond and not settings.ignore_loads:
+        from .monitoring import apply_monitoring
+
+        apply_monitoring(cluster, settings)
     warn_unaccounted(cluster, settings)
     return cluster
 

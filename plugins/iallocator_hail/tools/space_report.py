@@ -10,10 +10,9 @@ import numpy as np
 from ..errors import PlacementError
 from ..formats.haskell import fixed, show_float
 from ..model.changes import Failure
-from ..model.cluster import Cluster
+from ..model.cluster import Cluster, all_nodes
 from ..model.score import Scorer
 from ..records import Spec
-from ..search.allocate import all_nodes
 from ..search.space import Filled
 from .hcheck import quote
 from .output import say

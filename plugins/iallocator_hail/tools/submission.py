@@ -18,8 +18,8 @@ from ..search.balance import Move
 from ..search.jobsets import job_sets, steps
 from ..search.opcodes import job
 from ..search.squeeze import Plan
-from .options import Settings
 from .output import say
+from .settings import Settings
 
 Job = list[dict[str, Any]]
 _PRIORITIES: Final = {"low": 10, "normal": 0, "high": -10}

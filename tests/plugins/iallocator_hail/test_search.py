@@ -8,11 +8,11 @@ from clusters import Shape, build, new_instance, request
 
 from ganeti_plugins.iallocator_hail.engine import answer
 from ganeti_plugins.iallocator_hail.model.build import build as build_model
-from ganeti_plugins.iallocator_hail.model.cluster import Cluster
+from ganeti_plugins.iallocator_hail.model.cluster import Cluster, all_nodes
 from ganeti_plugins.iallocator_hail.model.score import Scorer
 from ganeti_plugins.iallocator_hail.records import Spec
 from ganeti_plugins.iallocator_hail.search import balance
-from ganeti_plugins.iallocator_hail.search.allocate import AllocationRules, all_nodes, search
+from ganeti_plugins.iallocator_hail.search.allocate import AllocationRules, search
 from ganeti_plugins.iallocator_hail.search.balance import Balancer, Rules, apply_move
 from ganeti_plugins.iallocator_hail.search.capacity import Capacity
 from ganeti_plugins.iallocator_hail.search.space import Filled, Filler
