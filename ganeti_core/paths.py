@@ -111,9 +111,6 @@ class Paths:
     def daemon_pid(self, daemon: str) -> Path:
         return self.run / f"{daemon}.pid"
 
-    def daemon_log(self, daemon: str) -> Path:
-        return self.log / f"{daemon.removeprefix('ganeti-')}.log"
-
     def make_directories(self) -> None:
         """Create the folders that a node needs; those that exist keep their modes."""
         for folder in (self.data, self.run, self.sockets, self.log, self.etc, self.scripts,

@@ -28,6 +28,7 @@ from ganeti_core.errors import (
     OpPrereqError,
 )
 from ganeti_core.operations.cluster.master_ip import master_ip_call
+from ganeti_core.pid_file import is_held
 from ganeti_core.rpc.access import Epochs
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.certs import TlsIdentity
@@ -68,7 +69,7 @@ def master_failover(paths: Paths, *, no_voting: bool) -> None:
         raise OpPrereqError(
             "This node has no copy of the configuration: only master candidates can become master",
             ECODE_STATE)
-    if local_daemons.is_running(paths.daemon_pid(local_daemons.MASTERD)):
+    if is_held(paths.daemon_pid(local_daemons.MASTERD)):
         raise OpPrereqError("This is already the master node", ECODE_STATE)
     _check_role(_read(paths).snapshot, own)
     epoch = _win(paths, own, no_voting=no_voting)

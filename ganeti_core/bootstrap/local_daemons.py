@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -11,12 +10,12 @@ import time
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import OpExecError
+from ganeti_core.pid_file import is_held, running_pid
 from ganeti_core.plugin_api.run import CommandFailed, run_command
 from ganeti_core.resolve import HOSTNAME_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from ganeti_core.paths import Paths
 
@@ -31,7 +30,7 @@ def start(paths: Paths, daemon: str, arguments: Sequence[str] = ()) -> None:
 
     :raises OpExecError: it did not start; says why
     """
-    if is_running(paths.daemon_pid(daemon)):
+    if is_held(paths.daemon_pid(daemon)):
         return
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment["GANETI_ROOT"] = str(paths.root)
@@ -45,28 +44,15 @@ def start(paths: Paths, daemon: str, arguments: Sequence[str] = ()) -> None:
 def stop(paths: Paths, daemon: str) -> None:
     """Ask a daemon to end and wait; one that does not within half a minute is killed."""
     file = paths.daemon_pid(daemon)
-    pid = is_running(file)
+    pid = running_pid(file)
     if pid is None:
         return
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    while is_running(file):
+    while is_held(file):
         if time.monotonic() > deadline:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             return
         time.sleep(0.05)
-
-
-def is_running(pid_file: Path) -> int | None:
-    """The pid of the daemon that holds the lock on its pid file; None when none runs."""
-    try:
-        with pid_file.open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError:
-                return int(file.read().strip() or 0) or None
-    except (FileNotFoundError, ValueError):
-        return None
-    return None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import logging.handlers
 import os
 import signal
 import sys
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.pid_file import PidFile
 
 if TYPE_CHECKING:
     import threading
@@ -23,73 +22,8 @@ if TYPE_CHECKING:
     from ganeti_core.paths import Paths
 
 READY = b"ready"
-_LOCK_TRIES = 20
-_LOCK_PAUSE = 0.01
 _LOG_STEMS = {"ganeti-mond": "monitoring-daemon"}
 _FORMAT = "%(asctime)s: {} pid=%(process)d/%(threadName)s %(levelname)s %(message)s"
-
-
-class AlreadyRunning(GanetiError):
-    """Another process of this daemon holds the pid file."""
-
-
-@dataclass
-class PidFile:
-    """The daemon's pid, in a file that is locked as long as the daemon lives.
-
-    Who wants to know whether the daemon runs tries the lock: a pid alone may be somebody else's.
-    """
-
-    file: Path
-    _descriptor: int
-
-    @classmethod
-    def lock(cls, file: Path) -> PidFile:
-        """Take the file and write our pid.
-
-        :raises AlreadyRunning: another process has it
-        """
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if not _locked(descriptor):
-            other = os.read(descriptor, 32).decode(errors="replace").strip()
-            os.close(descriptor)
-            raise AlreadyRunning(f"another process holds {file}: pid {other or 'unknown'}")
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        return cls(file, descriptor)
-
-    def release(self) -> None:
-        """Remove the file, at a clean end."""
-        self.file.unlink(missing_ok=True)
-        os.close(self._descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    """Try for a moment: who only asks whether the daemon runs holds the lock just as long."""
-    for _ in range(_LOCK_TRIES):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            time.sleep(_LOCK_PAUSE)
-        else:
-            return True
-    return False
-
-
-def running_pid(file: Path) -> int | None:
-    """The pid of the daemon that holds `file`; None when none runs."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        with contextlib.suppress(ValueError):
-            return int(os.read(descriptor, 32))
-    finally:
-        os.close(descriptor)
-    return None
 
 
 @dataclass

@@ -9,8 +9,8 @@ from typing import Any
 from bench import contents
 from virtual_cluster import Ran, VirtualCluster, wait_until
 
-from ganeti_core.daemons.process import running_pid
 from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.pid_file import running_pid
 
 MASTERD = "ganeti-masterd"
 FINAL = ("success", "error", "canceled")

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from ganeti_core.config.journal import CRASH_VARIABLE
-from ganeti_core.daemons.process import running_pid
 from ganeti_core.daemons.vcluster.layout import Layout, VirtualNode
 from ganeti_core.daemons.vcluster.processes import MASTERD, DaemonState, daemons
 from ganeti_core.errors import GanetiError
 from ganeti_core.luxi.client import ConnectionLost, LuxiClient, NoMasterError
+from ganeti_core.pid_file import running_pid
 
 HERE = Path(__file__).parent
 STRIKE_VARIABLE = "GANETI_STRIKE_FILE"
@@ -153,6 +153,11 @@ class FaultCluster:
                 self.forget_client()
                 self.revive()
 
+    def log_of(self, job: int) -> list[str]:
+        """What a job has told its owner."""
+        (row,) = self.client.query_jobs([job], ["oplog"])
+        return [str(entry[3]) for op in row[0] for entry in op]
+
     # What is there
 
     def guests(self) -> dict[str, dict[str, str]]:
@@ -281,8 +286,7 @@ class FaultCluster:
         for _, job in answer["jobs"]:
             status, results = self.await_job(job)
             if status != "success" or not all(results):
-                log = self.client.query_jobs([job], ["oplog"])[0][0]
-                findings += [entry[3] for op in log for entry in op if "ERROR" in str(entry[3])]
+                findings += [line for line in self.log_of(job) if "ERROR" in line]
                 findings.append(f"verify job {job}: {status} {results}")
         return findings
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from virtual_cluster import VirtualCluster, run, virtual_cluster, wait_until
 
-from ganeti_core.daemons.process import running_pid
 from ganeti_core.errors import GanetiError
 from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.pid_file import running_pid
 
 MASTERD = "ganeti-masterd"
 HERE = Path(__file__).parent

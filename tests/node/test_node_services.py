@@ -15,6 +15,7 @@ from one_node import UUID, eventually
 
 from ganeti_core.errors import OpExecError, OpPrereqError, StaleEpoch
 from ganeti_core.node.services import SERVICE_FUNCTIONS
+from ganeti_core.node.services.crypto import SHARED_FILES
 from ganeti_core.plugin_api.data import HostFacts
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.rpc import certs, wire
@@ -240,13 +241,15 @@ def test_node_that_leaves_keeps_no_key_and_ends(node):
     disks = node.root / "srv"
     disks.mkdir()
     paths = node.paths
+    ask(node, "replica.mark", epoch=1, number=3, stale=["gone"])
+    ask(node, "node.crypto", step="request")
+    for name in SHARED_FILES:
+        ask(node, "node.crypto", step="file", name=name, content="c2VjcmV0")
 
     ask(node, "node.leave")
 
     assert node.noded.state.leave.is_set()
-    assert not any(file.exists() for file in (
-        paths.ca_key, paths.node_key, paths.node_certificate, certs.candidates_file(paths),
-        paths.epoch, paths.data / "node.json"))
+    assert not [file.name for file in paths.data.iterdir() if file.is_file()]
     assert disks.exists()
 
 

@@ -7,18 +7,14 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 from one_node import alive, eventually
 
-from ganeti_core.daemons.process import (
-    AlreadyRunning,
-    Daemon,
-    PidFile,
-    running_pid,
-    set_up_logging,
-)
+from ganeti_core.daemons.process import Daemon, set_up_logging
 from ganeti_core.paths import Paths
+from ganeti_core.pid_file import AlreadyRunning, PidFile, running_pid
 
 
 def test_pid_file_is_held_by_one(tmp_path):
@@ -31,6 +27,20 @@ def test_pid_file_is_held_by_one(tmp_path):
     held.release()
     assert running_pid(file) is None
     assert not file.exists()
+
+
+def test_pid_file_that_is_removed_while_one_waits_for_it_is_made_anew(tmp_path):
+    file = tmp_path / "x.pid"
+    ending = PidFile.lock(file)
+    timer = threading.Timer(0.05, ending.release)
+    timer.start()
+
+    begun = PidFile.lock(file)
+    timer.join()
+    assert running_pid(file) == os.getpid()
+    with pytest.raises(AlreadyRunning):
+        PidFile.lock(file)
+    begun.release()
 
 
 def test_pid_without_its_process_is_nobody(tmp_path):

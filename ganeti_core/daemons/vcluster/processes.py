@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganeti_core.daemons.process import running_pid
 from ganeti_core.daemons.vcluster.layout import PORT, Layout, VirtualNode
+from ganeti_core.pid_file import running_pid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

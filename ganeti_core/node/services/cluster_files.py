@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, GanetiError, OpPrereqError
 from ganeti_core.node.services.arguments import decode
+from ganeti_core.node.services.crypto import SHARED_FILES, next_key
 from ganeti_core.node.services.master_ip import MasterIpArgs, change
-from ganeti_core.node.services.replica import master_runs_here
+from ganeti_core.node.services.replica import marks_file, master_runs_here
 from ganeti_core.rpc.atomic import write_atomically
 from ganeti_core.rpc.certs import candidates_file, fingerprint_of, write_candidates
 from ganeti_core.rpc.identity import identity_file
@@ -126,9 +127,12 @@ def remove_cluster_data(paths: Paths) -> None:
     Keys go first: what stays after a failure cannot pass for a node of the cluster.
     """
     files = [
-        paths.ca_key, paths.node_key, candidates_file(paths), paths.node_certificate,
-        paths.ca_certificate, paths.epoch, identity_file(paths), paths.data / "enrol-tokens.json",
-        *(paths.database.with_name(paths.database.name + end) for end in ("", "-wal", "-shm")),
+        paths.ca_key, paths.node_key, next_key(paths), candidates_file(paths),
+        paths.node_certificate, paths.ca_certificate, paths.epoch, identity_file(paths),
+        *(paths.data / name for name in SHARED_FILES),
+        # Another cluster counts its marks anew, and they would seem to be old.
+        marks_file(paths), *paths.data.glob("enrol-tokens.*"),
+        *paths.database.parent.glob(f"{paths.database.name}*"),
         *paths.ssconf.glob(f"{PREFIX}*"),
     ]
     for file in files:

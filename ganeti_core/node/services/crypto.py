@@ -66,13 +66,14 @@ def renew(state: NodeState, args: dict[str, Any], _deadline: float) -> str:
     return ""
 
 
-def _next_key(paths: Paths) -> Path:
+def next_key(paths: Paths) -> Path:
+    """The key that the node made, until it has a certificate for it."""
     return paths.node_key.with_suffix(".key.next")
 
 
 def _request(paths: Paths, name: str) -> str:
     key, request = make_request(name)
-    write_private(_next_key(paths), key)
+    write_private(next_key(paths), key)
     return request
 
 
@@ -81,7 +82,7 @@ def _install(paths: Paths, certificate: str) -> None:
     if paths.node_certificate.read_text() == certificate:
         return
     try:
-        key = _next_key(paths).read_bytes()
+        key = next_key(paths).read_bytes()
         wanted = x509.load_pem_x509_certificate(certificate.encode()).public_key()
         own = serialization.load_pem_private_key(key, None).public_key()
     except (OSError, ValueError) as exc:
@@ -90,7 +91,7 @@ def _install(paths: Paths, certificate: str) -> None:
         raise OpPrereqError("the certificate is for another key than this node made", ECODE_STATE)
     # In between the two do not fit: connections are made with the old ones until they do.
     write_atomically(paths.node_certificate, certificate.encode(), 0o644)
-    _next_key(paths).replace(paths.node_key)
+    next_key(paths).replace(paths.node_key)
     log.info("this node has a new certificate")
 
 

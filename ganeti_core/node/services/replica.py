@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ganeti_core.config.replica import Group
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError
 from ganeti_core.node.services.arguments import decode
+from ganeti_core.pid_file import is_held, running_pid
 from ganeti_core.rpc.atomic import write_private
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ganeti_core.paths import Paths
 
 log = logging.getLogger(__name__)
+
+MASTERD = "ganeti-masterd"
+
 
 def position(state: NodeState, _args: dict[str, Any], _deadline: float) -> dict[str, Any]:
     """Tell how far the copy is.
@@ -123,24 +126,18 @@ def _admitted(state: NodeState, epoch: int) -> Iterator[None]:
 
 def master_runs_here(paths: Paths) -> bool:
     """Whether a master daemon of this node holds its pid file."""
-    try:
-        with paths.daemon_pid("ganeti-masterd").open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
+    return is_held(paths.daemon_pid(MASTERD))
 
 
-def _file(paths: Paths) -> Path:
+def marks_file(paths: Paths) -> Path:
+    """Where the newest mark is noted."""
     return paths.data / "stale-candidates.json"
 
 
 def noted(paths: Paths) -> MarkArgs:
     """The newest mark that this node has noted."""
     try:
-        known = json.loads(_file(paths).read_text())
+        known = json.loads(marks_file(paths).read_text())
         return MarkArgs(int(known["epoch"]), int(known["number"]),
                         [str(uuid) for uuid in known["stale"]])
     except FileNotFoundError:
@@ -152,7 +149,7 @@ def note(paths: Paths, wanted: MarkArgs) -> bool:
     known = noted(paths)
     if (wanted.epoch, wanted.number) < (known.epoch, known.number):
         return False
-    write_private(_file(paths), json.dumps(
+    write_private(marks_file(paths), json.dumps(
         {"epoch": wanted.epoch, "number": wanted.number, "stale": sorted(wanted.stale)}).encode())
     return True
 
@@ -169,7 +166,9 @@ def stop_master(state: NodeState, args: dict[str, Any], _deadline: float) -> boo
     paths = state.world.place.paths
     if not master_runs_here(paths):
         return False
-    pid = int(paths.daemon_pid("ganeti-masterd").read_text())
+    pid = running_pid(paths.daemon_pid(MASTERD))
+    if pid is None:
+        return True  # it begins or ends just now: the caller asks again
     kill = decode(StopArgs, args).kill
     log.warning("the master daemon, pid %d, is %s for another master", pid,
                 "killed" if kill else "stopped")
