@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.bootstrap.init import all_or_nothing
 from ganeti_core.config.codec import encode_object
 from ganeti_core.config.database import Database, Write
 from ganeti_core.config.ganeti_format import read_config, write_config
@@ -63,14 +64,15 @@ def import_config(paths: Paths, file: Path) -> Snapshot:
     objects = read_config(data)
     node = _own_node(objects)
     snapshot = _checked(objects, int(data.get("serial_no", 1)))
-    paths.make_directories()
-    certs.create_authority(paths, snapshot.cluster.name)
-    fingerprint = certs.issue_local(paths, node.uuid, node.name)
-    certs.write_candidates(paths, [fingerprint])
-    certs.write_node_identity(paths, node.uuid, node.name, node.primary_ip, node.port)
-    # Certificates of an earlier cluster are worth nothing here.
-    objects = [_adapted(value, node.uuid, fingerprint) for value in objects]
-    _write(paths, objects, snapshot.serial)
+    with all_or_nothing(paths):
+        paths.make_directories()
+        certs.create_authority(paths, snapshot.cluster.name)
+        fingerprint = certs.issue_local(paths, node.uuid, node.name)
+        certs.write_candidates(paths, [fingerprint])
+        certs.write_node_identity(paths, node.uuid, node.name, node.primary_ip, node.port)
+        # Certificates of an earlier cluster are worth nothing here.
+        objects = [_adapted(value, node.uuid, fingerprint) for value in objects]
+        _write(paths, objects, snapshot.serial)
     return snapshot
 
 

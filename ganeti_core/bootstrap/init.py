@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +15,8 @@ from ganeti_core.config.journal import Journal
 from ganeti_core.errors import ECODE_EXISTS, ECODE_INVAL, ECODE_STATE, OpPrereqError
 from ganeti_core.model import KINDS, Cluster, Node, NodeGroup, new_uuid
 from ganeti_core.model.cluster import IPOLICY_DEFAULTS
+from ganeti_core.node.services.cluster_files import remove_cluster_data
+from ganeti_core.operations.node.addresses import check_address
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.plugins import PluginHost
@@ -21,7 +24,7 @@ from ganeti_core.resolve import own_name, resolve
 from ganeti_core.rpc import certs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ganeti_core.model import ConfigObject
     from ganeti_core.paths import Paths
@@ -76,7 +79,8 @@ def _words(value: Any) -> tuple[str, ...]:
 def init_cluster(paths: Paths, options: InitOptions) -> Cluster:
     """Make the cluster whose only node is this host.
 
-    :raises OpPrereqError: there is one already, or an option is wrong; nothing was written
+    :raises OpPrereqError: there is one already, or an option is wrong
+    :raises OSError: something cannot be written; in both cases nothing of the cluster is left
     """
     if paths.database.exists() or paths.ca_key.exists():
         raise OpPrereqError("Cluster is already initialised", ECODE_STATE)
@@ -88,15 +92,26 @@ def init_cluster(paths: Paths, options: InitOptions) -> Cluster:
     _check_plugins(plugins, options)
     objects = _objects(options, (host.name, host.address), cluster_host.address)
     cluster, group, node = objects
-    paths.make_directories()
-    certs.create_authority(paths, cluster_host.name)
-    fingerprint = certs.issue_local(paths, node.uuid, host.name)
-    certs.write_candidates(paths, [fingerprint])
-    certs.write_node_identity(paths, node.uuid, host.name, host.address, options.port)
-    for folder in (cluster.file_storage_dir, cluster.shared_file_storage_dir):
-        (paths.root / folder.lstrip("/")).mkdir(mode=0o750, parents=True, exist_ok=True)
-    write_objects(paths, [cluster, group, _with_fingerprint(node, fingerprint)])
+    with all_or_nothing(paths):
+        paths.make_directories()
+        certs.create_authority(paths, cluster_host.name)
+        fingerprint = certs.issue_local(paths, node.uuid, host.name)
+        certs.write_candidates(paths, [fingerprint])
+        certs.write_node_identity(paths, node.uuid, host.name, host.address, options.port)
+        for folder in (cluster.file_storage_dir, cluster.shared_file_storage_dir):
+            (paths.root / folder.lstrip("/")).mkdir(mode=0o750, parents=True, exist_ok=True)
+        write_objects(paths, [cluster, group, _with_fingerprint(node, fingerprint)])
     return cluster
+
+
+@contextmanager
+def all_or_nothing(paths: Paths) -> Iterator[None]:
+    """Around what makes a cluster here: half of one could neither be used nor be made again."""
+    try:
+        yield
+    except BaseException:
+        remove_cluster_data(paths)
+        raise
 
 
 def _with_fingerprint(node: Node, fingerprint: str) -> Node:
@@ -107,6 +122,8 @@ def _check_network(options: InitOptions, address: str) -> None:
     if not _MAC_PREFIX.fullmatch(options.mac_prefix.lower()):
         raise OpPrereqError(
             f"Invalid MAC prefix given '{options.mac_prefix}': expected aa:bb:cc", ECODE_INVAL)
+    if options.secondary_ip:
+        check_address(options.secondary_ip)
     width = ipaddress.ip_address(address).max_prefixlen
     if not 0 < int(options.master_netmask) <= width:
         raise OpPrereqError(

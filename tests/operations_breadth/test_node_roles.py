@@ -45,3 +45,14 @@ def test_who_becomes_able_joins_a_pool_with_room(cluster: VirtualCluster) -> Non
     ended = submit(cluster, {"OP_ID": SET, "node_name": "node3", "drained": False})
     assert " - INFO: Auto-promoting node to master candidate" in ended.messages[0]
     assert role(cluster, "node3") == "C"
+
+
+@pytest.mark.parametrize("address", ["foo", "300.1.1.1", "::", "224.0.0.1"])
+def test_the_second_address_must_be_one(cluster: VirtualCluster, address: str) -> None:
+    refused(cluster, SET, address, "wrong_input", node_name="node3", secondary_ip=address)
+
+
+def test_a_node_is_not_added_with_parameters_that_are_none(cluster: VirtualCluster) -> None:
+    refused(cluster, "OP_NODE_ADD", "Unknown parameter 'foo'", None,
+            error="TypeEnforcementError", node_name="node3", readd=True,
+            ndparams={"foo": "1"})

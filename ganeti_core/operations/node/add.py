@@ -17,6 +17,8 @@ from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.model import Node
 from ganeti_core.opcodes.node import NodeAdd
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.inherited import changed_ndparams
+from ganeti_core.operations.node.addresses import check_address
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import candidates_of, distribute
 from ganeti_core.resolve import resolve
@@ -53,6 +55,9 @@ class Add(Operation[NodeAdd, AddPlan]):
             raise OpPrereqError(f"Node {op.node_name} is not in the configuration", ECODE_NOENT)
         if not op.readd and known is not None:
             raise OpPrereqError(f"Node {known.name} is already in the configuration", ECODE_EXISTS)
+        for address in (op.primary_ip, op.secondary_ip):
+            if address is not None:
+                check_address(address)
         host = resolve(ctx.services.paths, known.name if known else op.node_name)
         group = ctx.snapshot.group(op.group) if op.group else _default_group(ctx.snapshot)
         found = known or Node(uuid="", name=host.name, group=group.uuid, primary_ip=host.address)
@@ -63,7 +68,7 @@ class Add(Operation[NodeAdd, AddPlan]):
             node, offline=False, drained=False,
             master_capable=node.master_capable if op.master_capable is None else op.master_capable,
             vm_capable=node.vm_capable if op.vm_capable is None else op.vm_capable,
-            ndparams=node.ndparams | (op.ndparams or {}))
+            ndparams=changed_ndparams(node.ndparams, op.ndparams or {}))
         others = [n for n in candidates_of(ctx.snapshot) if n.uuid != node.uuid]
         room = len(others) < ctx.snapshot.cluster.candidate_pool_size
         return AddPlan(

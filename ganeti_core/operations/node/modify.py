@@ -12,6 +12,7 @@ from ganeti_core.opcodes.node import NodeSetParams
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.cluster.candidates import promoted
 from ganeti_core.operations.inherited import changed_ndparams
+from ganeti_core.operations.node.addresses import check_address
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import candidates_of, distribute
 
@@ -51,6 +52,8 @@ class Modify(Operation[NodeSetParams, ModifyPlan]):
         if sum(bool(asked.get(name)) for name in ("master_candidate", "offline", "drained")) > 1:
             raise OpPrereqError(
                 "Can't set the node into more than one state at the same time", ECODE_INVAL)
+        if op.secondary_ip is not None:
+            check_address(op.secondary_ip)
         _check_master(ctx, node, asked)
         changed = _with_ndparams(_with_flags(node, asked), op)
         changed = _self_promoted(op, ctx, node, changed)
