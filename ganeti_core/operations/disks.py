@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Put
-from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqError
+from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.model import Disk, fill
 from ganeti_core.operations.specs import node_ref, with_paths
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
@@ -110,15 +110,3 @@ def moved_disks(ctx: OpContext, moved: Instance) -> list[Put]:
 def is_shared(ctx: OpContext, template: str) -> bool:
     """Whether every node sees the disks of this template."""
     return "shared" in ctx.host.describe(DISK_TEMPLATES, template).capabilities
-
-
-def run_all(ctx: OpContext, steps: Sequence[tuple[Node, Call, str]]) -> None:
-    """Make calls one after the other.
-
-    :raises OpExecError: one failed; says which
-    """
-    for node, call, note in steps:
-        try:
-            ctx.call(node, call)
-        except GanetiError as exc:
-            raise OpExecError(f"Could not {note} on node {node.name}: {exc}") from exc

@@ -25,6 +25,14 @@ def test_activation_tells_paths_and_is_remembered(cluster: VirtualCluster) -> No
         assert fields(cluster, "instance", name, "disks_active") == [False]
 
 
+def test_disks_of_a_new_instance_are_open_only_if_it_starts(cluster: VirtualCluster) -> None:
+    log = cluster.paths().log / "node-daemon.log"
+    for start in (False, True):
+        with instance(cluster, NAME, start=start):
+            told = log.read_text().rpartition("disk_templates file: open")[2]
+            assert ("disk_templates file: close" in told) is not start
+
+
 def test_disks_of_a_running_instance_stay_open(cluster: VirtualCluster) -> None:
     with instance(cluster, NAME, start=True) as name:
         refused(cluster, "OP_INSTANCE_DEACTIVATE_DISKS", "is marked to be up, cannot shutdown "

@@ -26,7 +26,13 @@ from ganeti_core.model import Disk, Instance, new_uuid
 from ganeti_core.model.params import filled_beparams, filled_hvparams, filled_ipolicy
 from ganeti_core.opcodes.instance import InstanceCreate
 from ganeti_core.operations.base import Operation, request
-from ganeti_core.operations.disks import check_template, open_disks, plan_disk, remove_calls
+from ganeti_core.operations.disks import (
+    check_template,
+    close_calls,
+    open_disks,
+    plan_disk,
+    remove_calls,
+)
 from ganeti_core.operations.instance.hardware import check_policy, disk_requests
 from ganeti_core.operations.instance.nics import check_conflicts, connected_nic, new_nics
 from ganeti_core.operations.instance.place import (
@@ -162,7 +168,9 @@ class Create(Operation[InstanceCreate, CreatePlan]):
                 f"stop {plan.instance.name}")
         names = [node.name for node in plan.nodes]
         changes = [*(Put(disk) for disk in plan.disks), Put(plan.instance)]
-        ctx.commit(changes, names)
+        # Installing needed them open; nobody uses them until it starts.
+        ctx.commit(changes, names, forward=[] if plan.start else close_calls(
+            ctx, plan.primary, plan.instance.uuid, specs))
         _tell(ctx, plan)
         return names
 
@@ -328,5 +336,6 @@ def _as_committed(ctx: OpContext, plan: CreatePlan) -> Snapshot:
     objects["disk"] = {disk.uuid: disk for disk in plan.disks}
     objects["instance"] = {plan.instance.uuid: plan.instance}
     return replace(snapshot, objects=objects)
+
 
 OPERATIONS = (Create(),)

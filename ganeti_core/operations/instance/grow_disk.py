@@ -108,6 +108,7 @@ def _index(asked: Any, count: int) -> int:
     except (TypeError, ValueError) as exc:
         raise OpPrereqError(f"Invalid disk index: {exc}", ECODE_INVAL) from exc
     if not 0 <= index < count:
+        # Letter by letter the peer's text.
         raise OpPrereqError(
             f"Invalid disk index: {index} (instace has disks 0 to {count - 1}", ECODE_INVAL)
     return index

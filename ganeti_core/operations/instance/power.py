@@ -55,6 +55,7 @@ class Startup(Operation[InstanceStartup, PowerPlan]):
             raise OpPrereqError(
                 f"Instance {instance.name} is marked to be offline", ECODE_STATE)
         ctx.host.check_parameters(HYPERVISORS, instance.hypervisor, op.hvparams)
+        checked_beparams(op.beparams)
         node = primary_of(ctx, instance, offline_ok=op.ignore_offline_nodes)
         if node.offline:
             return PowerPlan(instance, node, runs=False)
