@@ -17,12 +17,20 @@ class ChannelClosed(Exception):  # an event that both sides expect
     """The other process has ended."""
 
 
-def send(sock: socket.socket, message: dict[str, Any]) -> None:
-    """:raises ChannelClosed: nobody reads any more"""
+def send(sock: socket.socket, message: dict[str, Any], deadline: float | None = None) -> None:
+    """Write one message.
+
+    :param deadline: on the monotonic clock; who does not read by then has had only a part
+    :raises ChannelClosed: nobody reads any more
+    :raises TimeoutError: the other side has not read it before the deadline
+    """
     body = json.dumps(message).encode()
     try:
-        sock.settimeout(None)
+        # A socket without any time would not wait at all.
+        sock.settimeout(None if deadline is None else max(0.01, deadline - time.monotonic()))
         sock.sendall(_LENGTH.pack(len(body)) + body)
+    except TimeoutError:
+        raise
     except OSError as exc:
         raise ChannelClosed(str(exc)) from exc
 

@@ -134,7 +134,7 @@ class Workers:
         feedback: Callable[[str], None],
     ) -> Envelope:
         try:
-            channel.send(worker.sock, request.to_dict())
+            channel.send(worker.sock, request.to_dict(), call.deadline)
             answer = _answer(worker, call, feedback)
         except TimeoutError:
             problem = self._kill(worker, call)
@@ -205,7 +205,7 @@ def _answer(
         if call.is_ending() and not told:
             told = True
             deadline = min(deadline, time.monotonic() + ENDING_SECONDS)
-            channel.send(worker.sock, {"end": True})
+            channel.send(worker.sock, {"end": True}, deadline)
         if not _readable(worker.sock, min(LOOK_SECONDS, deadline - time.monotonic())):
             if time.monotonic() >= deadline:
                 raise TimeoutError

@@ -69,14 +69,20 @@ class _Process:
             self.sock, self.sent = ours, {}
         return self.sock
 
-    def ask(self, message: dict[str, Any], instances: Mapping[str, Any]) -> socket.socket:
-        """Send a request with what changed of the instances; answers where its answer comes."""
+    def ask(
+        self, message: dict[str, Any], instances: Mapping[str, Any], deadline: float
+    ) -> socket.socket:
+        """Send a request with what changed of the instances; answers where its answer comes.
+
+        :raises TimeoutError: it does not take it before `deadline`, on the monotonic clock
+        :raises channel.ChannelClosed: it has died
+        """
         sock = self.started()
         channel.send(sock, message | {
             # An unchanged instance has the very same document.
             "changed": {name: document for name, document in instances.items()
                         if self.sent.get(name) is not document},
-            "gone": [name for name in self.sent if name not in instances]})
+            "gone": [name for name in self.sent if name not in instances]}, deadline)
         self.sent = dict(instances)
         return sock
 
@@ -142,7 +148,8 @@ class Allocators:
         title = f"{IALLOCATORS.name} {process.name}: {hook}"
         is_old = process.sock is not None
         try:
-            envelope = patience.await_answer(process.ask(message, document["instances"]))
+            envelope = patience.await_answer(process.ask(
+                message, document["instances"], patience.deadline))
         except channel.ChannelClosed as exc:
             log.error("plugin %s: %s", title, process.bury())
             if is_old:

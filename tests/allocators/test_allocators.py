@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -96,6 +97,17 @@ def test_one_that_hangs_is_killed_with_what_it_started(
     calls, after, known = ask(allocators, "x", {"a": {"memory": 1}})
     assert (calls, known) == (1, {"a": {"memory": 1}})
     assert after != before
+
+
+def test_one_that_reads_nothing_is_killed_too(
+    allocators: Allocators, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, pid, _ = ask(allocators, "x")
+    os.kill(pid, signal.SIGSTOP)
+    shorten(monkeypatch, 1.0)
+    with pytest.raises(PluginError, match="it did not answer within its time"):
+        ask(allocators, "x", {"a": {"larger than any buffer": "x" * (8 << 20)}})
+    assert not lives(pid)
 
 
 def test_one_that_dies_is_named_and_started_again(allocators: Allocators, tmp_path: Path) -> None:
