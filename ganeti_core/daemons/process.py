@@ -6,6 +6,7 @@ import contextlib
 import logging
 import logging.handlers
 import os
+import re
 import signal
 import sys
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 READY = b"ready"
 _LOG_STEMS = {"ganeti-mond": "monitoring-daemon"}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _FORMAT = "%(asctime)s: {} pid=%(process)d/%(threadName)s %(levelname)s %(message)s"
 
 
@@ -146,15 +148,24 @@ def _await_readiness(pipe: int) -> None:
     os._exit(1)
 
 
+class OneLine(logging.Formatter):
+    """Keeps a message on its line: names that strangers sent must not look like other messages."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # the name is that of logging
+        record.message = _CONTROL.sub(lambda found: repr(found[0])[1:-1], record.message)
+        return super().formatMessage(record)
+
+
 def set_up_logging(file: Path, *, debug: bool = False, foreground: bool = False) -> None:
     """Log to `file`, which may be rotated under us; with `foreground` to the terminal too."""
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     handlers: list[logging.Handler] = [logging.handlers.WatchedFileHandler(file)]
     if foreground:
         handlers.append(logging.StreamHandler())
+    for handler in handlers:
+        handler.setFormatter(OneLine(_FORMAT.format(file.stem)))
     logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO, format=_FORMAT.format(file.stem),
-        handlers=handlers, force=True)
+        level=logging.DEBUG if debug else logging.INFO, handlers=handlers, force=True)
     for noisy in ("Pyro5", "stevedore"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 

@@ -12,7 +12,7 @@ import threading
 import pytest
 from one_node import alive, eventually
 
-from ganeti_core.daemons.process import Daemon, set_up_logging
+from ganeti_core.daemons.process import Daemon, OneLine, set_up_logging
 from ganeti_core.paths import Paths
 from ganeti_core.pid_file import AlreadyRunning, PidFile, running_pid
 
@@ -110,6 +110,12 @@ def test_daemon_in_the_foreground_speaks_for_itself(tmp_path):
 ])
 def test_log_files_have_the_names_that_administrators_know(tmp_path, name, file):
     assert Daemon(Paths(tmp_path), name, foreground=True).log_file.name == file
+
+
+def test_a_message_of_the_log_cannot_pass_for_two():
+    record = logging.LogRecord("x", logging.INFO, "", 0, "host %s\t%s", ("a\nb\x1b[1m", "ü"), None)
+
+    assert OneLine("%(levelname)s %(message)s").format(record) == r"INFO host a\nb\x1b[1m\tü"
 
 
 def test_log_goes_on_after_the_file_was_rotated(tmp_path):
