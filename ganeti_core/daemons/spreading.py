@@ -19,6 +19,7 @@ from ganeti_core.rpc.client import Peer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.config.store import Store
     from ganeti_core.model import Node
     from ganeti_core.plugins import PluginHost
@@ -60,7 +61,7 @@ class SsconfKeeper:
                   and self._sent.get(node.uuid) != content}
         if not behind:
             return
-        calls = {uuid: (Peer.of(node), self._call(node, content, snapshot.epoch))
+        calls = {uuid: (Peer.of(node), self._call(node, content, snapshot))
                  for uuid, node in behind.items()}
         for uuid, answer in self.nodes.fan_out(calls).items():
             if isinstance(answer, StaleEpoch):
@@ -71,9 +72,10 @@ class SsconfKeeper:
             else:
                 self._sent[uuid] = content
 
-    def _call(self, node: Node, content: _Content, epoch: int) -> Call:
+    def _call(self, node: Node, content: _Content, snapshot: Snapshot) -> Call:
         had = self._sent.get(node.uuid, _Content({}, []))
         changed = {name: text for name, text in content.values.items()
                    if had.values.get(name) != text}
         return service_call("node.ssconf", {
-            "values": changed, "epoch": epoch, "candidates": content.candidates})
+            "values": changed, "epoch": snapshot.epoch, "serial": snapshot.serial,
+            "candidates": content.candidates})

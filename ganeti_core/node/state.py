@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from ganeti_core.rpc.outcomes import Outcomes
 
 
+@dataclass
+class Newest:
+    """The newest configuration (epoch, serial) of which this node got files; held by who writes."""
+
+    guard: threading.Lock = field(default_factory=threading.Lock)
+    serial: tuple[int, int] = (0, 0)
+
+
 @dataclass(frozen=True)
 class NodeState:
     """The node's parts.
@@ -30,4 +38,5 @@ class NodeState:
     outcomes: Outcomes
     replica: Replica
     copying: threading.Lock = field(default_factory=threading.Lock)
+    files: Newest = field(default_factory=Newest)
     leave: threading.Event = field(default_factory=threading.Event)

@@ -104,7 +104,7 @@ def ssconf_call(snapshot: Snapshot, host: PluginHost) -> Call:
     """The call that brings a node's files up to date."""
     return service_call("node.ssconf", {
         "values": ssconf_values(snapshot, host), "epoch": snapshot.epoch,
-        "candidates": candidate_certificates(snapshot)})
+        "serial": snapshot.serial, "candidates": candidate_certificates(snapshot)})
 
 
 def distribute(ctx: OpContext, extra: Sequence[Node] = ()) -> list[str]:

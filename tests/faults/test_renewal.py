@@ -24,8 +24,12 @@ def works(cluster: FaultCluster, where: str) -> None:
         until = time.monotonic() + SETTLED
         while problems := cluster.down() or cluster.problems():
             assert time.monotonic() < until, problems
-        for finding in cluster.verify():
-            assert "renewal was interrupted" in finding or finding.startswith("verify job"), finding
+        # A node that was away learns of the newest certificates a moment after it is back.
+        while others := [finding for finding in cluster.verify()
+                         if "renewal was interrupted" not in finding
+                         and not finding.startswith("verify job")]:
+            assert time.monotonic() < until, others
+            cluster.down()
         cluster.run({"OP_ID": "OP_TEST_DELAY", "duration": 0.001, "on_master": False,
                      "on_nodes": [node.name for node in cluster.layout.nodes]})
         cluster.run(RENEW)
@@ -43,7 +47,7 @@ def test_the_master_is_killed_at_each_of_its_writes(cluster: FaultCluster, point
         through = cluster.take_back_crash()
         works(cluster, f"{point} {number}: {status} {result}")
         if through:
-            assert status == "success", result
+            assert status == "success", (result, cluster.log_of(job))
             return
     raise AssertionError("it is struck for ever")
 

@@ -83,6 +83,17 @@ def test_arguments_of_a_wrong_form_are_a_typed_error(node, service, args):
         ask(node, service, **args)
 
 
+def test_files_of_an_older_configuration_that_come_late_are_passed_over(node):
+    def send(serial, name):
+        ask(node, "node.ssconf", values={"cluster_name": name}, serial=serial, epoch=1)
+        return (node.paths.data / "ssconf_cluster_name").read_text().strip()
+
+    assert send(7, "seven") == "seven"
+    assert send(5, "five") == "seven"
+    assert send(7, "seven again") == "seven again"
+    assert send(8, "eight") == "eight"
+
+
 def test_ssconf_files_are_those_of_the_peer(node):
     ask(node, "node.ssconf", values={
         name.removeprefix("ssconf_"): text for name, text in SSCONF.items()})

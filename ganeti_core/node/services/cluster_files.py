@@ -36,11 +36,14 @@ class SsconfArgs:
     """Of ``node.ssconf``: text by name, with or without ``ssconf_``.
 
     `candidates` are certificate fingerprints, None leaves them as they are; `epoch` is remembered.
+    `serial` is of the configuration that they are from: what comes late, behind something newer, is
+    passed over. Whoever sent it may mean well, but with old candidates nobody could ask this node.
     """
 
     values: dict[str, str] = field(default_factory=dict)
     candidates: list[str] | None = None
     epoch: int | None = None
+    serial: int | None = None
 
 
 def write_ssconf(state: NodeState, args: dict[str, Any], _deadline: float) -> None:
@@ -54,6 +57,16 @@ def write_ssconf(state: NodeState, args: dict[str, Any], _deadline: float) -> No
             raise OpPrereqError(f"the content of ssconf_{name} is too large", ECODE_INVAL)
     if wanted.epoch is not None:
         state.epochs.admit(wanted.epoch)
+    with state.files.guard:
+        if wanted.serial is not None:
+            serial = (wanted.epoch or 0, wanted.serial)
+            if serial < state.files.serial:
+                return
+            state.files.serial = serial
+        _write(state, wanted, texts)
+
+
+def _write(state: NodeState, wanted: SsconfArgs, texts: dict[str, str]) -> None:
     folder = state.world.place.paths.ssconf
     _release_ip(state, folder, texts)
     for name, text in texts.items():
