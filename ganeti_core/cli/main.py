@@ -6,6 +6,7 @@ imported, so that a command starts in the time that its own work needs.
 
 from __future__ import annotations
 
+import io
 import sys
 import textwrap
 from importlib import import_module
@@ -77,6 +78,9 @@ def _run_command(tool: Tool, name: str, command: Command, argv: list[str], paths
 
 
 def _main(program: str) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal of few characters shows the others as escapes; it does not end the command.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = run_tool(program, sys.argv[1:], Paths.from_environment())
         sys.stdout.flush()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 END = b"\x03"
+_MAYBE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 MAX_MESSAGE = 64 * 1024 * 1024
 """Bytes of the longest accepted message; a listing of 10,000 instances takes about 10 MiB."""
 
@@ -94,6 +96,7 @@ def parse_request(message: bytes) -> Request:
     :raises RequestError: no JSON, no object, or a key is missing
     """
     document = _parse(message, _decode_request)
+    _check_text(document, message)
     if not isinstance(document, dict):
         raise RequestError(
             "Failed to parse request: parsing top-level JSON message: Unable to read JSObject")
@@ -141,6 +144,20 @@ _decode = json.JSONDecoder(parse_constant=_no_number).decode
 """Made once: that takes longer than most messages."""
 _decode_request = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite).decode
 """Answers, which may be long, come from a master that has refused such numbers."""
+
+
+def _check_text(document: Any, message: bytes) -> None:
+    """Half a surrogate pair is JSON and no text: it could be kept, but neither printed nor filed.
+
+    :raises RequestError: there is one
+    """
+    if not _MAYBE_SURROGATE.search(message):
+        return
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as exc:
+        raise RequestError("Failed to parse request: parsing top-level JSON message: "
+                           "a text is not valid Unicode") from exc
 
 
 def _parse(message: bytes, decode: Callable[[str], Any] = _decode) -> Any:

@@ -148,9 +148,12 @@ class Search(Operation[TagsSearch, Automaton]):
         try:
             re.compile(op.pattern)  # its messages are those that clients know
             return compile_pattern(op.pattern)
-        except (re.error, RequestError) as exc:
+        except (re.error, OverflowError, RequestError) as exc:
             raise OpPrereqError(
                 f"Invalid search pattern '{op.pattern}': {exc}", ECODE_INVAL) from exc
+        except RecursionError as exc:
+            raise OpPrereqError("Invalid search pattern: its groups are nested too deeply",
+                                ECODE_INVAL) from exc
 
     def run(self, op: TagsSearch, ctx: OpContext, plan: Automaton) -> list[tuple[str, str]]:
         snapshot = ctx.snapshot

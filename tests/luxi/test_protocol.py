@@ -50,10 +50,18 @@ def test_requests_that_are_none_are_refused_in_the_peers_words(message: bytes, t
 
 @pytest.mark.parametrize("message", [b"{nonsense", b"", b"\xff", b"[" * 100_000,
                                      b'{"method": "SetWatcherPause", "args": [1e999]}',
-                                     b'{"method": "SetWatcherPause", "args": [Infinity]}'])
+                                     b'{"method": "SetWatcherPause", "args": [Infinity]}',
+                                     b'{"method": "QueryTags", "args": ["node", "\\ud800"]}',
+                                     b'{"method": "QueryTags", "args": ["node", "\xed\xa0\x80"]}'])
 def test_what_is_no_json_is_refused(message: bytes) -> None:
     with pytest.raises(errors.RequestError, match="Failed to parse request"):
         protocol.parse_request(message)
+
+
+def test_any_text_that_is_one_is_taken() -> None:
+    for text in ("\U0001f600", "\\ud800", "\ud7ff"):
+        (message,) = MessageBuffer().feed(protocol.encode_request("Query", [text]))
+        assert protocol.parse_request(message).args == [text]
 
 
 def test_arguments_that_are_no_list_count_as_none() -> None:

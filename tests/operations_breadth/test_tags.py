@@ -78,3 +78,11 @@ def test_dry_run_changes_nothing(cluster: VirtualCluster) -> None:
                              "dry_run": True})
     assert ended.status == "success"
     assert do(cluster, "OP_TAGS_GET", kind="cluster") == []
+
+
+@pytest.mark.parametrize("pattern", ["(", "(" * 2000, "a{99999999999999999999}"],
+                         ids=["open", "deep", "often"])
+def test_patterns_that_are_none_are_refused(cluster: VirtualCluster, pattern: str) -> None:
+    ended = submit(cluster, {"OP_ID": "OP_TAGS_SEARCH", "pattern": pattern})
+    assert ended.error[0] == "OpPrereqError"
+    assert ended.error[1].startswith("Invalid search pattern")

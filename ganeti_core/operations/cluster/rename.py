@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ganeti_core.config.store import Put
+from ganeti_core.config.store import Edit
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.opcodes.cluster import ClusterRename
 from ganeti_core.operations.base import Operation, request
@@ -46,8 +46,8 @@ class Rename(Operation[ClusterRename, RenamePlan]):
 
     def run(self, op: ClusterRename, ctx: OpContext, plan: RenamePlan) -> str:
         before = ctx.current.cluster
-        changed = replace(before, name=plan.name, master_ip=plan.address)
-        ctx.commit([Put(changed)], plan.name)
+        # Only these are ours: the drain flag and the like change without this lock.
+        ctx.commit([Edit(before, {"name": plan.name, "master_ip": plan.address})], plan.name)
         distribute(ctx)
         move_master_ip(ctx, before)
         return plan.name
