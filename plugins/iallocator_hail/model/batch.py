@@ -7,7 +7,7 @@ sweep over all targets and for the exact look at a few.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,6 +57,8 @@ class Batch:
         self.primary: Ints = cluster.primary[self.instances]
         self.secondary: Ints = cluster.secondary[self.instances]
         self.demand: Demand = cluster.demand_of(self.instances)
+        self.demand_there: Demand = self.demand
+        """What the instances take from target nodes."""
         self.location_score: Floats = cluster.location_score[self.instances]
         self.primary_site: Site = cluster.site_of(self.primary)
         self.secondary_site: Site = cluster.site_of(self.secondary)
@@ -64,9 +66,26 @@ class Batch:
             self.primary_site, cluster.view(self.primary), self.demand, self._marks_off()
         )
         self.reserved_gone = self._reserved_gone(worst)
+        self._seen: tuple[Ints, Site, View] | None = None
         self.secondary_gone: View = remove_secondary(
             self.secondary_site, cluster.view(self.secondary), self.demand, self.reserved_gone
         )
+
+    def leave_out_loads(self) -> None:
+        """Leave loads on target nodes as they are: nothing checks them, and there are many."""
+        nothing = np.zeros((1, 1))
+        there = replace(
+            self.demand, load_cpu=nothing, load_mem=nothing, load_disk=nothing, load_net=nothing
+        )
+        if not self.cluster.site.any_forthcoming:
+            there.one = np.ones((1, 1))
+        self.demand_there = there
+
+    def look(self, nodes: Ints) -> tuple[Site, View]:
+        """Properties and state of target nodes; several moves of a batch look at the same."""
+        if self._seen is None or self._seen[0] is not nodes:
+            self._seen = nodes, self.cluster.site_of(nodes), self.cluster.view(nodes)
+        return self._seen[1:]
 
     def _reserved_gone(self, worst: Worst) -> Floats:
         """What secondaries have to keep reserved without the instances."""

@@ -7,7 +7,7 @@ instance's best move would have gained and look again only where that may still 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -19,7 +19,7 @@ from ..model.cluster import Cluster
 from ..model.score import Scorer
 from ..records import FREELY_MOVABLE
 from .estimate import SLACK, Estimator, Plan, map_values
-from .moves import MOVES, Kind, Outcome, Trial
+from .moves import MOVES, Kind, Trial
 from .remembered import Remembered
 
 _CHUNK: Final = 24_000
@@ -145,16 +145,32 @@ class Balancer:
         if not len(instances) or not len(self.targets):
             return None
         self.estimator = self.estimator or Estimator(self.cluster, self.scorer, self.plan)
+        if self.memory is None and len(instances) * len(self.targets) <= _CHUNK:
+            tables = list(self._tables(instances))
+            least = np.min([scores.min(initial=np.inf) for _, _, scores in tables], initial=np.inf)
+            return self._exactly(self._near(tables, least)) if self._promises(least) else None
         if self.memory is not None and not self.rules.evacuation:
             where = self.cluster.primary[instances], self.cluster.secondary[instances]
             instances, lowest = self.memory.lowest(self.score, *where)
         else:
             lowest = self.sweep(instances)
         least = lowest.min(initial=np.inf)
-        if not least < self.score + SLACK:
+        if not self._promises(least):
             return None
         near = instances[lowest <= least + 2 * SLACK]
-        return self._exactly(self._near(near, least + 2 * SLACK))
+        return self._exactly(self._near(self._tables(near), least))
+
+    def _promises(self, least: float) -> bool:
+        """Whether a lowest estimate may be an improvement."""
+        return bool(least < self.score + SLACK)
+
+    def _tables(self, instances: Ints) -> Iterator[tuple[Ints, Kind, Floats]]:
+        """Estimates of all moves to all targets: instances down, targets across."""
+        step = max(1, _CHUNK // max(1, len(self.targets)))
+        for start in range(0, len(instances), step):
+            part = instances[start : start + step]
+            for rows, kind, scores in self._estimates(part, self.targets):
+                yield part[rows], kind, scores
 
     def sweep(self, instances: Ints, targets: Ints | None = None) -> Floats:
         """The lowest estimate of each instance, over some or all targets."""
@@ -177,17 +193,19 @@ class Balancer:
         for rows, kinds in self._groups(instances):
             batch = Batch(self.cluster, instances[rows], self.worst, grid=True)
             other = (targets != batch.primary) & (targets != batch.secondary)
+            across = targets[None, :]
+            estimator = cast("Estimator", self.estimator)
+            if estimator.spreads is not None:
+                batch.leave_out_loads()
             for kind in kinds:
-                target = batch.secondary if kind is Kind.FAILOVER else targets[None, :]
+                target = batch.secondary if kind is Kind.FAILOVER else across
                 outcome = MOVES[kind](Trial(batch, target, self.rules.soft))
                 allowed = outcome.possible
                 if kind is not Kind.FAILOVER:
                     allowed = allowed & other
-                yield rows, kind, np.where(allowed, self._estimate(batch, outcome), np.inf)
-
-    def _estimate(self, batch: Batch, outcome: Outcome) -> Floats:
-        values = map_values(batch, self.scorer, outcome.primary)
-        return cast("Estimator", self.estimator).scores(outcome.changes, values)
+                values = map_values(batch, self.scorer, outcome.primary)
+                scores = estimator.table(batch, kind, outcome.changes, targets, values)
+                yield rows, kind, np.where(allowed, scores, np.inf)
 
     def _groups(self, instances: Ints) -> Iterator[tuple[Ints, list[Kind]]]:
         """Rows of instances that may make the same kinds of moves."""
@@ -224,18 +242,13 @@ class Balancer:
             kinds.append(Kind.FAILOVER_REPLACE)
         return kinds
 
-    def _near(self, instances: Ints, limit: float) -> _Best:
-        """All moves of these instances whose estimate is not above a limit."""
+    def _near(self, tables: Iterable[tuple[Ints, Kind, Floats]], least: float) -> _Best:
+        """All moves whose estimate may be the lowest one's, or below."""
         found: list[Ints] = []
-        step = max(1, _CHUNK // max(1, len(self.targets)))
-        for start in range(0, len(instances), step):
-            part = instances[start : start + step]
-            for rows, kind, scores in self._estimates(part, self.targets):
-                row, column = np.nonzero(scores <= limit)
-                columns = -1 - np.zeros_like(column) if kind is Kind.FAILOVER else column
-                found.append(
-                    np.stack([part[rows][row], columns, np.full_like(row, int(kind))])
-                )
+        for instances, kind, scores in tables:
+            row, column = np.nonzero(scores <= least + 2 * SLACK)
+            columns = np.full_like(column, -1) if kind is Kind.FAILOVER else column
+            found.append(np.stack([instances[row], columns, np.full_like(row, int(kind))]))
         table = np.concatenate(found, axis=1)
         table = table[:, np.lexsort(table[::-1])]
         targets = np.where(table[1] < 0, -1, self.targets[table[1]])

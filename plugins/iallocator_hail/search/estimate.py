@@ -13,7 +13,9 @@ import numpy as np
 from ..model.arrays import Bools, Floats, Ints
 from ..model.batch import Batch
 from ..model.cluster import Cluster
-from ..model.score import COMPONENTS, COUNTS, SPREADS, Changed, Scorer
+from ..model.score import COMPONENTS, COUNTS, RESERVED_ROW, SPREADS, Changed, Scorer
+from .linear import Proportions, Spreads, proportional
+from .moves import ROLES, Kind, Role
 
 SLACK: Final = 2e-7
 """How far an estimate may be off: variances near zero lose half of their digits."""
@@ -27,6 +29,8 @@ class Plan:
     """Rows of `SPREADS`."""
     counts: tuple[int, ...]
     """Rows of `COUNTS`."""
+    proportions: Proportions | None
+    """The quick way for most columns, where there is one."""
 
     @classmethod
     def of(cls, cluster: Cluster) -> Plan:
@@ -48,7 +52,9 @@ class Plan:
         for row, (component, _) in enumerate(SPREADS):
             target = same.get(row, row)
             weights[target] = weights.get(target, 0.0) + COMPONENTS[component][1]
-        return cls(tuple(weights.items()), tuple(cls._counts(cluster)))
+        spreads = tuple(weights.items())
+        quick = Proportions(cluster, spreads) if proportional(cluster) else None
+        return cls(spreads, tuple(cls._counts(cluster)), quick)
 
     @staticmethod
     def _counts(cluster: Cluster) -> list[int]:
@@ -80,8 +86,19 @@ class Estimator:
         self.centred = np.zeros((len(SPREADS), cluster.node_count))
         self.centred[:, online] = scorer.columns - self.means[:, None]
         self.squares = (self.centred * self.centred).sum(axis=1)
-        self.reserved_sum = scorer.columns[2].sum()
+        self.reserved_sum = scorer.columns[RESERVED_ROW].sum()
         self.constant = self._constant()
+        self.counted = [
+            COUNTS[row][1](cluster.site, cluster.state) for row in plan.counts
+        ]
+        self.reserved_scale = np.where(self.is_online, 1.0 / cluster.site.total_mem, 0.0)
+        self.spreads = self._quick_spreads()
+
+    def _quick_spreads(self) -> Spreads | None:
+        if self.plan.proportions is None:
+            return None
+        spreads = Spreads(self.plan.proportions, self.scorer, self.centred)
+        return spreads if spreads.usable else None
 
     def _constant(self) -> float:
         """What the counts of the present state contribute."""
@@ -90,6 +107,57 @@ class Estimator:
             component, _, _ = COUNTS[row]
             total += COMPONENTS[component][1] * self.scorer.counts[row]
         return total
+
+    def table(
+        self,
+        batch: Batch,
+        kind: Kind,
+        changes: list[Changed],
+        targets: Ints,
+        map_values: Floats | float,
+    ) -> Floats:
+        """Estimated scores of one kind of move of a grid's instances to targets."""
+        if self.spreads is None:
+            return self.scores(changes, map_values)
+        total = self.spreads.scores(batch, kind, targets)
+        total = total + (self.constant + map_values) + self._count_changes(changes)
+        # Only secondaries keep memory reserved for others.
+        joins = ROLES[kind].target
+        return self._reserved(total, changes[:-1] if joins is Role.PRIMARY else changes)
+
+    def _reserved(self, total: Floats, changes: list[Changed]) -> Floats:
+        """Add the part of the score that memory reserved for other nodes makes.
+
+        Where it depends on the target it mostly stays what it was, so only the rest is computed.
+        """
+        moved: Floats = np.zeros((len(total), 1))
+        squared: Floats = np.zeros((len(total), 1))
+        wide: tuple[Changed, Floats] | None = None
+        for change in changes:
+            more = change.view.reserved - self.cluster.state.reserved[change.node]
+            if more.shape[1] > 1:
+                wide = change, more
+                continue
+            more = more * self.reserved_scale[change.node]
+            moved = moved + more
+            squared = squared + (2.0 * self.centred[RESERVED_ROW][change.node] + more) * more
+        result: Floats = total + self._reserved_part(moved, squared)
+        if wide is not None:
+            row, column = wide[1].nonzero()
+            node = np.broadcast_to(wide[0].node, wide[1].shape)[row, column]
+            more = wide[1][row, column] * self.reserved_scale[node]
+            moved = moved[row, 0] + more
+            squared = squared[row, 0] + (2.0 * self.centred[RESERVED_ROW][node] + more) * more
+            part = self._reserved_part(moved, squared)
+            result[row, column] = np.broadcast_to(total, result.shape)[row, column] + part
+        return result
+
+    def _reserved_part(self, moved: Floats, squared: Floats) -> Floats:
+        share = moved / self.size
+        variance = (self.squares[RESERVED_ROW] + squared) / self.size - share * share
+        return np.asarray(
+            np.sqrt(np.maximum(variance, 0.0)) + 0.25 * (self.reserved_sum + moved)
+        )
 
     def scores(self, changes: list[Changed], map_values: Floats | float) -> Floats:
         """Estimated scores, of the shape that the changes broadcast to."""
@@ -100,7 +168,7 @@ class Estimator:
             moved_share = moved / self.size
             variance = (self.squares[row] + squared) / self.size - moved_share * moved_share
             total = total + weight * np.sqrt(np.maximum(variance, 0.0))
-            if row == 2:
+            if row == RESERVED_ROW:
                 total = total + 0.25 * (self.reserved_sum + moved)
         return total
 
@@ -125,15 +193,15 @@ class Estimator:
 
     def _count_changes(self, changes: list[Changed]) -> Floats:
         total: Floats = np.zeros(())
-        for row in self.plan.counts:
+        for row, before in zip(self.plan.counts, self.counted, strict=True):
             component, column, of_offline = COUNTS[row]
             weight = COMPONENTS[component][1]
             for change in changes:
-                site = self.cluster.site_of(change.node)
-                old = column(site, self.cluster.view(change.node))
-                more = weight * (column(site, change.view) - old)
-                counted = self.is_offline if of_offline else self.is_online
-                total = total + np.where(counted[change.node], more, 0.0)
+                more = weight * (column(self.cluster.site, change.view) - before[change.node])
+                if of_offline or not self.all_online:
+                    counted = self.is_offline if of_offline else self.is_online
+                    more = np.where(counted[change.node], more, 0.0)
+                total = total + more
         return total
 
 

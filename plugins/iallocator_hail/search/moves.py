@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from ..model.arrays import Bools, Floats, Ints, Site
+from ..model.arrays import Bools, Floats, Ints, Site, View
 from ..model.batch import Batch
 from ..model.changes import (
     Check,
@@ -35,6 +36,31 @@ class Kind(IntEnum):
     REPLACE_FAILOVER = 3
     REPLACE_PRIMARY = 4
     FAILOVER_REPLACE = 5
+
+
+class Role(IntEnum):
+    """What a node is for an instance."""
+
+    PRIMARY = 0
+    SECONDARY = 1
+
+
+class Roles(NamedTuple):
+    """What a move makes of the nodes involved; None: nothing."""
+
+    primary: Role | None
+    secondary: Role | None
+    target: Role | None
+
+
+ROLES: Final = {
+    Kind.FAILOVER: Roles(Role.SECONDARY, Role.PRIMARY, None),
+    Kind.FAILOVER_TO: Roles(None, None, Role.PRIMARY),
+    Kind.REPLACE_SECONDARY: Roles(Role.PRIMARY, None, Role.SECONDARY),
+    Kind.REPLACE_FAILOVER: Roles(Role.SECONDARY, None, Role.PRIMARY),
+    Kind.REPLACE_PRIMARY: Roles(None, Role.SECONDARY, Role.PRIMARY),
+    Kind.FAILOVER_REPLACE: Roles(None, Role.PRIMARY, Role.SECONDARY),
+}
 
 
 @dataclass(slots=True)
@@ -65,7 +91,12 @@ class Trial:
     @property
     def site(self) -> Site:
         """The targets' properties."""
-        return self.batch.cluster.site_of(self.target)
+        return self.batch.look(self.target)[0]
+
+    @property
+    def view(self) -> View:
+        """The targets' state."""
+        return self.batch.look(self.target)[1]
 
     def forced(self, offline: Bools) -> Bools | bool:
         """Whether checks are dropped: the node in question is dead anyway."""
@@ -114,8 +145,7 @@ def failover_to(trial: Trial) -> Outcome:
     p = batch.primary
     marks = batch.marks_on(t, batch.location_score)
     forced = trial.forced(batch.primary_site.offline)
-    view = batch.cluster.view(t)
-    new, checks = add_primary(trial.site, view, batch.demand, forced, marks)
+    new, checks = add_primary(trial.site, trial.view, batch.demand_there, forced, marks)
     return Outcome(
         [Changed(p, batch.primary_gone), Changed(t, new)],
         [*trial.migration((p, t)), *checks],
@@ -131,7 +161,7 @@ def replace_secondary(trial: Trial) -> Outcome:
     p, s, demand = batch.primary, batch.secondary, batch.demand
     score = trial.shared(p, t)
     how = Secondary(trial.entry(t, p), trial.forced(batch.secondary_site.offline))
-    new, first = add_secondary(trial.site, batch.cluster.view(t), demand, how)
+    new, first = add_secondary(trial.site, trial.view, batch.demand_there, how)
     marks = batch.marks_back(score)
     back, second = add_primary(batch.primary_site, batch.primary_gone, demand, True, marks)
     changes = [Changed(p, back), Changed(s, batch.secondary_gone), Changed(t, new)]
@@ -144,11 +174,12 @@ def replace_failover(trial: Trial) -> Outcome:
     p, s, demand = batch.primary, batch.secondary, batch.demand
     score = trial.shared(t, p)
     marks = batch.marks_on(t, score)
-    new, first = add_primary(trial.site, batch.cluster.view(t), demand, trial.soft, marks)
+    new, first = add_primary(trial.site, trial.view, batch.demand_there, trial.soft, marks)
     how = Secondary(trial.entry(p, t), trial.forced(batch.secondary_site.offline))
     behind, second = add_secondary(batch.primary_site, batch.primary_gone, demand, how)
     changes = [Changed(p, behind), Changed(s, batch.secondary_gone), Changed(t, new)]
-    return Outcome(changes, [*trial.migration((p, t)), *first, *second], t, p, score)
+    checks = [*trial.migration((p, t)), *first, *second]
+    return Outcome(changes, checks, t, p, score)
 
 
 def replace_primary(trial: Trial) -> Outcome:
@@ -163,7 +194,7 @@ def replace_primary(trial: Trial) -> Outcome:
     )
     left = remove_primary(batch.secondary_site, guest, demand, there)
     marks = batch.marks_on(t, score)
-    new, second = add_primary(trial.site, batch.cluster.view(t), demand, forced, marks)
+    new, second = add_primary(trial.site, trial.view, batch.demand_there, forced, marks)
     how = Secondary(trial.entry(s, t), forced)
     beside, third = add_secondary(batch.secondary_site, left, demand, how)
     changes = [Changed(p, batch.primary_gone), Changed(s, beside), Changed(t, new)]
@@ -180,9 +211,10 @@ def failover_replace(trial: Trial) -> Outcome:
     marks = batch.marks_on(s, score)
     new, first = add_primary(batch.secondary_site, batch.secondary_gone, demand, forced, marks)
     how = Secondary(trial.entry(t, s), forced)
-    beside, second = add_secondary(trial.site, batch.cluster.view(t), demand, how)
+    beside, second = add_secondary(trial.site, trial.view, batch.demand_there, how)
     changes = [Changed(p, batch.primary_gone), Changed(s, new), Changed(t, beside)]
-    return Outcome(changes, [*trial.migration((p, s)), *first, *second], s, t, score)
+    checks = [*trial.migration((p, s)), *first, *second]
+    return Outcome(changes, checks, s, t, score)
 
 
 MOVES: dict[Kind, Callable[[Trial], Outcome]] = {
