@@ -77,6 +77,8 @@ _LOCKS = Listing(
 
 def _locks(session: Session, arguments: list[str]) -> int:
     interval = session.options.interval
+    if interval is not None and interval <= 0:
+        raise wrong_input(f"Invalid interval: {interval} is not a number of seconds above 0")
     while True:
         status = run_list(session, arguments, _LOCKS)
         if not interval:

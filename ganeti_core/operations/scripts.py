@@ -131,7 +131,7 @@ def _has_none(folder: Path) -> bool:
     """Whether this node has no script there: it need not be asked then."""
     try:
         return not os.listdir(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
         return False  # not ours to see

@@ -53,6 +53,12 @@ def test_options_after_arguments_are_pointed_out(run) -> None:
                        "Options must stand before the arguments: -f\n")
 
 
+def test_locks_cannot_be_watched_without_a_pause(run) -> None:
+    ran = run(["gnt-debug", "locks", "--interval", "-1"])
+    assert ran.status == 1
+    assert "Invalid interval: -1" in ran.err
+
+
 def test_the_console_runs_here_or_through_ssh() -> None:
     assert command_line(CONSOLE, here=True) == ["socat", "-", "UNIX:/a b"]
     assert command_line(CONSOLE, here=False) == [

@@ -22,6 +22,7 @@ def test_out_and_in_again(make_cluster: Callable[..., VirtualCluster], tmp_path:
     listing = ("gnt-instance", "list", "-o", "name,uuid,pnode,hypervisor,status", "--no-headers")
     before = cluster.gnt(*listing).stdout
     file = tmp_path / "config.data"
+    file.write_text("of an earlier export, which all may read")
     cluster.gnt("gnt-cluster", "export-config", "--all", str(file))
     assert file.stat().st_mode & 0o777 == 0o600
     told = json.loads(cluster.gnt("gnt-cluster", "export-config").stdout)

@@ -179,6 +179,14 @@ def test_verify_names_scripts_that_will_not_run(node):
     assert "notes is no program" in ask(node, "node.verify")["scripts"][0]
 
 
+def test_a_file_where_a_folder_of_scripts_should_be_is_told(node):
+    (node.paths.scripts / "instance-stop-pre.d").write_text("")
+
+    assert ask(node, "node.scripts", name="instance-stop", phase="pre") == []
+    (problem,) = ask(node, "node.verify")["scripts"]
+    assert problem.endswith("instance-stop-pre.d is no folder")
+
+
 @pytest.fixture
 def scripts(node):
     folder = node.paths.scripts / "instance-add-pre.d"

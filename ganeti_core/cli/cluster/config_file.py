@@ -16,13 +16,16 @@ def _export(session: Session, arguments: list[str]) -> int:
     from pathlib import Path
 
     from ganeti_core.bootstrap.config_file import export_config
+    from ganeti_core.rpc.atomic import write_private
 
     text = export_config(session.paths, own=session.options.all_settings)
     if arguments:
-        # Private parameters are in it: nobody else may read it.
         file = Path(arguments[0])
-        file.touch(mode=0o600)
-        file.write_text(text)
+        if file.exists() and not file.is_file():
+            file.write_text(text)  # a pipe, or a device
+        else:
+            # Private parameters are in it: nobody else may read it, whatever was there before.
+            write_private(file, text.encode())
     else:
         sys.stdout.write(text)
     return 0

@@ -75,6 +75,11 @@ def _folder_problem(folder: Path) -> str | None:
 def _script_problems(scripts: Path) -> list[str]:
     if not scripts.is_dir():
         return [f"{scripts} is no folder"]
-    return [f"{file} is no program: it is not run"
-            for folder in sorted(scripts.glob("*.d")) for file in sorted(folder.iterdir())
-            if not (file.is_file() and os.access(file, os.X_OK))]
+    problems = []
+    for folder in sorted(scripts.glob("*.d")):
+        if not folder.is_dir():
+            problems.append(f"{folder} is no folder")
+            continue
+        problems += [f"{file} is no program: it is not run" for file in sorted(folder.iterdir())
+                     if not (file.is_file() and os.access(file, os.X_OK))]
+    return problems
