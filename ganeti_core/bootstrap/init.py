@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from ganeti_core.errors import ECODE_EXISTS, ECODE_INVAL, ECODE_STATE, OpPrereqE
 from ganeti_core.model import KINDS, Cluster, Node, NodeGroup, new_uuid
 from ganeti_core.model.cluster import IPOLICY_DEFAULTS
 from ganeti_core.node.services.cluster_files import remove_cluster_data
+from ganeti_core.operations.cluster.settings_values import check_folder, checked_mac_prefix
 from ganeti_core.operations.node.addresses import check_address
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
@@ -33,7 +33,6 @@ DEFAULT_PORT = 1811
 FILE_STORAGE = "/srv/ganeti/file-storage"
 SHARED_FILE_STORAGE = "/srv/ganeti/shared-file-storage"
 _KIND_OF = {cls: kind for kind, cls in KINDS.items()}
-_MAC_PREFIX = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){2}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def init_cluster(paths: Paths, options: InitOptions) -> Cluster:
         raise OpPrereqError("Cluster is already initialised", ECODE_STATE)
     host = resolve(paths, options.node_name or own_name())
     cluster_host = resolve(paths, options.cluster_name)
-    _check_network(options, host.address)
+    _check_values(options, host.address)
     plugins = PluginHost()
     plugins.load()
     _check_plugins(plugins, options)
@@ -118,10 +117,10 @@ def _with_fingerprint(node: Node, fingerprint: str) -> Node:
     return replace(node, fingerprint=fingerprint)
 
 
-def _check_network(options: InitOptions, address: str) -> None:
-    if not _MAC_PREFIX.fullmatch(options.mac_prefix.lower()):
-        raise OpPrereqError(
-            f"Invalid MAC prefix given '{options.mac_prefix}': expected aa:bb:cc", ECODE_INVAL)
+def _check_values(options: InitOptions, address: str) -> None:
+    checked_mac_prefix(options.mac_prefix)
+    for name in ("file_storage_dir", "shared_file_storage_dir"):
+        check_folder(name, getattr(options, name))
     if options.secondary_ip:
         check_address(options.secondary_ip)
     width = ipaddress.ip_address(address).max_prefixlen
@@ -159,7 +158,8 @@ def _objects(
         beparams={"default": dict(options.beparams)},
         nicparams={"default": dict(options.nicparams)}, ndparams=dict(options.ndparams),
         ipolicy=IPOLICY_DEFAULTS | {"disk-templates": list(options.enabled_disk_templates)},
-        default_iallocator=options.default_iallocator, mac_prefix=options.mac_prefix.lower(),
+        default_iallocator=options.default_iallocator,
+        mac_prefix=checked_mac_prefix(options.mac_prefix),
         file_storage_dir=options.file_storage_dir or FILE_STORAGE,
         shared_file_storage_dir=options.shared_file_storage_dir or SHARED_FILE_STORAGE,
         candidate_pool_size=options.candidate_pool_size, os_search_path=options.os_search_path)

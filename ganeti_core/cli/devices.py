@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli.failure import wrong_input
@@ -14,16 +15,21 @@ Given = tuple[str, Any]
 """What `values.parse_identified` makes: index or action word, and the settings."""
 
 _NONE = ("none", "None")
+_INDEX = re.compile("-?[0-9]{1,3}")
+_HIGHEST = 999
+"""No instance has so many devices; those below an index that is given are made up."""
 
 
 def _by_index(kind: str, given: Sequence[Given]) -> list[dict[str, Any]]:
     """Order settings by their index; an index that is left out has no settings."""
     found: dict[int, dict[str, Any]] = {}
     for index, settings in given:
-        if not index.isdigit():
+        if not index.isdecimal():
             raise wrong_input(f"Invalid {kind} index passed: '{index}' is not a number")
         if not isinstance(settings, dict):
             raise wrong_input(f"Invalid {kind}/{index} value: expected settings")
+        if int(index) > _HIGHEST:
+            raise wrong_input(f"Invalid {kind} index passed: '{index}' is too large")
         found[int(index)] = settings
     return [found.get(index, {}) for index in range(max(found) + 1)]
 
@@ -41,7 +47,7 @@ def _settings(settings: dict[str, Any]) -> dict[str, Any]:
         except ValueError as exc:
             raise wrong_input(f"Invalid disk size: {exc}: '{read['size']}'") from exc
     if isinstance(read.get("spindles"), str):
-        if not read["spindles"].isdigit():
+        if not read["spindles"].isdecimal():
             raise wrong_input(f"Invalid value '{read['spindles']}' for spindles")
         read["spindles"] = int(read["spindles"])
     return read
@@ -74,7 +80,7 @@ def chosen_disks(given: Sequence[Given]) -> list[Any]:
     """Name existing disks by index, with new settings where some are given."""
     disks: list[Any] = []
     for index, settings in given:
-        if not index.isdigit():
+        if not index.isdecimal():
             raise wrong_input(f"Invalid disk index passed: '{index}' is not a number")
         disks.append([int(index), _settings(settings or {})])
     if not any(settings for _, settings in disks):
@@ -113,5 +119,5 @@ def _change(kind: str, index: str, settings: Any) -> list[Any]:
     rest = {key: value for key, value in settings.items() if key not in asked}
     if asked and asked[0] in ("remove", "detach") and rest:
         raise wrong_input(f"Not accepting parameters on {asked[0]}")
-    place: Any = int(index) if index.lstrip("-").isdigit() else index
+    place: Any = int(index) if _INDEX.fullmatch(index) else index
     return [asked[0] if asked else "modify", place, _settings(rest)]

@@ -108,7 +108,7 @@ def parse_filter_action(text: str) -> Any:
     word, _, limit = text.partition(" ")
     if word != "RATE_LIMIT":
         return text
-    if not limit.strip().isdigit() or int(limit) == 0:
+    if not limit.strip().isdecimal() or int(limit) == 0:
         raise ValueError("RATE_LIMIT needs a number of jobs: 'RATE_LIMIT 5'")
     return [word, int(limit)]
 

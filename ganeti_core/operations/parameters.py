@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError, ValueRejected
@@ -26,7 +27,7 @@ def mebibytes(value: Any, what: str) -> int:
         size = float(number) * (unit or 0)
     except ValueError:
         size = -1
-    if unit is None or size < 0:
+    if unit is None or size < 0 or not math.isfinite(size):
         raise OpPrereqError(f"Invalid size '{value}' for {what}", ECODE_INVAL)
     return int(-(-size // 1))
 

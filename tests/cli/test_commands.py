@@ -59,6 +59,17 @@ def test_locks_cannot_be_watched_without_a_pause(run) -> None:
     assert "Invalid interval: -1" in ran.err
 
 
+@pytest.mark.parametrize(("given", "why"), [
+    ("99999999999:size=1G", "'99999999999' is too large"),
+    ("\u00b2:size=1G", "is not a number"),
+    ("0:size=1G,spindles=\u00b2", "for spindles"),
+])
+def test_indexes_of_disks_are_small_numbers(run, given: str, why: str) -> None:
+    ran = run(["gnt-instance", "add", "-t", "file", "--disk", given, "i1"])
+    assert ran.status == 1
+    assert why in ran.err
+
+
 def test_the_console_runs_here_or_through_ssh() -> None:
     assert command_line(CONSOLE, here=True) == ["socat", "-", "UNIX:/a b"]
     assert command_line(CONSOLE, here=False) == [

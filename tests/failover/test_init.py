@@ -34,7 +34,13 @@ def test_what_fails_halfway_can_be_repeated(paths: Paths) -> None:
         init_cluster(paths, InitOptions.from_options(OPTIONS))
 
 
-def test_the_second_address_must_be_one(paths: Paths) -> None:
-    with pytest.raises(OpPrereqError, match="'foo' is not a valid IP address"):
-        init_cluster(paths, InitOptions.from_options({**OPTIONS, "secondary_ip": "foo"}))
+@pytest.mark.parametrize(("option", "value", "why"), [
+    ("secondary_ip", "foo", "'foo' is not a valid IP address"),
+    ("mac_prefix", "01:00:00", "Invalid MAC address prefix '01:00:00'"),
+    ("file_storage_dir", "disks", "not an absolute, normalized path: 'disks'"),
+    ("shared_file_storage_dir", "/srv/../etc", "not an absolute, normalized path"),
+])
+def test_wrong_options_are_refused(paths: Paths, option: str, value: str, why: str) -> None:
+    with pytest.raises(OpPrereqError, match=why):
+        init_cluster(paths, InitOptions.from_options({**OPTIONS, option: value}))
     assert not paths.data.exists()

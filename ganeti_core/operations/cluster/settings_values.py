@@ -96,10 +96,15 @@ def _allocator(ctx: OpContext, asked: str) -> Values:
 
 def _mac_prefix(ctx: OpContext, asked: str) -> Values:
     del ctx
+    return {"mac_prefix": checked_mac_prefix(asked)}
+
+
+def checked_mac_prefix(asked: str) -> str:
+    """:raises OpPrereqError: it is none, or one of groups of cards (`ECODE_INVAL`)"""
     prefix = asked.lower()
     if not _MAC_PREFIX.fullmatch(prefix) or int(prefix[:2], 16) & 1:
         raise OpPrereqError(f"Invalid MAC address prefix '{asked}'", ECODE_INVAL)
-    return {"mac_prefix": prefix}
+    return prefix
 
 
 def _netmask(ctx: OpContext, asked: int) -> Values:
@@ -123,7 +128,7 @@ def _reserved_volumes(ctx: OpContext, asked: list[str]) -> Values:
     for pattern in asked:
         try:
             re.compile(pattern)
-        except re.error as exc:
+        except (re.error, OverflowError, RecursionError) as exc:
             raise OpPrereqError(f"Invalid pattern of reserved volumes '{pattern}': {exc}",
                                 ECODE_INVAL) from exc
     return {"reserved_lvs": tuple(asked)}
@@ -169,10 +174,7 @@ _MAKERS: dict[str, Callable[[OpContext, Any], Values]] = {
 def _folder(ctx: OpContext, name: str, asked: str) -> Values:
     """A folder of disks; it stays while disks are in it, whose paths are those of today."""
     old = getattr(ctx.snapshot.cluster, name)
-    path = PurePosixPath(asked)
-    if asked and (not path.is_absolute() or ".." in path.parts or str(path) != asked):
-        raise OpPrereqError(f"The path of {name} is not an absolute, normalized path: '{asked}'",
-                            ECODE_INVAL)
+    check_folder(name, asked)
     if old and asked != old:
         inside = sum(any(isinstance(part, str) and part.startswith(f"{old}/")
                          for part in disk.logical_id) for disk in ctx.snapshot.disks.values())
@@ -180,6 +182,14 @@ def _folder(ctx: OpContext, name: str, asked: str) -> Values:
             raise OpPrereqError(f"{name} cannot be changed: {inside} disk(s) are in {old}",
                                 ECODE_STATE)
     return {name: asked}
+
+
+def check_folder(name: str, asked: str) -> None:
+    """:raises OpPrereqError: not a path that names one folder; none at all is fine"""
+    path = PurePosixPath(asked)
+    if asked and (not path.is_absolute() or ".." in path.parts or str(path) != asked):
+        raise OpPrereqError(f"The path of {name} is not an absolute, normalized path: '{asked}'",
+                            ECODE_INVAL)
 
 
 def _user_ids(op: ClusterSetParams, ctx: OpContext) -> Values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,6 +11,7 @@ from ganeti_core.errors import ECODE_INVAL, ECODE_NOENT, OpExecError, OpPrereqEr
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_INDEX = re.compile("-?[0-9]{1,9}")
 ACTIONS = ("add", "remove", "modify", "attach", "detach")
 
 
@@ -76,7 +78,7 @@ def find_device(change: DeviceChange, devices: Sequence[Device], title: str) -> 
     :raises OpExecError: there is none with this index
     :raises OpPrereqError: there is none with this name or uuid (`ECODE_NOENT`)
     """
-    if isinstance(change.place, str) and not change.place.lstrip("-").isdigit():
+    if isinstance(change.place, str) and not _INDEX.fullmatch(change.place):
         for at, device in enumerate(devices):
             if change.place in (device.uuid, device.name):
                 return at

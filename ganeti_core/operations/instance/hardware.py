@@ -48,10 +48,22 @@ def _disk_request(name: str, index: int, asked: Mapping[str, Any]) -> DiskReques
         raise OpPrereqError(f"Invalid disk access mode '{mode}'", ECODE_INVAL)
     label = options.pop("name", None)
     spindles = options.pop("spindles", None)
+    if spindles is not None:
+        spindles = _count(spindles, f"spindles of disk {index}")
     return DiskRequest(
         new_uuid(), index, size, name, "ro" if mode == "ro" else "rw",
         None if label in (None, "none", "") else str(label),
-        None if spindles is None else int(spindles), options)
+        spindles, options)
+
+
+def _count(asked: Any, what: str) -> int:
+    try:
+        number = int(asked)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if number < 0:
+        raise OpPrereqError(f"Invalid number of {what}: {asked!r}", ECODE_INVAL)
+    return number
 
 
 def check_policy(
