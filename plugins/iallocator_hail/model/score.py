@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .arrays import VIEW_FIELDS, Floats, Ints, Site, View
+from .arrays import VIEW_FIELDS, Demand, Floats, Ints, Site, View
 from .cluster import Cluster
 
 COMPONENTS: Final = (
@@ -91,6 +91,29 @@ COUNTS: Final[tuple[tuple[int, Column, bool], ...]] = (
 """Components that are sums of whole numbers, and whether of offline nodes."""
 
 
+def equal_rows(cluster: Cluster, demand: Demand) -> dict[int, int]:
+    """Rows of `SPREADS` that are and stay equal to others while such instances move."""
+    state = cluster.state
+    pairs = [(9, 0, "mem_forth", "free_mem", demand.memory, demand.running)]
+    pairs += [
+        (5, 4, "load_mem", "load_cpu", demand.load_mem, demand.load_cpu),
+        (7, 4, "load_net", "load_cpu", demand.load_net, demand.load_cpu),
+    ]
+    if not cluster.site.any_forthcoming:
+        nothing = np.zeros(0)
+        pairs += [
+            (10, 1, "disk_forth", "free_disk", nothing, nothing),
+            (11, 3, "cpus_forth", "cpus", nothing, nothing),
+            (12, 8, "spindles_forth", "spindles", nothing, nothing),
+        ]
+    return {
+        row: other
+        for row, other, name, other_name, taken, other_taken in pairs
+        if np.array_equal(taken, other_taken)
+        and np.array_equal(getattr(state, name), getattr(state, other_name))
+    }
+
+
 @dataclass(slots=True)
 class Changed:
     """For each of several candidates, one node that it changes and the node's new state."""
@@ -119,16 +142,18 @@ class Scorer:
         self.columns = np.empty(shape)
         for row, (_, column) in enumerate(SPREADS):
             self.columns[row] = column(self.site, view)
+        parts = {False: (self.site, view)}
+        off = nodes[offline]
+        if len(off):
+            parts[True] = cluster.site_of(off), cluster.view(off)
         self.counts = [
-            self._base_count(column, nodes[offline] if of_offline else self.online)
+            float(column(*parts[of_offline]).sum()) if of_offline in parts else 0.0
             for _, column, of_offline in COUNTS
         ]
-        self._counted = (self.place >= 0, np.isin(np.arange(cluster.node_count), nodes[offline]))
+        is_offline = np.zeros(cluster.node_count, dtype=np.bool_)
+        is_offline[off] = True
+        self._counted = (self.place >= 0, is_offline)
         self.map_counts = self._map_counts()
-
-    def _base_count(self, column: Column, nodes: Ints) -> float:
-        site, view = self.cluster.site_of(nodes), self.cluster.view(nodes)
-        return float(column(site, view).sum())
 
     def _map_counts(self) -> Floats:
         """How many pairs of location tag and exclusion tag there are, per pair."""

@@ -13,7 +13,7 @@ import numpy as np
 from ..model.arrays import Bools, Floats, Ints
 from ..model.batch import Batch
 from ..model.cluster import Cluster
-from ..model.score import COMPONENTS, COUNTS, RESERVED_ROW, SPREADS, Changed, Scorer
+from ..model.score import COMPONENTS, COUNTS, RESERVED_ROW, SPREADS, Changed, Scorer, equal_rows
 from .linear import Proportions, Spreads, proportional
 from .moves import ROLES, Kind, Role
 
@@ -35,19 +35,7 @@ class Plan:
     @classmethod
     def of(cls, cluster: Cluster) -> Plan:
         """Find columns that are equal now and stay so whatever moves."""
-        state, demand = cluster.state, cluster.demand
-        same: dict[int, int] = {}
-        if not cluster.site.any_forthcoming:
-            same.update({10: 1, 11: 3, 12: 8})
-        if np.array_equal(state.free_mem, state.mem_forth) and np.array_equal(
-            demand.memory, demand.running
-        ):
-            same[9] = 0
-        for row, name in ((5, "load_mem"), (7, "load_net")):
-            if np.array_equal(getattr(state, name), state.load_cpu) and np.array_equal(
-                getattr(demand, name), demand.load_cpu
-            ):
-                same[row] = 4
+        same = equal_rows(cluster, cluster.demand)
         weights: dict[int, float] = {}
         for row, (component, _) in enumerate(SPREADS):
             target = same.get(row, row)

@@ -10,7 +10,7 @@ import numpy as np
 from ..model.arrays import Bools, Floats, Ints, View
 from ..model.changes import Failure, Secondary, add_primary, add_secondary, first_failure
 from ..model.cluster import Cluster
-from ..model.score import COMPONENTS, COUNTS, SPREADS, Changed, Scorer
+from ..model.score import COMPONENTS, COUNTS, SPREADS, Changed, Scorer, equal_rows
 from .policy import violation
 
 _CELLS: Final = 400_000
@@ -163,15 +163,21 @@ class PairScores:
         self.sums = np.add.accumulate(columns, axis=1)[:, -1]
         centred = columns - (self.sums / self.size)[:, None]
         self.variances = np.add.accumulate(centred * centred, axis=1)[:, -1] / self.size
+        # Equal columns need to be looked at once only.
+        self.same = equal_rows(cluster, cluster.demand_of(instance))
         self._replace_primary(view)
 
     def _replace_primary(self, view: View) -> None:
         cluster, nodes = self.cluster, self.primaries
         site, old = cluster.site_of(nodes), cluster.view(nodes)
         self.online = self.scorer.place[nodes] >= 0
-        self.row_sums = []
-        self.row_variances = []
+        self.row_sums: list[Floats] = []
+        self.row_variances: list[Floats] = []
         for row, (_, column) in enumerate(SPREADS):
+            if row in self.same:
+                self.row_sums.append(self.row_sums[self.same[row]])
+                self.row_variances.append(self.row_variances[self.same[row]])
+                continue
             before, after = column(site, old), column(site, view)
             total, variance = self._update(
                 self.sums[row], self.variances[row], before, after, self.online
@@ -210,6 +216,9 @@ class PairScores:
         online = self.scorer.place[nodes] >= 0
         parts: dict[int, Floats] = {}
         for row, (component, column) in enumerate(SPREADS):
+            if row in self.same:
+                parts[component] = parts[SPREADS[self.same[row]][0]]
+                continue
             total, variance = self._update(
                 self.row_sums[row][rows],
                 self.row_variances[row][rows],

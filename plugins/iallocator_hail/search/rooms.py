@@ -11,7 +11,6 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import Counter
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ..model.changes import Failure
 from ..model.cluster import Cluster
 from ..records import LOCAL_TEMPLATES, Instance
 from .policy import violation
+from .related import Kind, Pair, Related
 
 Key = tuple[float, ...]
 """A node's figures: the ones of its site, of its state, and its group."""
@@ -130,17 +130,6 @@ class Want:
         return self.memory, self.cpus, *storage
 
 
-class _Related(NamedTuple):
-    """Pairs of nodes of which the second keeps memory reserved for the first."""
-
-    first: int
-    second: int
-    entry: float
-    number: int
-    last: tuple[int, int]
-    """The last of the pairs."""
-
-
 class Rooms:
     """The classes of a cluster's nodes that may receive instances."""
 
@@ -149,7 +138,7 @@ class Rooms:
         self.names: dict[Key, int] = {}
         self.members: dict[int, list[int]] = {}
         self.rooms: dict[int, Room] = {}
-        self.class_of = np.full(cluster.node_count, -1, dtype=np.int64)
+        self.class_of = [-1] * cluster.node_count
         self.targets = targets
         self.is_target = np.zeros(cluster.node_count, dtype=np.bool_)
         self.is_target[targets] = True
@@ -163,10 +152,9 @@ class Rooms:
             & self.is_target[primary]
             & (group[secondary] == group[primary])
         )
-        self.related: list[tuple[int, int]] = list(
-            zip(secondary[usable].tolist(), primary[usable].tolist(), strict=True)
-        )
-        self.known = set(self.related)
+        self.related = Related()
+        for pair in zip(primary[usable].tolist(), secondary[usable].tolist(), strict=True):
+            self.related.put(pair, self._kind(pair))
         self._forget()
 
     def _forget(self) -> None:
@@ -174,7 +162,6 @@ class Rooms:
         self.known_sizes: dict[tuple[Instance, Failure], Instance | None] = {}
         self.known_good: dict[tuple[object, ...], bool] = {}
         self._counts: dict[Instance, list[int]] = {}
-        self._kinds: list[_Related] | None = None
 
     def _enter(self, node: int) -> None:
         cluster = self.cluster
@@ -192,18 +179,22 @@ class Rooms:
         """Look again at nodes that have received an instance: primary and maybe secondary."""
         self._forget()
         for node in nodes:
-            number = int(self.class_of[node])
+            number = self.class_of[node]
             members = self.members[number]
             members.pop(bisect_left(members, node))
             if not members:
                 del self.members[number]
                 del self.rooms[number]
             self._enter(node)
-        if len(nodes) == 2:
-            pair = nodes[1], nodes[0]
-            if pair not in self.known and self.cluster.peers[pair]:
-                self.known.add(pair)
-                self.related.append(pair)
+        if len(nodes) == 2 and self.cluster.peers[nodes[1], nodes[0]]:
+            self.related.put(nodes, self._kind(nodes))
+        for pair in self.related.of_nodes(*nodes):
+            self.related.put(pair, self._kind(pair))
+
+    def _kind(self, pair: Pair) -> Kind:
+        primary, secondary = pair
+        entry = float(self.cluster.peers[secondary, primary])
+        return Kind(self.class_of[primary], self.class_of[secondary], entry)
 
     def copy(self, cluster: Cluster) -> Rooms:
         """The same for a copy of the cluster."""
@@ -212,10 +203,10 @@ class Rooms:
         other.members = {key: list(nodes) for key, nodes in self.members.items()}
         other.rooms = dict(self.rooms)
         other.names = dict(self.names)
-        other.class_of = self.class_of.copy()
+        other.class_of = list(self.class_of)
         other.targets, other.is_target = self.targets, self.is_target
         other.group_size = self.group_size
-        other.related, other.known = list(self.related), set(self.known)
+        other.related = self.related.copy()
         other._forget()
         return other
 
@@ -253,11 +244,12 @@ class Rooms:
         codes = self.primary_codes(want)
         plain = {key: room.secondary_failure(want, 0.0) for key, room in self.rooms.items()}
         special: Counter[tuple[int, int]] = Counter()
-        for kind in self._related_kinds():
-            special[kind.first, kind.second] += kind.number
+        for kind, pairs_of_kind in self.related.kinds.items():
+            number = len(pairs_of_kind)
+            special[kind.first, kind.second] += number
             if not codes[kind.first]:
                 code = self.rooms[kind.second].secondary_failure(want, kind.entry)
-                counts[int(code)] += kind.number
+                counts[int(code)] += number
         for first, code in codes.items():
             size = len(self.members[first])
             group = self.rooms[first].group
@@ -269,35 +261,6 @@ class Rooms:
                     pairs = size * (len(self.members[second]) - (first == second))
                     counts[int(other)] += pairs - special[first, second]
         return counts
-
-    def _related_kinds(self) -> list[_Related]:
-        """The pairs with memory reserved, by classes and amount."""
-        if self._kinds is None:
-            self._kinds = self._sort_related() if self.related else []
-        return self._kinds
-
-    def _sort_related(self) -> list[_Related]:
-        table = np.array(self.related, dtype=np.int64)
-        secondary, primary = table[:, 0], table[:, 1]
-        entry = self.cluster.peers[secondary, primary]
-        first, second = self.class_of[primary], self.class_of[secondary]
-        order = np.lexsort((secondary, primary, entry, second, first))
-        kinds = np.stack([first, second, entry])[:, order]
-        changes = np.flatnonzero((kinds[:, 1:] != kinds[:, :-1]).any(axis=0))
-        ends = np.append(changes, len(order) - 1)
-        counts = np.diff(ends, prepend=-1)
-        last = order[ends]
-        return [
-            _Related(*row)
-            for row in zip(
-                first[last].tolist(),
-                second[last].tolist(),
-                entry[last].tolist(),
-                counts.tolist(),
-                zip(primary[last].tolist(), secondary[last].tolist(), strict=True),
-                strict=True,
-            )
-        ]
 
     # One place per class
 
@@ -336,8 +299,8 @@ class Rooms:
 
     def _related_places(self, want: Want, firsts: set[int]) -> list[tuple[int, int]]:
         return [
-            kind.last
-            for kind in self._related_kinds()
+            pairs[-1]
+            for kind, pairs in self.related.kinds.items()
             if kind.first in firsts
             and not self.rooms[kind.second].secondary_failure(want, kind.entry)
         ]

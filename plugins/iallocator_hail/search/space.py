@@ -365,7 +365,7 @@ def _last_of_equals(
     """
     position, scores, nodes = found
     near = nodes[scores <= scores.min() + _NEAR]
-    members = [node for best in near.tolist() for node in rooms.members[int(rooms.class_of[best])]]
+    members = [node for best in near.tolist() for node in rooms.members[rooms.class_of[best]]]
     every = np.array(sorted(members), dtype=np.int64)
     exact = score_singles(cluster, scorer, position, every)
     return int(every[len(exact) - 1 - int(exact[::-1].argmin())]), -1
@@ -377,8 +377,7 @@ def _put(cluster: Cluster, position: int, primary: int, secondary: int) -> None:
 
 
 def _append(cluster: Cluster, instance: Instance, number: int) -> int:
-    record = replace(instance, name=f"new-{number}")
-    return cluster.add_instance(record, _demand(record))
+    return cluster.add_instance(replace(instance, name=f"new-{number}"), _demand(instance))
 
 
 def _all_dropped(counts: list[int]) -> list[int]:
