@@ -13,12 +13,12 @@ from .formats.ialloc import (
     Allocate,
     AllocateSecondary,
     Evacuate,
-    Memory,
     NewInstance,
     Relocate,
     Request,
     parse_document,
 )
+from .formats.instance_json import InstanceMemory
 from .model.build import BuildOptions, build, demand_of
 from .model.cluster import Cluster, nodes_of
 from .model.score import Scorer
@@ -61,7 +61,7 @@ class Solved:
 
 
 def answer(
-    document: object, options: EngineOptions | None = None, memory: Memory | None = None
+    document: object, options: EngineOptions | None = None, memory: InstanceMemory | None = None
 ) -> Answer:
     """Answer a parsed request document.
 

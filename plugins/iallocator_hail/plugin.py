@@ -9,7 +9,7 @@ from ganeti_core.plugin_api import Description, HookContext, OpExecError, hookim
 from .errors import PlacementError
 
 if TYPE_CHECKING:
-    from .formats.ialloc import Memory
+    from .formats.instance_json import InstanceMemory
 
 REQUESTS = frozenset({
     "allocate", "allocate-secondary", "change-group", "multi-allocate", "node-evacuate", "relocate",
@@ -20,7 +20,7 @@ class HailAllocator:
     """Puts instances where the cluster's score is best, with the peer's answers."""
 
     def __init__(self) -> None:
-        self._memory: Memory | None = None
+        self._memory: InstanceMemory | None = None
 
     @hookimpl
     def describe(self) -> Description:
@@ -31,10 +31,10 @@ class HailAllocator:
     def solve(self, ctx: HookContext, request: dict[str, Any]) -> dict[str, Any]:
         # Imported when first asked: a master that never places need not hold the arrays' library.
         from .engine import EngineOptions, answer
-        from .formats.ialloc import Memory
+        from .formats.instance_json import InstanceMemory
         from .search.allocate import AllocationRules
 
-        self._memory = self._memory or Memory()
+        self._memory = self._memory or InstanceMemory()
 
         # A cluster of one node has no redundancy to keep: asking for it would refuse everything.
         alone = len(request.get("nodes", ())) == 1

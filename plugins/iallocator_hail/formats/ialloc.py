@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from ..errors import LoadError
-from ..records import ALLOC_POLICIES, Description, Disk, Group, Instance, Node
+from ..records import ALLOC_POLICIES, Description, Group, Instance, Node
+from .instance_json import InstanceMemory, read_instance
 from .json_reader import (
     Fields,
     Json,
@@ -18,14 +19,12 @@ from .json_reader import (
     as_string,
     choice,
     list_of,
-    optional,
     parse_json,
 )
 from .names import find_name
-from .policy_json import as_policy, as_template
+from .policy_json import as_policy
 
 EVACUATION_MODES = ("primary-only", "secondary-only", "all")
-_ADMIN_STATES = {"up": "running", "down": "ADMIN_down", "offline": "ADMIN_offline"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,40 +91,9 @@ def load_ialloc(text: str) -> Description:
     return parse_document(parse_json(text, MESSAGE))[0]
 
 
-class Memory:
-    """Instances that were read before.
-
-    A document that holds the very same object for an instance again, as the master's do for those
-    that did not change, need not be read again there. Safe to use from several threads.
-    """
-
-    def __init__(self) -> None:
-        self._nodes: tuple[str, ...] = ()
-        self._known: dict[str, tuple[Json, tuple[str, ...], Instance]] = {}
-
-    def instances(self, documents: Mapping[str, Json], nodes: Sequence[str]) -> list[Instance]:
-        """The instances of a document whose nodes have these names, in this order.
-
-        :raises LoadError: one is malformed
-        """
-        order = tuple(nodes)
-        if order == self._nodes:
-            order = self._nodes
-        self._nodes = order
-        indexes = {name: index for index, name in enumerate(order)}
-        known, now = self._known, {}
-        found: list[Instance] = []
-        for name, data in documents.items():
-            entry = known.get(name)
-            if entry is None or entry[0] is not data or entry[1] is not order:
-                entry = (data, order, _placed(name, data, indexes))
-            now[name] = entry
-            found.append(entry[2])
-        self._known = now
-        return found
-
-
-def parse_document(document: Json, memory: Memory | None = None) -> tuple[Description, Request]:
+def parse_document(
+    document: Json, memory: InstanceMemory | None = None
+) -> tuple[Description, Request]:
     """Cluster data and request of a parsed document.
 
     :raises LoadError: it is malformed, or names something unknown.
@@ -138,7 +106,7 @@ def parse_document(document: Json, memory: Memory | None = None) -> tuple[Descri
     return description, _request(Fields("invalid request dict", members), description)
 
 
-def parse_description(document: Json, memory: Memory | None = None) -> Description:
+def parse_description(document: Json, memory: InstanceMemory | None = None) -> Description:
     """The cluster data of a parsed document.
 
     :raises LoadError: it is malformed, or refers to something unknown.
@@ -149,7 +117,7 @@ def parse_description(document: Json, memory: Memory | None = None) -> Descripti
     groups = tuple(_group(uuid, data) for uuid, data in top.get("nodegroups", as_object).items())
     by_uuid = {group.uuid: index for index, group in enumerate(groups)}
     nodes = tuple(_node(name, data, by_uuid) for name, data in top.get("nodes", as_object).items())
-    instances = (memory or Memory()).instances(
+    instances = (memory or InstanceMemory()).instances(
         top.get("instances", as_object), [node.name for node in nodes])
     hypervisors = top.maybe("enabled_hypervisors", list_of(as_string), ())
     return Description(
@@ -162,7 +130,7 @@ def parse_description(document: Json, memory: Memory | None = None) -> Descripti
 
 
 def _group(uuid: str, data: Json) -> Group:
-    fields = Fields(f"invalid data for group '{uuid}'", _object(data))
+    fields = Fields(f"invalid data for group '{uuid}'", as_object(data))
     return Group(
         name=fields.get("name", as_string),
         uuid=uuid,
@@ -173,14 +141,8 @@ def _group(uuid: str, data: Json) -> Group:
     )
 
 
-def _object(data: Json) -> dict[str, Json]:
-    if not isinstance(data, dict):
-        raise LoadError("readJSON{JSObject}: unable to parse object")
-    return data
-
-
 def _node(name: str, data: Json, groups: Mapping[str, int]) -> Node:
-    fields = Fields(f"invalid data for node '{name}'", _object(data))
+    fields = Fields(f"invalid data for node '{name}'", as_object(data))
     offline = fields.get("offline", as_bool)
     drained = fields.get("drained", as_bool)
     uuid = fields.get("group", as_string)
@@ -212,48 +174,6 @@ def _node(name: str, data: Json, groups: Mapping[str, int]) -> Node:
     )
 
 
-def _disk(value: Json) -> Disk:
-    fields = Fields("disk", as_object(value))
-    return Disk(fields.get("size", as_int), fields.maybe("spindles", optional(as_int), None))
-
-
-def _network(value: Json) -> str | None:
-    return Fields("nic", as_object(value)).maybe("network", optional(as_string), None)
-
-
-def _instance(name: str, data: Json) -> Instance:
-    fields = Fields(f"invalid data for instance '{name}'", _object(data))
-    disk = fields.get("disk_space_total", as_int)
-    networks = fields.get("nics", list_of(_network))
-    state = fields.maybe("admin_state", choice(tuple(_ADMIN_STATES), "AdminState"), "up")
-    return Instance(
-        name=name,
-        disks=fields.get("disks", list_of(_disk)),
-        memory=fields.get("memory", as_int),
-        disk=disk,
-        vcpus=fields.get("vcpus", as_int),
-        template=fields.get("disk_template", as_template),
-        status=_ADMIN_STATES[state],
-        tags=fields.get("tags", list_of(as_string)),
-        networks=tuple(network for network in networks if network is not None),
-        spindle_use=fields.get("spindle_use", as_int),
-        forthcoming=fields.maybe("forthcoming", as_bool, False),
-    )
-
-
-def _placed(name: str, data: Json, nodes: Mapping[str, int]) -> Instance:
-    instance = _instance(name, data)
-    fields = Fields(f"invalid data for instance '{name}'", _object(data))
-    names = fields.get("nodes", list_of(as_string))
-    if not names:
-        raise LoadError(f"empty node list for instance {name}")
-    for node in names[:2]:
-        if node not in nodes:
-            raise LoadError(f"Unknown node '{node}' for instance {name}")
-    second = nodes[names[1]] if len(names) > 1 else -1
-    return replace(instance, primary=nodes[names[0]], secondary=second)
-
-
 def _request(fields: Fields, description: Description) -> Request:
     kind = fields.get("type", as_string)
     if kind not in _READERS:
@@ -266,7 +186,7 @@ def _read_allocate(fields: Fields, _description: Description) -> Request:
     group = fields.maybe("group_name", as_string, None)
     item = NewInstance(
         required_nodes=fields.get("required_nodes", as_int),
-        instance=_instance(name, fields.members),
+        instance=read_instance(name, fields.members),
     )
     restrict = fields.maybe("restrict-to-nodes", list_of(as_string), None)
     return Allocate((item,), group, restrict, several=False)
@@ -279,7 +199,7 @@ def _read_multi(fields: Fields, _description: Description) -> Request:
         each = Fields(fields.what, members)
         name = each.get("name", as_string)
         required = each.get("required_nodes", as_int)
-        items.append(NewInstance(_instance(name, members), required))
+        items.append(NewInstance(read_instance(name, members), required))
     return Allocate(tuple(items), group, None, several=True)
 
 

@@ -16,6 +16,7 @@ from ganeti_plugins.iallocator_hail.engine import answer
 from ganeti_plugins.iallocator_hail.errors import LoadError, PlacementError
 from ganeti_plugins.iallocator_hail.explain import explain
 from ganeti_plugins.iallocator_hail.formats.haskell import fixed, read_float, read_int, show_float
+from ganeti_plugins.iallocator_hail.formats.ialloc import parse_description
 from ganeti_plugins.iallocator_hail.formats.json_reader import parse_json
 from ganeti_plugins.iallocator_hail.formats.simulate import simulate
 from ganeti_plugins.iallocator_hail.formats.text import dump_text, parse_text
@@ -143,6 +144,34 @@ def test_halves_round_to_even_by_shortest_decimals(value: float, digits: int, sh
 )
 def test_units(text: str, size: int) -> None:
     assert parse_unit("x", text) == size
+
+
+UNUSUAL: tuple[tuple[str, object], ...] = (
+    ("admin_state", "down"), ("admin_state", None), ("admin_state", "lost"),
+    ("forthcoming", True), ("forthcoming", False), ("forthcoming", 0),
+    ("nics", [{"network": "net"}, {"network": None}, {}]), ("nics", {}), ("nics", [{"network": 1}]),
+    ("disks", [{"size": 5, "spindles": 2}, {"size": 6}]), ("disks", [{}]), ("disks", {}),
+    ("disks", [{"size": True}]), ("disks", [{"size": 1, "spindles": "2"}]), ("disks", []),
+    ("tags", ["a", "b"]), ("tags", "ab"), ("tags", [1]), ("vcpus", "2"), ("vcpus", None),
+    ("nodes", []), ("nodes", ["nowhere"]), ("nodes", "node"),
+    ("spindle_use", 3), ("spindle_use", {}),
+    ("disk_template", "none"), ("disk_template", []), ("disk_template", "file"),
+)
+
+
+@pytest.mark.parametrize(("key", "value"), UNUSUAL)
+def test_instances_read_at_once_are_as_read_with_care(key: str, value: object) -> None:
+    found = []
+    for memory in (1024, 1024.0):
+        document = copy.deepcopy(DOCUMENT)
+        # A number with a fraction is read with care, member by member.
+        next(iter(document["instances"].values())).update({"memory": memory, key: value})
+        try:
+            found.append(repr(parse_description(document).instances))
+        except LoadError as exc:
+            found.append(str(exc).replace("1024.0", "1024"))
+    assert found[0] == found[1]
+
 
 
 def test_explanation_tells_of_every_pair() -> None:
