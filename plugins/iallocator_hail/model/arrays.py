@@ -8,6 +8,7 @@ instance against all nodes, many instances against many nodes, or a list of pair
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +57,8 @@ class View:
 
 
 VIEW_FIELDS = tuple(item.name for item in fields(View))
+parts_of_view = attrgetter(*VIEW_FIELDS)
+"""All fields of a view at once: there are many views of few nodes, so that this counts."""
 
 
 @dataclass(slots=True)
@@ -78,6 +81,7 @@ class Site:
 
 
 SITE_FIELDS = tuple(item.name for item in fields(Site))[:-2]
+parts_of_site = attrgetter(*SITE_FIELDS)
 
 
 @dataclass(slots=True)
@@ -111,3 +115,4 @@ class Demand:
 
 
 DEMAND_FIELDS = tuple(item.name for item in fields(Demand))
+parts_of_demand = attrgetter(*DEMAND_FIELDS)

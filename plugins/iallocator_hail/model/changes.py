@@ -12,7 +12,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from .arrays import Bools, Demand, Floats, Ints, Site, View
+from .arrays import Bools, Demand, Floats, Ints, Site, View, parts_of_view
 
 
 class Failure(IntEnum):
@@ -81,7 +81,7 @@ def _use_spindles(site: Site, used: Floats, change: Floats) -> Floats:
 
 def _shift(site: Site, view: View, demand: Demand, sign: int) -> View:
     """State after a primary or secondary is taken off (sign 1) or put on (-1): storage only."""
-    out = View(*(getattr(view, name) for name in _SLOTS))
+    out = View(*parts_of_view(view))
     out.free_disk = view.free_disk + sign * demand.disk
     out.spindles = _use_spindles(site, view.spindles, -sign * demand.spindle_use)
     if site.any_exclusive:
@@ -96,9 +96,6 @@ def _shift(site: Site, view: View, demand: Demand, sign: int) -> View:
         out.disk_forth = out.free_disk
         out.spindles_forth = out.spindles
     return out
-
-
-_SLOTS = tuple(View.__slots__)
 
 
 def _shift_primary(site: Site, view: View, demand: Demand, sign: int) -> View:

@@ -10,7 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..records import Description, Instance
-from .arrays import DEMAND_FIELDS, SITE_FIELDS, VIEW_FIELDS, Demand, Floats, Ints, Site, View
+from .arrays import (
+    DEMAND_FIELDS,
+    Demand,
+    Floats,
+    Ints,
+    Site,
+    View,
+    parts_of_demand,
+    parts_of_site,
+    parts_of_view,
+)
 from .changes import (
     Marks,
     Secondary,
@@ -81,7 +91,7 @@ class Cluster:
         self.owns_peers = False
         return replace(
             self,
-            state=View(*(getattr(self.state, name).copy() for name in VIEW_FIELDS)),
+            state=View(*[part.copy() for part in parts_of_view(self.state)]),
             instances=list(self.instances),
             primary=self.primary.copy(),
             secondary=self.secondary.copy(),
@@ -96,23 +106,23 @@ class Cluster:
 
     def view(self, nodes: Index) -> View:
         """The state of some nodes."""
-        return View(*(getattr(self.state, name)[nodes] for name in VIEW_FIELDS))
+        return View(*[part[nodes] for part in parts_of_view(self.state)])
 
     def site_of(self, nodes: Index) -> Site:
         """The properties of some nodes."""
         site = self.site
-        rows: list[Any] = [getattr(site, name)[nodes] for name in SITE_FIELDS]
+        rows: list[Any] = [part[nodes] for part in parts_of_site(site)]
         rows += [site.any_exclusive, site.any_forthcoming]
         return Site(*rows)
 
     def demand_of(self, instances: Index) -> Demand:
         """The demand of some instances."""
-        return Demand(*(getattr(self.demand, name)[instances] for name in DEMAND_FIELDS))
+        return Demand(*[part[instances] for part in parts_of_demand(self.demand)])
 
     def store(self, node: Index, view: View) -> None:
         """Make a view the state of a node."""
-        for name in VIEW_FIELDS:
-            getattr(self.state, name)[node] = getattr(view, name)
+        for part, value in zip(parts_of_view(self.state), parts_of_view(view), strict=True):
+            part[node] = value
 
     # Marks: what tags do
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .arrays import VIEW_FIELDS, Demand, Floats, Ints, Site, View
+from .arrays import Demand, Floats, Ints, Site, View, parts_of_view
 from .cluster import Cluster
 
 COMPONENTS: Final = (
@@ -176,8 +176,7 @@ class Scorer:
         for start in range(0, count, step):
             part = slice(start, min(count, start + step))
             self._spreads(out[:, part], changes, part)
-        for row, (component, column, of_offline) in enumerate(COUNTS):
-            out[component] = self._count(self.counts[row], column, of_offline, changes)
+        self._count(out, changes)
         out[18] = self.map_value() if map_values is None else map_values
         return out
 
@@ -200,23 +199,30 @@ class Scorer:
 
     def _patch(self, values: Floats, change: Changed, part: slice) -> None:
         place = self.place[change.node[part]]
-        here = np.flatnonzero(place >= 0)
         site = self.cluster.site_of(change.node[part])
         view = _part(change.view, part)
+        here = np.flatnonzero(place >= 0)
+        if len(here) == len(place):
+            for row, (_, column) in enumerate(SPREADS):
+                values[row, here, place] = column(site, view)
+            return
         for row, (_, column) in enumerate(SPREADS):
             new = np.broadcast_to(column(site, view), place.shape)
             values[row, here, place[here]] = new[here]
 
-    def _count(
-        self, base: float, column: Column, of_offline: bool, changes: Sequence[Changed]
-    ) -> Floats | float:
-        total: Floats | float = base
-        for change in changes:
-            matters = self._counted[of_offline][change.node]
-            site = self.cluster.site_of(change.node)
-            new, old = column(site, change.view), column(site, self.cluster.view(change.node))
-            total = total + np.where(matters, new - old, 0.0)
-        return total
+    def _count(self, out: Floats, changes: Sequence[Changed]) -> None:
+        """Fill in the components that are counts."""
+        before = [
+            (self.cluster.site_of(change.node), self.cluster.view(change.node))
+            for change in changes
+        ]
+        for base, (component, column, of_offline) in zip(self.counts, COUNTS, strict=True):
+            total: Floats | float = base
+            for change, (site, old_view) in zip(changes, before, strict=True):
+                matters = self._counted[of_offline][change.node]
+                more = column(site, change.view) - column(site, old_view)
+                total = total + np.where(matters, more, 0.0)
+            out[component] = total
 
     def scores(
         self, changes: Sequence[Changed] = (), map_values: Floats | float | None = None
@@ -242,7 +248,7 @@ def _part(view: View, part: slice) -> View:
         array = np.asarray(values)
         return array[part] if array.ndim and array.shape[0] > 1 else array
 
-    rows: list[Any] = [cut(getattr(view, name)) for name in VIEW_FIELDS]
+    rows: list[Any] = [cut(row) for row in parts_of_view(view)]
     return View(*rows)
 
 

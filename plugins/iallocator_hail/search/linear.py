@@ -7,6 +7,7 @@ and something of the target, so that a table of all moves is one small matrix pr
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -80,6 +81,14 @@ class Proportions:
             Role.SECONDARY: _where(secondary),
         }
         """Columns that a role changes, and the others."""
+        self._buffer: Floats = np.zeros(0)
+
+    def room(self, *shape: int) -> Floats:
+        """An array to work in, which the next call reuses: fresh memory is slow to come by."""
+        count = math.prod(shape)
+        if count > len(self._buffer):
+            self._buffer = np.empty(count)
+        return self._buffer[:count].reshape(shape)
 
 
 def _added(cluster: Cluster, names: list[str]) -> Floats:
@@ -169,7 +178,8 @@ class Spreads:
         down[:, :, 1] = added.T * (2.0 / size)
         down[:, :, 2] = (added * added).T * (1.0 / size - 1.0 / (size * size))
         down[:, :, 3] = (share[:, rows] * added).T * (-2.0 / size)
-        variances = down @ self._across(targets, roles.target)
+        variances = self.proportions.room(len(rows), len(added), len(targets))
+        np.matmul(down, self._across(targets, roles.target), out=variances)
         np.maximum(variances, 0.0, out=variances)
         np.sqrt(variances, out=variances)
         spreads = weights[rows] @ variances.reshape(len(rows), -1)

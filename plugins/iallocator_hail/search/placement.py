@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ..model.arrays import Bools, Floats, Ints, View
+from ..model.arrays import Bools, Floats, Ints, View, parts_of_view
 from ..model.changes import Failure, Secondary, add_primary, add_secondary, first_failure
 from ..model.cluster import Cluster
 from ..model.score import COMPONENTS, COUNTS, SPREADS, Changed, Scorer, equal_rows
@@ -92,7 +92,7 @@ def _primary_on(
 
 
 def _rows(view: View, rows: Ints) -> View:
-    return View(*(np.asarray(getattr(view, name))[rows] for name in View.__slots__))
+    return View(*[np.asarray(part)[rows] for part in parts_of_view(view)])
 
 
 def _map_values(
