@@ -6,7 +6,7 @@ Sections in order: groups, nodes, instances, cluster tags, instance policies (ma
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import LoadError
 from ..records import (
@@ -22,7 +22,7 @@ from ..records import (
     Policy,
     Spec,
 )
-from .haskell import read_float, read_int, show_float, show_list, show_string
+from .haskell import read_float, read_int, show_list, show_string
 
 
 def load_text(path: str) -> Description:
@@ -269,87 +269,4 @@ def _spec(owner: str, text: str) -> Spec:
             read_int(f"{owner}/{field}", column)
             for field, column in zip(_SPEC_FIELDS, columns, strict=False)
         )
-    )
-
-
-def dump_text(description: Description) -> str:
-    """Write a description in the text format."""
-    sections = (
-        map(_group_line, description.groups),
-        (_node_line(node, description.groups) for node in description.nodes),
-        (_instance_line(inst, description.nodes) for inst in description.instances),
-        description.tags,
-        (
-            _policy_line("", description.policy),
-            *(_policy_line(group.name, group.policy) for group in description.groups),
-        ),
-    )
-    texts = ["".join(line + "\n" for line in section) for section in sections]
-    return "\n".join(texts)
-
-
-def _columns(*values: object) -> str:
-    return "|".join(map(str, values))
-
-
-def _group_line(group: Group) -> str:
-    tags, networks = ",".join(group.tags), ",".join(group.networks)
-    return _columns(group.name, group.uuid, group.alloc_policy, tags, networks)
-
-
-def _node_line(node: Node, groups: Sequence[Group]) -> str:
-    return _columns(
-        node.name,
-        f"{node.total_memory:.0f}",
-        node.node_memory,
-        node.free_memory,
-        f"{node.total_disk:.0f}",
-        node.free_disk,
-        f"{node.total_cpus:.0f}",
-        "Y" if node.offline else "M" if node.master else "N",
-        groups[node.group].uuid,
-        node.spindles,
-        ",".join(node.tags),
-        _flag(node.exclusive),
-        node.free_spindles,
-        node.node_cpus,
-        show_float(node.cpu_speed),
-    )
-
-
-def _flag(value: bool) -> str:
-    return "Y" if value else "N"
-
-
-def _instance_line(instance: Instance, nodes: Sequence[Node]) -> str:
-    name: Callable[[int], str] = lambda index: nodes[index].name if index >= 0 else ""  # noqa: E731 - one use
-    spindles = instance.total_spindles
-    return _columns(
-        instance.name,
-        instance.memory,
-        instance.disk,
-        instance.vcpus,
-        instance.status,
-        _flag(instance.auto_balance),
-        name(instance.primary),
-        name(instance.secondary),
-        instance.template,
-        ",".join(instance.tags),
-        instance.spindle_use,
-        "-" if spindles is None else spindles,
-        _flag(instance.forthcoming),
-    )
-
-
-def _policy_line(owner: str, policy: Policy) -> str:
-    def spec(value: Spec) -> str:
-        return ",".join(map(str, dataclasses.astuple(value)))
-
-    return _columns(
-        owner,
-        spec(policy.std),
-        ";".join(spec(value) for pair in policy.pairs for value in pair),
-        ",".join(policy.templates),
-        show_float(policy.vcpu_ratio),
-        show_float(policy.spindle_ratio),
     )

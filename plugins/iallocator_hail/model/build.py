@@ -12,6 +12,7 @@ from ..records import BALANCEABLE, LOCAL_TEMPLATES, Description, Instance, Node
 from .arrays import Demand, Floats, Ints, Site, View, whole
 from .cluster import Cluster, NodeFigures
 from .labels import Labels, Prefixes
+from .register import register, sum_at
 
 Load = tuple[float, float, float, float]
 """Utilisation of processor, memory, disk and network."""
@@ -74,7 +75,7 @@ def build(
         tags=np.zeros((len(description.nodes), len(labels.exclusion_names))),
         real_tags=np.zeros((len(description.nodes), len(labels.exclusion_names))),
     )
-    _register(cluster)
+    register(cluster)
     return cluster
 
 
@@ -217,7 +218,7 @@ def _figures(description: Description, demand: Demand, primary: Ints) -> NodeFig
     def column(values: Sequence[float]) -> Floats:
         return np.array(values, dtype=np.float64)
 
-    running = _sum_at(primary, demand.running, len(nodes))
+    running = sum_at(primary, demand.running, len(nodes))
     node_mem = column([node.node_memory for node in nodes])
     reported = column([node.free_memory for node in nodes])
     total = whole(column([node.total_memory for node in nodes]))
@@ -228,14 +229,6 @@ def _figures(description: Description, demand: Demand, primary: Ints) -> NodeFig
         node_cpus=column([node.node_cpus for node in nodes]),
         group=np.array([node.group for node in nodes], dtype=np.int64),
     )
-
-
-def _sum_at(where: Ints, values: Floats, size: int) -> Floats:
-    """Sums of values by node; `where` may hold -1 for nowhere."""
-    total = np.zeros(size)
-    there = where >= 0
-    np.add.at(total, where[there], values[there])
-    return total
 
 
 def _lists(demand: Demand, where: Ints, size: int) -> list[tuple[int, ...]]:
@@ -281,75 +274,12 @@ def _empty_state(description: Description, figures: NodeFigures) -> View:
     )
 
 
-def _register(cluster: Cluster) -> None:
-    """Account for the placed instances; the reported free figures know of the real ones."""
-    state, demand, size = cluster.state, cluster.demand, cluster.node_count
-    primary, secondary = cluster.primary, cluster.secondary
-    state.free_mem -= _sum_at(primary, demand.running, size)
-    state.cpus += _sum_at(primary, demand.cpus, size)
-    state.cpus_forth += _sum_at(primary, demand.cpus_forth, size)
-    state.primaries += _sum_at(primary, demand.one, size)
-    state.secondaries += _sum_at(secondary, demand.one, size)
-    # What is not in the reported figure: memory of stopped and of forthcoming instances.
-    state.mem_forth -= _sum_at(primary, demand.memory - demand.running, size)
-    hidden = demand.disk_forth - demand.disk
-    both = np.stack([primary, secondary], axis=1).reshape(-1)
-    twice = np.repeat(np.arange(len(primary)), 2)
-    state.disk_forth -= _sum_at(both, hidden[twice], size)
-    ordinary = ~cluster.site.exclusive
-    state.spindles += _sum_at(both, demand.spindle_use[twice], size) * ordinary
-    state.spindles_forth += _sum_at(both, demand.spindle_use_forth[twice], size) * ordinary
-    if cluster.site.any_exclusive and cluster.site.any_forthcoming:
-        _register_spindles(cluster, both, twice)
-    _register_loads(cluster, both, twice)
-    _register_tags(cluster)
-    rows = (secondary >= 0) & (primary >= 0)
-    np.add.at(cluster.peers, (secondary[rows], primary[rows]), demand.counted[rows])
-    if size:
-        state.reserved[:] = cluster.peers.max(axis=1)
-    state.failing[:] = cluster.figures.reported_mem < state.reserved
-
-
-def _register_spindles(cluster: Cluster, both: Ints, twice: Ints) -> None:
-    """Take the spindles of forthcoming instances; an unknown number leaves less than none."""
-    demand, free = cluster.demand, cluster.state.free_spindles_forth
-    coming = (both >= 0) & ~demand.real[twice]
-    for node, instance in zip(both[coming].tolist(), twice[coming].tolist(), strict=True):
-        if cluster.site.exclusive[node]:
-            wanted = demand.spindles[instance]
-            free[node] = -1.0 if wanted < 0 else free[node] - wanted
-
-
-def _register_loads(cluster: Cluster, both: Ints, twice: Ints) -> None:
-    state, demand, size = cluster.state, cluster.demand, cluster.node_count
-    state.load_cpu += _sum_at(cluster.primary, demand.load_cpu, size)
-    state.load_mem += _sum_at(cluster.primary, demand.load_mem, size)
-    state.load_net += _sum_at(cluster.primary, demand.load_net, size)
-    # One pass over primaries and secondaries in instance order: sums of floats depend on it.
-    state.load_disk += _sum_at(both, demand.load_disk[twice], size)
-
-
-def _register_tags(cluster: Cluster) -> None:
-    state, labels, primary = cluster.state, cluster.labels, cluster.primary
-    placed = primary >= 0
-    real = placed & cluster.demand.real
-    if labels.exclusion_names:
-        np.add.at(cluster.tags, primary[placed], labels.exclusion[placed])
-        np.add.at(cluster.real_tags, primary[real], labels.exclusion[real])
-        state.clashes += np.maximum(0.0, cluster.tags - 1.0).sum(axis=1)
-    if cluster.has_locations:
-        found = (labels.location[primary] * labels.desired).sum(axis=1)
-        missing = labels.desired_count - found
-        score = np.where(real, cluster.location_score + missing, 0.0)
-        state.location += _sum_at(primary, score, cluster.node_count)
-
-
 def unaccounted(cluster: Cluster) -> list[tuple[Node, int, int]]:
     """Nodes whose figures do not add up, last first: missing memory (MiB) and disk (GiB)."""
     nodes, size = cluster.description.nodes, cluster.node_count
     sizes = np.array([item.disk for item in cluster.instances], dtype=np.float64)
     sizes = np.where(cluster.demand.real, sizes, 0.0)
-    used = _sum_at(cluster.primary, sizes, size) + _sum_at(cluster.secondary, sizes, size)
+    used = sum_at(cluster.primary, sizes, size) + sum_at(cluster.secondary, sizes, size)
     total = np.array([node.total_disk for node in nodes], dtype=np.float64)
     free = np.array([node.free_disk for node in nodes], dtype=np.float64)
     disk = whole(total) - free - used

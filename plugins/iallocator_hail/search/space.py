@@ -3,78 +3,26 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import PlacementError
-from ..model.arrays import Demand, Floats, Ints
+from ..model.arrays import Demand, Ints
 from ..model.build import BuildOptions, demand_of
 from ..model.changes import Failure
 from ..model.cluster import Cluster, all_nodes
-from ..model.score import Scorer
-from ..records import Disk, Instance, Spec
+from ..records import Instance
 from .allocate import AllocationRules, search, try_places
+from .best_place import best_place
 from .capacity import Capacity, nodes_to_check
 from .outcome import Found
-from .placement import score_pairs, score_singles
 from .redundancy import AfterPlacing
 from .rooms import Rooms, Want
+from .sizes import shrink, sizes_down
 
-_UNIT_MEMORY = 64
-_UNIT_DISK = 256
 _FIRST_BATCH = 20
-_PLAIN_TIES = 250
-"""Clusters above this many nodes take the last of equal nodes without looking at rounding."""
-_NEAR = 1e-9
-
-
-def new_instance(spec: Spec, template: str, spindle_use: int) -> Instance:
-    """An instance of a size, with one disk."""
-    return Instance(
-        name="new",
-        memory=spec.memory,
-        disk=spec.disk_size,
-        vcpus=spec.cpus,
-        template=template,
-        disks=(Disk(spec.disk_size, spec.spindles),),
-        spindle_use=spindle_use,
-    )
-
-
-def shrink(instance: Instance, kind: Failure) -> Instance | None:
-    """The next smaller instance with regard to a resource, None if there is none."""
-    if kind is Failure.MEM:
-        memory = instance.memory - _UNIT_MEMORY
-        return replace(instance, memory=memory) if memory >= _UNIT_MEMORY else None
-    if kind is Failure.DISK:
-        disks = tuple(replace(disk, size=disk.size - _UNIT_DISK) for disk in instance.disks)
-        if any(disk.size < _UNIT_DISK for disk in disks):
-            return None
-        return replace(instance, disks=disks, disk=instance.disk - _UNIT_DISK * len(disks))
-    if kind is Failure.CPU:
-        return replace(instance, vcpus=instance.vcpus - 1) if instance.vcpus > 1 else None
-    if kind is Failure.SPINDLES:
-        return _fewer_spindles(instance)
-    return None
-
-
-def _fewer_spindles(instance: Instance) -> Instance | None:
-    if len(instance.disks) != 1 or instance.disks[0].spindles is None:
-        return None
-    left = instance.disks[0].spindles - 1
-    if left < 1:
-        return None
-    return replace(instance, disks=(replace(instance.disks[0], spindles=left),))
-
-
-def _sizes(instance: Instance, kind: Failure) -> Iterator[Instance]:
-    """The instance and smaller ones, but not the smallest."""
-    smaller = shrink(instance, kind)
-    while smaller is not None:
-        yield instance
-        instance, smaller = smaller, shrink(smaller, kind)
 
 
 @dataclass(slots=True)
@@ -194,7 +142,7 @@ class Filler:
         placed = list(start.placed)
         while limit is None or limit > 0:
             position = _append(cluster, instance, len(placed))
-            place = _best_place(cluster, rooms, want, position)
+            place = best_place(cluster, rooms, want, position)
             if place is None:
                 cluster.instances.pop()
                 break
@@ -262,7 +210,7 @@ class Filler:
         chain: list[Instance] = []
         fitting: list[Instance] = []
         answer: Instance | None = None
-        for size in _sizes(instance, kind):
+        for size in sizes_down(instance, kind):
             if (size, kind) in known:
                 answer = known[size, kind]
                 break
@@ -331,44 +279,6 @@ class Filler:
         tried = try_places(cluster, position, 2, self.targets, nodes, self.rules)
         flat = np.flatnonzero(tried.failure.reshape(-1) == 0).tolist()
         return any(good(*tried.nodes(place)) for place in flat)
-
-
-def _best_place(
-    cluster: Cluster, rooms: Rooms, want: Want, position: int
-) -> tuple[int, int] | None:
-    """The place with the lowest score, the last of equals."""
-    if want.instance.template == "drbd":
-        places = rooms.pair_places(want)
-    else:
-        places = [(node, -1) for node in rooms.single_places(want)]
-    if not places:
-        return None
-    places.sort()
-    table = np.array(places, dtype=np.int64)
-    scorer = Scorer(cluster, all_nodes(cluster))
-    if want.instance.template == "drbd":
-        scores = score_pairs(cluster, scorer, position, table[:, 0], table[:, 1])
-    else:
-        scores = score_singles(cluster, scorer, position, table[:, 0])
-    best = len(scores) - 1 - int(scores[::-1].argmin())
-    if want.instance.template == "drbd" or cluster.node_count > _PLAIN_TIES:
-        return places[best]
-    return _last_of_equals(cluster, rooms, scorer, (position, scores, table[:, 0]))
-
-
-def _last_of_equals(
-    cluster: Cluster, rooms: Rooms, scorer: Scorer, found: tuple[int, Floats, Ints]
-) -> tuple[int, int]:
-    """Of nodes equal to the best ones, the one whose score rounds lowest.
-
-    Scores of single places are sums over all nodes, which round differently by position.
-    """
-    position, scores, nodes = found
-    near = nodes[scores <= scores.min() + _NEAR]
-    members = [node for best in near.tolist() for node in rooms.members[rooms.class_of[best]]]
-    every = np.array(sorted(members), dtype=np.int64)
-    exact = score_singles(cluster, scorer, position, every)
-    return int(every[len(exact) - 1 - int(exact[::-1].argmin())]), -1
 
 
 def _put(cluster: Cluster, position: int, primary: int, secondary: int) -> None:

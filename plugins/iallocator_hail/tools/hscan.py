@@ -9,7 +9,7 @@ from ..errors import LoadError, PlacementError
 from ..formats.haskell import fixed
 from ..formats.luxi import load_luxi
 from ..formats.rapi import load_rapi
-from ..formats.text import dump_text
+from ..formats.text_dump import dump_text
 from ..model.build import BuildOptions, build
 from ..model.cluster import Cluster, all_nodes
 from ..model.score import Scorer

@@ -15,7 +15,8 @@ from ..model.score import Scorer
 from ..records import Spec
 from ..search.allocate import AllocationRules
 from ..search.capacity import Capacity, CapacityRules
-from ..search.space import Filled, Filler, new_instance
+from ..search.sizes import new_instance
+from ..search.space import Filled, Filler
 from .dumps import score_table
 from .groups import failing
 from .output import note

@@ -217,7 +217,7 @@ def save_cluster(
     """
     if settings.save is None:
         return
-    from ..formats.text import dump_text
+    from ..formats.text_dump import dump_text
 
     path = f"{settings.save}.{suffix}"
     try:

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from ganeti_plugins.iallocator_hail.formats.text import dump_text
+from ganeti_plugins.iallocator_hail.formats.text_dump import dump_text
 from ganeti_plugins.iallocator_hail.records import (
     DEFAULT_POLICY,
     LOCAL_TEMPLATES,

@@ -19,7 +19,8 @@ from ganeti_plugins.iallocator_hail.formats.haskell import fixed, read_float, re
 from ganeti_plugins.iallocator_hail.formats.ialloc import parse_description
 from ganeti_plugins.iallocator_hail.formats.json_reader import parse_json
 from ganeti_plugins.iallocator_hail.formats.simulate import simulate
-from ganeti_plugins.iallocator_hail.formats.text import dump_text, parse_text
+from ganeti_plugins.iallocator_hail.formats.text import parse_text
+from ganeti_plugins.iallocator_hail.formats.text_dump import dump_text
 from ganeti_plugins.iallocator_hail.formats.units import parse_unit
 from ganeti_plugins.iallocator_hail.model.build import build as build_model
 

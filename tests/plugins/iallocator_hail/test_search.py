@@ -15,8 +15,8 @@ from ganeti_plugins.iallocator_hail.search import balance
 from ganeti_plugins.iallocator_hail.search.allocate import AllocationRules, search
 from ganeti_plugins.iallocator_hail.search.balance import Balancer, Rules, apply_move
 from ganeti_plugins.iallocator_hail.search.capacity import Capacity
+from ganeti_plugins.iallocator_hail.search.sizes import new_instance as sized
 from ganeti_plugins.iallocator_hail.search.space import Filled, Filler
-from ganeti_plugins.iallocator_hail.search.space import new_instance as sized
 
 MIXED = Shape(nodes=7, instances=40, templates=("drbd", "drbd", "ext", "plain"), skew=1.6)
 
