@@ -30,6 +30,7 @@ from ganeti_core.jobs.engine import JobEngine
 from ganeti_core.locking import LockManager
 from ganeti_core.luxi.methods import Master
 from ganeti_core.luxi.server import LuxiServer
+from ganeti_core.node.services.crypto import complete_install
 from ganeti_core.node.world import Place, World
 from ganeti_core.operations.allocators import Allocators
 from ganeti_core.operations.cluster.master_ip import master_ip_call
@@ -93,6 +94,7 @@ class MasterDaemon:
         self.host.refresh_sources(paths.root, settings_of(self.store.snapshot))
         self.events = Events()
         self.events.load()
+        complete_install(paths)
         self.nodes = NodeClients(TlsIdentity.of(paths), lambda: self.store.snapshot.epoch)
         self._link = RpcLink(self.store, self.nodes, paths)
         self.replicator = Replicator(

@@ -22,6 +22,7 @@ from ganeti_core.errors import GanetiError
 from ganeti_core.node.dispatch import Dispatcher
 from ganeti_core.node.forkserver import ForkServer
 from ganeti_core.node.service import NodeService
+from ganeti_core.node.services.crypto import complete_install
 from ganeti_core.node.services.recovery import recover
 from ganeti_core.node.state import NodeState
 from ganeti_core.node.workers import Workers
@@ -63,6 +64,7 @@ class Noded:
     ) -> Noded:
         """Put the parts together; nothing listens yet. `address`: where, if not at the node's."""
         paths = place.paths
+        complete_install(paths)
         world = World(place, host)
         workers = Workers(
             forks, lambda: ForkServer.launch(place, paths.log / "node-daemon.log"))

@@ -105,7 +105,7 @@ def _absolute(depends: list[Any] | None, job_id: int) -> list[Any] | None:
         match entry:
             case [int(wanted), [*states]] if not isinstance(wanted, bool) and wanted:
                 target = wanted if wanted > 0 else job_id + wanted
-            case [str(text), [*states]] if text.isdigit():
+            case [str(text), [*states]] if text.isascii() and text.isdigit() and len(text) < 19:
                 target = int(text)
             case _:
                 raise RequestError(f"Can't parse value for 'depends': {json.dumps(entry)}")

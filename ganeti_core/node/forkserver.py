@@ -135,6 +135,20 @@ class ForkServer:
         found: dict[str, Any] = json.loads(answer)
         return found
 
+    @property
+    def dead(self) -> bool:
+        """Whether the server has died: its workers are dead too, or will be in a moment."""
+        if not self._guard.acquire(blocking=False):
+            return False  # somebody is talking to it, and will see
+        try:
+            poll = select.poll()
+            poll.register(self._control, select.POLLIN)
+            return bool(poll.poll(0))  # it says nothing unasked
+        except (OSError, ValueError):
+            return True
+        finally:
+            self._guard.release()
+
     def close(self) -> None:
         """End the server and all workers; returns when it is gone."""
         with self._guard:

@@ -41,8 +41,8 @@ class _Worker:
 
     @property
     def dead(self) -> bool:
-        """Whether it ended while it was idle: it says nothing unasked."""
-        return _readable(self.sock, 0.0)
+        """Whether it ended while it was idle, or is about to: it says nothing unasked."""
+        return _readable(self.sock, 0.0) or self.server.dead
 
 
 @dataclass

@@ -122,7 +122,7 @@ class NodeClients:
 
     def _start(self, peer: Peer, attempt: _Attempt) -> _UnderWay | None:
         """Send a call on a kept connection; None when there is none that works."""
-        while (kept := self._pool.take(peer)) is not None:
+        while (kept := self._pool.take(peer, self._tls())) is not None:
             sent = _UnderWay(peer, attempt, kept)
             try:
                 self._send(sent)

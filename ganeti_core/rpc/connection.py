@@ -67,8 +67,10 @@ def encode(arguments: tuple[Any, ...]) -> bytes:
 class Connection:
     """An open connection; used by one thread at a time."""
 
-    def __init__(self, peer: Peer, wire: StrictConnection) -> None:
+    def __init__(self, peer: Peer, wire: StrictConnection, context: ssl.SSLContext) -> None:
         self.peer = peer
+        self.context = context
+        """With our certificate as it was: the other side may not accept it any more."""
         self._wire = wire
         self._sequence = 0
         self._limit = 0.0
@@ -98,7 +100,7 @@ class Connection:
             _check_identity(peer, sock)
             wire = StrictConnection(sock, idle=CONNECT_SECONDS, limit=CONNECT_SECONDS)
             _greet(peer, wire)
-            return cls(peer, wire)
+            return cls(peer, wire, context)
         except (OSError, pyro_errors.PyroError) as exc:
             sock.close()
             raise _unreachable(peer, exc) from exc
@@ -218,15 +220,16 @@ class Pool:
     _idle: dict[str, list[Connection]] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, peer: Peer) -> Connection | None:
-        """Hand out an idle connection to exactly this peer that is not stale."""
+    def take(self, peer: Peer, context: ssl.SSLContext) -> Connection | None:
+        """Hand out an idle connection to exactly this peer, made with this context, not stale."""
         while True:
             with self._guard:
                 idle = self._idle.get(peer.uuid)
                 connection = idle.pop() if idle else None
             if connection is None:
                 return None
-            if connection.peer == peer and not connection.stale:
+            is_wanted = connection.peer == peer and connection.context is context
+            if is_wanted and not connection.stale:
                 return connection
             connection.close()
 

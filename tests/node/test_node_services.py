@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from one_node import UUID, eventually
 
-from ganeti_core.errors import OpExecError, OpPrereqError, StaleEpoch
+from ganeti_core.errors import ConfigurationError, OpExecError, OpPrereqError, StaleEpoch
 from ganeti_core.node.services import SERVICE_FUNCTIONS
-from ganeti_core.node.services.crypto import SHARED_FILES
+from ganeti_core.node.services.crypto import SHARED_FILES, complete_install
 from ganeti_core.plugin_api.data import HostFacts
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.rpc import certs, wire
@@ -270,6 +270,25 @@ def test_node_that_leaves_keeps_no_key_and_ends(node):
     assert node.noded.state.leave.is_set()
     assert not [file.name for file in paths.data.iterdir() if file.is_file()]
     assert disks.exists()
+
+
+def test_a_new_certificate_that_came_without_its_key_is_completed_at_the_next_start(node):
+    """The daemon died between the two; they are two files."""
+    paths = node.paths
+    before = paths.node_key.read_bytes()
+    request = ask(node, "node.crypto", step="request")
+    authority = certs.Authority.load(paths)
+    certificate = certs.sign(authority, request, UUID, "node1.example.com")
+
+    complete_install(paths)
+    assert paths.node_key.read_bytes() == before, "its certificate is not there yet"
+    paths.node_certificate.write_text(certificate)
+    with pytest.raises(ConfigurationError):
+        certs.TlsIdentity.of(paths).server_context()
+    complete_install(paths)
+
+    certs.TlsIdentity.of(paths).server_context()
+    assert paths.node_key.read_bytes() != before
 
 
 def test_hook_results_are_typed(node):

@@ -60,6 +60,19 @@ def test_connection_is_kept(pair):
     assert len(pair.server._serving) == 1
 
 
+def test_connection_made_with_a_certificate_that_was_replaced_is_not_used_again(pair):
+    """Nodes forget old certificates: what it brings would be refused."""
+    pair.clients.call(pair.peer, PING)
+    before = set(pair.server._serving)
+    certificate = pair.clients.identity.certificate
+    certificate.with_suffix(".again").write_bytes(certificate.read_bytes())
+    certificate.with_suffix(".again").replace(certificate)
+
+    pair.clients.call(pair.peer, PING)
+
+    assert set(pair.server._serving) - before
+
+
 def test_node_that_does_not_listen_is_unreachable(pair):
     peer = pair.peer
     pair.server.stop()

@@ -79,6 +79,7 @@ def _request(paths: Paths, name: str) -> str:
 
 def _install(paths: Paths, certificate: str) -> None:
     """:raises OpPrereqError: it does not fit the key that was made for it"""
+    complete_install(paths)
     if paths.node_certificate.read_text() == certificate:
         return
     try:
@@ -91,8 +92,20 @@ def _install(paths: Paths, certificate: str) -> None:
         raise OpPrereqError("the certificate is for another key than this node made", ECODE_STATE)
     # In between the two do not fit: connections are made with the old ones until they do.
     write_atomically(paths.node_certificate, certificate.encode(), 0o644)
-    next_key(paths).replace(paths.node_key)
+    complete_install(paths)
     log.info("this node has a new certificate")
+
+
+def complete_install(paths: Paths) -> None:
+    """Put the new key into place if its certificate is: a daemon may have died in between."""
+    pending = next_key(paths)
+    try:
+        certificate = x509.load_pem_x509_certificate(paths.node_certificate.read_bytes())
+        key = serialization.load_pem_private_key(pending.read_bytes(), None)
+    except (OSError, ValueError):
+        return  # nothing is pending, or nothing that could be used
+    if certificate.public_key() == key.public_key():
+        pending.replace(paths.node_key)
 
 
 def _trust(paths: Paths, wanted: CryptoArgs) -> None:
