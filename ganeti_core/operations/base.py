@@ -7,6 +7,7 @@ before it, and ends with one commit.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ganeti_core.locking import BIG_LOCK, Level, LockRequest, Want
@@ -21,7 +22,7 @@ O = TypeVar("O", bound=OpCode)  # noqa: E741  # the opcode's type
 P = TypeVar("P")
 
 
-class Operation(Generic[O, P]):
+class Operation(ABC, Generic[O, P]):
     """The behaviour of one opcode. Instances hold no state."""
 
     opcode: ClassVar[type[OpCode]]
@@ -34,23 +35,23 @@ class Operation(Generic[O, P]):
         del snapshot
         return request(op)
 
+    @abstractmethod
     def plan(self, op: O, ctx: OpContext) -> P:
         """Check prerequisites and choose; changes nothing.
 
         :raises OpPrereqError: it cannot be done as things are
         """
-        raise NotImplementedError
 
     def dry_run_result(self, op: O, plan: P) -> Any:
         """The result when only `plan` was asked for."""
         del op, plan
 
+    @abstractmethod
     def run(self, op: O, ctx: OpContext, plan: P) -> Any:
         """Do it; answers the opcode's result.
 
         :raises GanetiError: it failed; the engine undoes what was recorded
         """
-        raise NotImplementedError
 
     def scripts(self, op: O, ctx: OpContext, plan: P) -> Scripts | None:
         """Which scripts of the administrator run around it, where, and what they are told.
