@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Put
-from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.errors import ECODE_INVAL, ECODE_NORES, OpPrereqError
 from ganeti_core.model import Disk, fill
 from ganeti_core.operations.specs import node_ref, with_paths
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
@@ -51,18 +51,21 @@ def remove_calls(
              f"remove disk {disk.index} of {disk.instance}") for disk in disks]
 
 
-def check_space(
-    ctx: OpContext, node: Node, template: str, needed: int
-) -> None:
-    """:raises OpPrereqError: the node lacks `needed` MiB in the template's storage"""
-    if "local_space" not in ctx.host.describe(DISK_TEMPLATES, template).capabilities:
-        return
+def check_space(ctx: OpContext, node: Node, template: str, needed: int) -> None:
+    """See that a node has room for disks of a template, beside what running jobs have set aside.
+
+    :param needed: MiB
+    :raises OpPrereqError: it has not (`ECODE_NORES`)
+    """
     spaces = ctx.hook(node, DISK_TEMPLATES, template, "space")
-    free = max((space.free for space in spaces), default=0)
+    if not spaces:
+        return  # its storage cannot say
+    held = ctx.services.reservations.held_on(node.uuid, ctx.owner).disk
+    free = max(space.free for space in spaces) - held
     if free < needed:
         raise OpPrereqError(
-            f"Not enough disk space on node {node.name} for template {template}: required "
-            f"{needed} MiB, available {free} MiB", "insufficient_resources")
+            f"Not enough disk space on target node {node.name}: required {needed} MiB, "
+            f"available {free} MiB", ECODE_NORES)
 
 
 def plan_disk(

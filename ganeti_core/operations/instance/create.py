@@ -27,6 +27,7 @@ from ganeti_core.model.params import filled_beparams, filled_hvparams, filled_ip
 from ganeti_core.opcodes.instance import InstanceCreate
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.disks import (
+    check_space,
     check_template,
     close_calls,
     open_disks,
@@ -279,7 +280,8 @@ def _check_nodes(op: InstanceCreate, ctx: OpContext, plan: CreatePlan) -> None:
         if plan.install:
             _check_os(op, ctx, plan)
         facts = ctx.hook(primary, HYPERVISORS, instance.hypervisor, "host_facts")
-        _check_disk_space(ctx, plan)
+        for node in plan.nodes if plan.disks else ():
+            check_space(ctx, node, instance.disk_template, sum(disk.size for disk in plan.disks))
     except RpcError as exc:
         raise OpPrereqError(f"Node '{primary.name}' cannot be asked: {exc}", ECODE_ENVIRON) from exc
     wanted = filled_beparams(cluster, instance)["maxmem"]
@@ -300,23 +302,6 @@ def _check_os(op: InstanceCreate, ctx: OpContext, plan: CreatePlan) -> None:
     except GanetiError as exc:
         raise OpExecError(f"OS Parameters validation failed on node {plan.primary.name}: "
                           f"{exc.args[0] if exc.args else exc}") from exc
-
-
-def _check_disk_space(ctx: OpContext, plan: CreatePlan) -> None:
-    template = plan.instance.disk_template
-    if not plan.disks:
-        return
-    needed = sum(disk.size for disk in plan.disks)
-    for node in plan.nodes:
-        spaces = ctx.hook(node, DISK_TEMPLATES, template, "space")
-        if not spaces:
-            continue  # its storage cannot say
-        held = ctx.services.reservations.held_on(node.uuid, ctx.owner).disk
-        free = max((space.free for space in spaces), default=0) - held
-        if free < needed:
-            raise OpPrereqError(
-                f"Not enough disk space on target node {node.name}: required {needed} MiB, "
-                f"available {free} MiB", ECODE_NORES)
 
 
 def _create_disks(
