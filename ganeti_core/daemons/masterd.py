@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.bootstrap.enrol import enrol_info
 from ganeti_core.bootstrap.voting import noted_here, poll, why_not_start
+from ganeti_core.cli.confirm import ask
 from ganeti_core.config.database import Database
 from ganeti_core.config.journal import Journal
 from ganeti_core.config.replica import position_of
@@ -248,15 +249,11 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point of ``ganeti-masterd``."""
     options = make_parser().parse_args(argv)
     paths = Paths.from_environment()
-    if options.no_voting and not options.yes_do_it and not _is_certain():
+    if options.no_voting and not options.yes_do_it and not ask(
+            "The master daemon will start without asking the nodes whether there is a newer "
+            "master. If there is one, both will act. Continue?", "--yes-do-it"):
         return 1
     return run_daemon(paths, options)
-
-
-def _is_certain() -> bool:
-    print("The master daemon will start without asking the nodes whether there is a newer master. "
-          "If there is one, both will act.\nContinue? (y/[n]) ", end="", flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def run_daemon(paths: Paths, options: Any) -> int:
