@@ -2,14 +2,15 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-JOBS ?= 2
+# Tests wait for daemons more than they compute: twice as many as there are processors.
+JOBS ?= $(shell expr 2 \* $$(nproc))
 QUICK ?=
 STAMP := .venv/.ready
-# Tests of one file share their cluster, so they stay together.
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile -q
+# Tests of one file share their cluster, so they stay together, in the order of tests/conftest.py.
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo demo-down lint check test torture lab bench docs clean
+.PHONY: help setup packages demo demo-down lint check test torture lab deb bench docs clean coverage-of-ganeti
 
 help:
 	@echo "make demo [QUICK=1]  three nodes on this machine, real daemons, real guests"
@@ -18,8 +19,10 @@ help:
 	@echo "make check           the same without end-to-end tests: while you work"
 	@echo "make lint            ruff, mypy, import-linter"
 	@echo "make torture         kill daemons at every step of every operation; takes long"
-	@echo "make lab             tests that need virtual machines as nodes (LVM, DRBD)"
+	@echo "make lab             tests on hosts of their own: namespaces and virtual machines"
+	@echo "make deb             build the Debian package in build/"
 	@echo "make bench           measure; prints tables"
+	@echo "make coverage-of-ganeti  how much of Ganeti's interface there is, what is missing"
 	@echo "make docs            write the reference pages; HTML=DIR: render all of it"
 	@echo "make setup           the virtual environment .venv; the others do it by themselves"
 	@echo "make packages        install missing Debian packages (root)"
@@ -45,16 +48,21 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(PYTEST) -m "not torture" $(ARGS)
+	$(PYTEST) -m "not torture and not lab" $(ARGS)
+	@echo "How much of Ganeti's interface there is (make coverage-of-ganeti names what is missing):"
+	@$(BIN)/python tests/ganeti_coverage/report.py --totals
 
 check: lint
-	$(PYTEST) -m "not torture" --ignore tests/e2e $(ARGS)
+	$(PYTEST) -m "not torture and not lab" --ignore tests/e2e $(ARGS)
 
 torture: setup
 	@$(PYTEST) -m torture $(ARGS) || { [ $$? = 5 ] && echo "There are no such tests yet."; }
 
 lab: setup
-	@echo "No test needs virtual machines as nodes yet: disks on LVM and DRBD are not there."
+	$(BIN)/pytest -n 0 -q --durations=0 --durations-min=1 -m lab tests/lab $(ARGS)
+
+deb:
+	@$(PYTHON) packaging/build_deb.py
 
 bench: setup
 	@for file in benchmarks/*.py; do \
@@ -64,6 +72,9 @@ bench: setup
 
 docs: setup
 	$(BIN)/python docs/build.py $(if $(HTML),--html $(HTML))
+
+coverage-of-ganeti: setup
+	@$(BIN)/python tests/ganeti_coverage/report.py $(ARGS)
 
 clean:
 	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \

@@ -1,9 +1,9 @@
 """Write the reference pages from the code, and check that the committed ones are current.
 
 ``python docs/build.py`` writes ``docs/reference/*.md``, the options in the manual pages
-(``docs/man/*.md``, below their marker line) and the recorded shape of the plugin contracts;
-``--check`` only tells what is out of date; ``--html DIR`` also renders everything with MkDocs,
-where that is installed.
+(``docs/man/*.md``, below their marker line), the scripts that complete commands in shells, and the
+recorded shape of the plugin contracts; ``--check`` only tells what is out of date; ``--html DIR``
+also renders everything with MkDocs, where that is installed.
 """
 
 from __future__ import annotations
@@ -17,19 +17,23 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))
 
-from pages import contracts, core, helpers, manual  # noqa: E402  # the pages lie beside this file, in no package
+from pages import completion, contracts, core, helpers, manual, metrics, spec, support  # noqa: E402  # the pages lie beside this file, in no package
 
 REFERENCE = DOCS / "reference"
 MANUAL = DOCS / "man"
+COMPLETIONS = DOCS.parent / "packaging/completions"
 SHAPES = DOCS.parent / "tests/data/plugin_api/shapes.json"
 
 
 def outputs() -> dict[Path, str]:
     """Every generated file with its text."""
-    pages = {**contracts.pages(), **core.pages(), **helpers.pages()}
+    pages = {**contracts.pages(), **core.pages(), **helpers.pages(), **metrics.pages(),
+             **spec.pages(), **support.pages()}
     shapes = json.dumps(contracts.shapes(), indent=1, sort_keys=True) + "\n"
     return {**{REFERENCE / name: text for name, text in pages.items()},
             **{MANUAL / name: text for name, text in manual.pages(MANUAL).items()},
+            **{COMPLETIONS / name: text for name, text in completion.files().items()},
+            **{DOCS / name: text for name, text in metrics.files().items()},
             SHAPES: shapes}
 
 
@@ -39,6 +43,7 @@ def stale() -> list[Path]:
     changed = [path for path, text in wanted.items()
                if not path.exists() or path.read_text() != text]
     there = {page for folder in (REFERENCE, MANUAL) for page in folder.glob("*.md")}
+    there |= {file for file in COMPLETIONS.rglob("*") if file.is_file()}
     return sorted([*changed, *(there - wanted.keys())])
 
 

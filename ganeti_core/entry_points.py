@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import re
 import time
@@ -10,17 +11,22 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from stevedore import NamedExtensionManager
+from stevedore import ExtensionManager, NamedExtensionManager, _cache
+from stevedore.extension import Extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stevedore.extension import Extension
-
 PREFIX = "ganeti."
 """How the groups of all our kinds begin."""
 
+OWN_PACKAGES = ("ganeti_core", "ganeti_plugins", "ganeti_os_definitions")
+"""What the distribution of the core itself brings along."""
+
 log = logging.getLogger(__name__)
+
+Entry = tuple[str, str]
+"""Group and name of an entry point."""
 
 Failed = Callable[[str, BaseException], None]
 """Takes the name of an entry point, and what happened."""
@@ -28,10 +34,19 @@ Failed = Callable[[str, BaseException], None]
 
 @dataclass(frozen=True)
 class Found:
-    """An entry point that was loaded; `seconds` of its import."""
+    """An entry point that was loaded; `seconds` of its import.
+
+    `shadows`: modules of others that provide the same name, and are not used: it is our own.
+    """
 
     extension: Extension[Any]
     seconds: float
+    shadows: tuple[str, ...] = ()
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another distribution than the core's own provides it."""
+        return not _is_own(self.extension.entry_point)
 
 
 def scan(
@@ -42,20 +57,67 @@ def scan(
     Stevedore loads a group as a whole and lets AssertionError and SystemExit escape its failure
     callback, so one bad import would hide its neighbours.
     """
-    listing: NamedExtensionManager[Any] = NamedExtensionManager(group, names=[])
     found: list[Found] = []
-    names = {entry.name for entry in listing.list_entry_points()}
-    for name in sorted(filter(wanted, names)):
+    entries = _entries(group)
+    for name in filter(wanted, sorted(entries)):
         began = time.perf_counter()
+        own = [entry for entry in entries[name] if _is_own(entry)]
+        shadows = tuple(entry.module for entry in entries[name] if not _is_own(entry))
         try:
-            manager: NamedExtensionManager[Any] = NamedExtensionManager(
-                group, names=[name], invoke_on_load=True, on_load_failure_callback=_raise)
+            if len(own) == 1 and shadows:
+                # Nobody can take the place of what the core brings along, nor switch it off.
+                plugin = own[0].load()
+                extensions: list[Extension[Any]] = [Extension(name, own[0], plugin, plugin())]
+            else:
+                shadows = ()
+                extensions = NamedExtensionManager(
+                    group, names=[name], invoke_on_load=True,
+                    on_load_failure_callback=_raise).extensions
         except (Exception, SystemExit) as exc:  # noqa: BLE001  # wall: foreign code at import time
             failed(name, exc)
             continue
         seconds = time.perf_counter() - began
-        found.extend(Found(extension, seconds) for extension in manager.extensions)
+        found.extend(Found(extension, seconds, shadows) for extension in extensions)
     return found
+
+
+def names_of(group: str) -> list[str]:
+    """The names of a group's entry points, sorted; nothing is loaded."""
+    return sorted(_entries(group))
+
+
+def foreign_names(group: str) -> list[str]:
+    """The names of a group that only others provide, sorted; nothing is loaded."""
+    return sorted(name for name, entries in _entries(group).items()
+                  if not any(map(_is_own, entries)))
+
+
+def foreign_modules(group: str) -> dict[str, tuple[str, ...]]:
+    """The modules of the entry points of a group that only others provide, by name; nothing is
+    loaded."""
+    return {name: tuple(sorted(entry.module for entry in entries))
+            for name, entries in _entries(group).items() if not any(map(_is_own, entries))}
+
+
+def forget_all() -> None:
+    """Find anew what is installed: it has changed while this process ran."""
+    importlib.invalidate_caches()
+    # Stevedore has nothing public for this. The file that it keeps beside is not read when the
+    # folders of the path have changed.
+    ExtensionManager.ENTRY_POINT_CACHE.clear()
+    _cache._c._internal.clear()
+
+
+def _entries(group: str) -> dict[str, list[metadata.EntryPoint]]:
+    listing: NamedExtensionManager[Any] = NamedExtensionManager(group, names=[])
+    entries: dict[str, list[metadata.EntryPoint]] = {}
+    for entry in listing.list_entry_points():
+        entries.setdefault(entry.name, []).append(entry)
+    return entries
+
+
+def _is_own(entry: metadata.EntryPoint) -> bool:
+    return entry.module.partition(".")[0] in OWN_PACKAGES
 
 
 def _raise(_manager: object, _entry_point: object, error: BaseException) -> None:

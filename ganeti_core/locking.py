@@ -219,6 +219,8 @@ class LockManager:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.on_grant: Callable[[float], None] = lambda _seconds: None
+        """Called, with the mutex held, with how long a request has waited until it is granted."""
         self._mutex = threading.Lock()
         self._locks: dict[Resource, _Lock] = {}
         self._sequence = itertools.count()
@@ -256,7 +258,7 @@ class LockManager:
     def _check_order(
         self, owner: str, request: LockRequest, modes: dict[Resource, Mode]
     ) -> int:
-        """Answers the highest level that the owner holds; -1 for none.
+        """Return the highest level that the owner holds; -1 for none.
 
         :raises LockError: it asks for that level or a lower one
         """
@@ -301,6 +303,7 @@ class LockManager:
         for resource, mode in ticket.modes.items():
             self._lock(resource).hold(ticket, mode)
         ticket.state = "granted"
+        self.on_grant(self._clock() - ticket.since)
         self._held_by_owner.setdefault(ticket.owner, []).append(ticket)
 
     def _lock(self, resource: Resource) -> _Lock:

@@ -1,6 +1,6 @@
 """Every path on disk, under one root, so that many clusters fit on one host.
 
-The layout below the root is the peer's (``var/lib/ganeti``, ``var/run/ganeti``, ...), so tools
+The layout below the root is Ganeti's (``var/lib/ganeti``, ``var/run/ganeti``, ...), so tools
 that know where a cluster keeps its files find ours.
 """
 
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 ROOT_VARIABLE = "GANETI_ROOT"
+EXPORTS = PurePosixPath("/srv/ganeti/export")
+"""The folder of exports, below a node's root: as users and clients name it."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,20 @@ class Paths:
         return self.data / "cluster.db"
 
     @property
+    def config_data(self) -> Path:
+        """The configuration as Ganeti writes it: an export."""
+        return self.data / "config.data"
+
+    @property
+    def job_files(self) -> Path:
+        """Folder of the jobs' files as Ganeti writes them: an export, where it is wanted."""
+        return self.data / "queue"
+
+    def plugin_keep(self, kind: str, driver: str) -> Path:
+        """A driver's private folder that survives a reboot."""
+        return self.data / "plugins" / kind / driver
+
+    @property
     def epoch(self) -> Path:
         """The highest master epoch that this node has seen."""
         return self.data / "epoch"
@@ -82,6 +98,21 @@ class Paths:
         return self.data / "ca.key"
 
     @property
+    def rapi_certificate(self) -> Path:
+        """Certificate and key of the remote API, the same on all nodes."""
+        return self.data / "rapi.pem"
+
+    @property
+    def rapi_users(self) -> Path:
+        """Who may use the remote API, and for what."""
+        return self.data / "rapi/users"
+
+    @property
+    def rapi_tokens(self) -> Path:
+        """Tokens by which programs use the remote API, and for what."""
+        return self.data / "rapi/tokens"
+
+    @property
     def node_certificate(self) -> Path:
         return self.data / "node.pem"
 
@@ -105,14 +136,24 @@ class Paths:
         return self.run / "plugins"
 
     @property
+    def reports(self) -> Path:
+        """The newest reports of this node's data collectors, for the monitoring daemon."""
+        return self.run / "reports"
+
+    @property
     def os_logs(self) -> Path:
         return self.log / "os"
 
     def daemon_pid(self, daemon: str) -> Path:
         return self.run / f"{daemon}.pid"
 
+    @property
+    def directories(self) -> tuple[Path, ...]:
+        """The folders that a node needs."""
+        return (self.data, self.run, self.sockets, self.log, self.etc, self.scripts,
+                self.plugin_state, self.os_logs, self.calls)
+
     def make_directories(self) -> None:
         """Create the folders that a node needs; those that exist keep their modes."""
-        for folder in (self.data, self.run, self.sockets, self.log, self.etc, self.scripts,
-                       self.plugin_state, self.os_logs, self.calls):
+        for folder in self.directories:
             folder.mkdir(mode=0o750, parents=True, exist_ok=True)

@@ -10,12 +10,9 @@ import fcntl
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ganeti_core.errors import GanetiError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _LOCK_TRIES = 20
 _LOCK_PAUSE = 0.01
@@ -49,7 +46,9 @@ class PidFile:
             # Who held it has removed it meanwhile: nobody would find our lock.
             os.close(descriptor)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # On a full disk the lock must do, see `running_pid`: a daemon must start even then.
+        with contextlib.suppress(OSError):
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return cls(file, descriptor)
 
     def release(self) -> None:
@@ -97,5 +96,27 @@ def running_pid(file: Path) -> int | None:
     if not is_held(file):
         return None
     with contextlib.suppress(ValueError, FileNotFoundError):
-        return int(file.read_text())
+        return int(file.read_text() or _holder(file))
     return None
+
+
+def _holder(file: Path) -> str:
+    """The pid of who has locked `file`, as the kernel lists locks; empty for nobody."""
+    wanted = file.stat()
+    inode = str(wanted.st_ino)
+    for line in Path("/proc/locks").read_text().splitlines():
+        # 1: FLOCK  ADVISORY  WRITE 4711 00:2d:1234 0 EOF
+        match line.split():
+            case [_, "FLOCK", _, "WRITE", pid, where, *_] if (
+                    where.rpartition(":")[2] == inode and _has_open(pid, wanted)):
+                return pid
+    return ""
+
+
+def _has_open(pid: str, wanted: os.stat_result) -> bool:
+    """Whether a process has this very file open: other file systems have the same inodes."""
+    try:
+        return any(os.path.samestat(link.stat(), wanted)
+                   for link in Path("/proc", pid, "fd").iterdir() if link.exists())
+    except OSError:
+        return False

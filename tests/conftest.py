@@ -9,9 +9,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from virtual_cluster import VirtualCluster, virtual_cluster
 
 QEMU = "qemu-system-x86_64"
+
+# How long an example takes says nothing on a machine that is busy with something else.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,6 +29,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, reason in missing.items():
             if item.get_closest_marker(mark):
                 item.add_marker(pytest.mark.skip(reason=reason))
+    _begin_with_clusters(items)
+
+
+def _begin_with_clusters(items: list[pytest.Item]) -> None:
+    """Put the files that use clusters first: a file with few tests may take minutes, and nothing
+    would be left to run beside the last of them."""
+    def is_quick(item: pytest.Item) -> bool:
+        names = vars(getattr(item, "module", None) or object)
+        return not any(getattr(value, "__module__", "") == virtual_cluster.__module__
+                       for value in names.values())
+
+    items.sort(key=is_quick)
 
 
 @pytest.fixture(scope="module")

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import ast
 import configparser
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from imports import import_graph, parsed
 
 TOP = Path(__file__).resolve().parent.parent
 IMPORT_NAMES = {"ganeti_core": "ganeti_core", "plugins": "ganeti_plugins"}
 LINES_OF_FILE = 600
 LINES_OF_FUNCTION = 60
-DRIVERS = frozenset({"kvm", "lxc", "xen-pvm", "xen-hvm", "fake", "drbd", "sharedfile", "rbd",
-                     "gluster", "hail"})
-# These may name drivers: the choices that the peer's commands and opcodes offer, and the defaults
-# of a new cluster. Everything else asks for capabilities.
-MAY_NAME_DRIVERS = ("ganeti_core/cli/", "ganeti_core/bootstrap/init.py",
-                    "ganeti_core/plugin_api/testing/", "ganeti_core/daemons/vcluster/",
-                    "ganeti_core/opcodes/")
 
 
 def sources(*folders: str) -> list[Path]:
@@ -40,50 +36,21 @@ def module_name(path: Path) -> str:
 
 MODULES = [module_name(path) for path in sources(*IMPORT_NAMES)]
 
-# Reads groups of modules, one group a line, lowest first. Each module of a group is imported in a
-# child of its own, where only the groups below are there: no module may need another one that
-# happens to have been imported first. Libraries and what lies below are imported once.
-IMPORT_EACH = """
-import importlib, os, sys, traceback
-import asyncio, cattrs, cryptography.x509, jsonschema, numpy, pluggy, stevedore, Pyro5.api, yaml
-failed = []
-for group in sys.stdin:
-    for name in group.split():
-        pid = os.fork()
-        if pid == 0:
-            try:
-                importlib.import_module(name)
-            except BaseException:
-                sys.stderr.write(f"--- {name}\\n")
-                traceback.print_exc()
-                sys.stderr.flush()
-                os._exit(1)
-            os._exit(0)
-        if os.waitpid(pid, 0)[1]:
-            failed.append(name)
-    for name in set(group.split()) - set(failed):
-        importlib.import_module(name)
-sys.exit(" ".join(failed) or 0)
-"""
+
+def test_each_module_can_be_imported_first() -> None:
+    """No module needs another one that happens to have been imported before."""
+    graph = import_graph({module_name(path): path for path in sources(*IMPORT_NAMES)})
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as exc:
+        pytest.fail("these import each other: " + " -> ".join(exc.args[1]))
 
 
-def floors() -> list[list[str]]:
-    """The modules by floor, lowest first: a circle can only be within one (lint-imports)."""
-    config = configparser.ConfigParser()
-    config.read(TOP / ".importlinter")
-    layers = config["importlinter:contract:floors"]["layers"].strip().splitlines()
-    rooms = [[f"ganeti_core.{room.strip(' ()')}" for room in layer.split("|")] for layer in layers]
-    found = [[name for name in MODULES if name in floor or name.startswith(
-        tuple(f"{room}." for room in floor))] for floor in reversed(rooms)]
-    known = {name for floor in found for name in floor}
-    return [["ganeti_core"], *found, [name for name in MODULES if name not in known]]
-
-
-@pytest.mark.timeout(300)
-def test_each_module_imports_alone_and_without_a_warning() -> None:
+def test_all_modules_are_imported_without_a_warning() -> None:
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", IMPORT_EACH], capture_output=True, text=True,
-        input="".join(" ".join(floor) + "\n" for floor in floors()))
+        [sys.executable, "-W", "error", "-c", "import importlib, sys\n"
+         "for name in sys.stdin.read().split(): importlib.import_module(name)"],
+        capture_output=True, text=True, input=" ".join(MODULES))
     assert run.returncode == 0, run.stderr
 
 
@@ -103,28 +70,15 @@ def test_no_function_outgrows_its_budget() -> None:
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
 
 def test_each_module_says_what_it_is_for() -> None:
     silent = [short(path) for path in sources("ganeti_core", "plugins", "demo")
-              if ast.get_docstring(ast.parse(path.read_text())) in (None, "", "TODO.")]
+              if ast.get_docstring(parsed(path)) in (None, "", "TODO.")]
     assert not silent
-
-
-def test_the_core_names_no_driver() -> None:
-    named = [f"{short(path)}:{line}: {name}" for path in sources("ganeti_core")
-             if not short(path).startswith(MAY_NAME_DRIVERS) for line, name in drivers_in(path)]
-    assert not named, "ask for a capability instead: " + "; ".join(named)
-
-
-def drivers_in(path: Path) -> Iterator[tuple[int, str]]:
-    """Strings that are the name of a driver and nothing else; sentences are for people."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Constant) and node.value in DRIVERS:
-            yield node.lineno, str(node.value)
 
 
 def test_all_packages_are_installed() -> None:
@@ -134,3 +88,40 @@ def test_all_packages_are_installed() -> None:
     found = {module_name(path) for path in sources(*IMPORT_NAMES) if path.name == "__init__.py"}
     assert found - listed == set(), "setup.cfg does not list them"
     assert {name for name in listed - found if name != "ganeti_os_definitions"} == set()
+
+
+def test_the_text_of_an_error_has_one_name() -> None:
+    """`GanetiError.message`, not its first argument if it has one."""
+    idiom = re.compile(r"\.args\[0\] if \w+\.args else")
+    assert [short(path) for path in sources("ganeti_core", "plugins")
+            if idiom.search(path.read_text()) and path.name not in ("errors.py", "patterns.py")
+            and path.name != "failure.py"] == []
+
+
+def test_the_guide_to_the_tests_names_every_folder() -> None:
+    folders = {path.name for path in (TOP / "tests").iterdir()
+               if path.is_dir() and path.name[0] not in "._"}
+    named = re.findall(r"^\| `(\w+)` \| .{20,}\|$", (TOP / "tests/README.md").read_text(),
+                       re.MULTILINE)
+    assert sorted(named) == sorted(folders)
+
+
+def test_notes_for_people_are_read_by_people_only() -> None:
+    """What an entry of the undo log is about is in its call and in typed fields."""
+    read = [f"{short(path)}:{node.lineno}" for path in sources("ganeti_core/operations",
+            "ganeti_core/jobs") for node in ast.walk(parsed(path))
+            if (isinstance(node, ast.Compare | ast.Match) and _is_note(node))
+            or (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            and _is_note(node.func.value))]
+    assert read == []
+
+
+def _is_note(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(attr="note"):
+            return True
+        case ast.Compare(left=left, comparators=others):
+            return any(map(_is_note, (left, *others)))
+        case ast.Match(subject=subject):
+            return _is_note(subject)
+    return False

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli.plugin.contracts import Hook, data_shape, digest, hooks, shape
 from ganeti_core.cli.plugin.names import KINDS as NAMES
-from ganeti_core.plugin_api import context, data, extstorage
+from ganeti_core.plugin_api import (
+    authenticator,
+    context,
+    data,
+    extstorage,
+    network_services,
+    node_findings,
+    usage,
+)
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.events import EVENTS_GROUP, EventsSpec
 from ganeti_core.plugins import PluginHost
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
 
     from ganeti_core.plugin_api.kinds import Kind
 
-DATA_MODULES = (context, data, extstorage)
+DATA_MODULES = (context, data, usage, extstorage, network_services, node_findings, authenticator)
 OURS = "ganeti-core"
 NOTE = "<!-- Written by `python docs/build.py`; changes made here are lost. -->\n"
 
@@ -146,14 +154,22 @@ def _parameters() -> Iterator[str]:
             yield "Capabilities: " + (", ".join(f"`{one}`" for one in sorted(told.capabilities))
                                       or "none") + "."
             yield ""
+            if told.preference:
+                yield f"Preference where none is named: {told.preference}."
+                yield ""
             yield from _table(told.parameters.get("properties", {}))
+            if settings := told.settings.get("properties"):
+                yield ""
+                yield "Settings of the whole cluster:"
+                yield ""
+                yield from _table(settings, "setting")
 
 
-def _table(properties: dict[str, Any]) -> Iterator[str]:
+def _table(properties: dict[str, Any], what: str = "parameter") -> Iterator[str]:
     if not properties:
         yield "It has no parameters."
         return
-    yield "| parameter | type | default | meaning |"
+    yield f"| {what} | type | default | meaning |"
     yield "|---|---|---|---|"
     for name, one in sorted(properties.items()):
         meaning = " ".join(str(one.get("description", "")).split()).replace("|", "\\|")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ganeti_core import errors
 from ganeti_core.errors import GanetiError
+from ganeti_core.opcodes import unavailable
 from ganeti_core.opcodes.base import OpCode, parameters, schema
 from ganeti_core.opcodes.registry import OPCODES
 from ganeti_core.plugins import PluginHost
@@ -32,7 +33,8 @@ def _opcodes() -> Iterator[str]:
     yield "# Opcodes"
     yield ""
     yield ("What a job is made of. Every opcode also takes the parameters of"
-           " [all opcodes](#all-opcodes).")
+           " [all opcodes](#all-opcodes). Null for a parameter that has a default means that it is"
+           " not given.")
     common = parameters(OpCode).keys()
     for op_id, cls in sorted(OPCODES.items()):
         yield ""
@@ -40,6 +42,9 @@ def _opcodes() -> Iterator[str]:
         yield ""
         yield from prose(inspect.getdoc(cls) or "")
         yield ""
+        if op_id in unavailable.OPCODES:
+            yield f"**This opcode is {unavailable.MARK}**: a job with it fails."
+            yield ""
         yield from _parameters(cls, [name for name in parameters(cls) if name not in common])
     yield ""
     yield "## All opcodes"
@@ -57,7 +62,16 @@ def _parameters(cls: type[OpCode], names: list[str]) -> Iterator[str]:
     for name in sorted(names):
         default = "**required**" if table[name].required else (
             f"`{json.dumps(table[name].default)}`")
-        yield f"| `{name}` | {_form(forms[name])} | {default} |"
+        form = _form(_without_null(forms[name]))
+        if name in unavailable.PARAMETERS.get(cls.op_id, ()):
+            form += f"; **{unavailable.MARK}**"
+        yield f"| `{name}` | {form} | {default} |"
+
+
+def _without_null(form: dict[str, Any]) -> dict[str, Any]:
+    """The form of a value that is given; the page says once what null means."""
+    given = [one for one in form.get("anyOf", ()) if one.get("type") != "null"]
+    return {**form, "anyOf": given} if given else form
 
 
 def _form(form: dict[str, Any]) -> str:
@@ -95,22 +109,23 @@ def _fields() -> Iterator[str]:
 def _errors() -> Iterator[str]:
     yield "# Errors"
     yield ""
-    yield "An error travels as its name with its arguments; commands exit with its status."
+    yield ("An error travels as its name with its arguments, the first of which is the message;"
+           " commands exit with its status.")
     yield ""
-    yield "| class | name on the wire | exit status | meaning |"
-    yield "|---|---|---|---|"
+    yield "| class | name on the wire | exit status | meaning | what to do |"
+    yield "|---|---|---|---|---|"
     for name, cls in vars(errors).items():
         if isinstance(cls, type) and issubclass(cls, GanetiError):
             doc = (inspect.getdoc(cls) or "").partition("\n\n")[0].replace("\n", " ")
             yield (f"| `{name}` | `{cls.wire_name}` | {cls.exit_status} |"
-                   f" {doc.replace('``', '`')} |")
+                   f" {doc.replace('``', '`')} | {cls.action} |")
     yield ""
     yield "## Codes of prerequisites"
     yield ""
     yield "`OpPrereqError` also says of what kind the obstacle is."
     yield ""
-    yield "| constant | code |"
-    yield "|---|---|"
+    yield "| constant | code | what to do |"
+    yield "|---|---|---|"
     for name, value in vars(errors).items():
         if name.startswith("ECODE_"):
-            yield f"| `{name}` | `{value}` |"
+            yield f"| `{name}` | `{value}` | {errors.ACTIONS[value]} |"

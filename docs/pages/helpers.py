@@ -6,7 +6,24 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.plugin_api import file_disks, host, processes, run
+from ganeti_core.plugin_api import (
+    allowed,
+    copy_reports,
+    device_networks,
+    file_disks,
+    guest_folders,
+    host,
+    interface_counters,
+    node_programs,
+    power,
+    processes,
+    root_file_systems,
+    run,
+    stream_ends,
+    stream_kept,
+    stream_listener,
+    transfer,
+)
 
 from .contracts import NOTE, prose
 
@@ -14,10 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-MODULES = (run, host, processes, file_disks)
+MODULES = (run, allowed, host, power, processes, guest_folders, file_disks, copy_reports,
+           device_networks, interface_counters, root_file_systems, transfer,
+           stream_kept, stream_listener, stream_ends, node_programs)
 TOP = frozenset({"run_command", "measure_host"})
 """What `ganeti_core.plugin_api` has itself."""
-INTERNAL = frozenset({"kill_group", "describe_exit"})
+INTERNAL = frozenset({"kill_group", "describe_exit", "shake", "silent", "writer", "serve_kept",
+                      "reset_by"})
 
 
 def pages() -> dict[str, str]:

@@ -6,11 +6,17 @@ import argparse
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ganeti_core.cli import confd as confd_command
+from ganeti_core.cli import mon_collector
 from ganeti_core.cli.manual import MARKER, reference
 from ganeti_core.cli.plugin import commands as plugin
 from ganeti_core.cli.tools import TOOLS
-from ganeti_core.daemons import masterd, noded
+from ganeti_core.daemons import confd, masterd, mond, noded, rapi
 from ganeti_core.daemons.vcluster import commands as vcluster
+from ganeti_core.daemons.watcher import command as watcher
+from ganeti_core.rapi import token_command as rapi_tokens
+from ganeti_core.rapi import user_command as rapi_users
+from ganeti_plugins.disk_drbd import fence
 from ganeti_plugins.iallocator_hail.tools import options as placement
 from ganeti_plugins.iallocator_hail.tools.program import Tool
 
@@ -31,9 +37,18 @@ def pages(folder: Path) -> dict[str, str]:
     written = {
         **{tool.program: reference(tool) for tool in TOOLS.values()},
         "gnt-plugin": _described(plugin.make_parser()),
+        "gnt-confd": _described(confd_command.make_parser()),
         "gnt-vcluster": _described(vcluster.make_parser()),
         "ganeti-masterd": _described(masterd.make_parser()),
+        "ganeti-confd": _described(confd.make_parser()),
+        "mon-collector": _described(mon_collector.make_parser()),
+        "ganeti-mond": _described(mond.make_parser()),
+        "ganeti-watcher": _described(watcher.make_parser()),
         "ganeti-noded": _described(noded.make_parser(), noded.make_enrol_parser()),
+        "ganeti-drbd-helper": _described(fence.make_parser()),
+        "ganeti-rapi": _described(rapi.make_parser()),
+        "gnt-rapi-token": _described(rapi_tokens.make_parser()),
+        "gnt-rapi-user": _described(rapi_users.make_parser()),
         **{name: _placement(name) for name in PLACEMENT},
     }
     return {f"{name}.md": _by_hand(folder / f"{name}.md") + text for name, text in written.items()}
@@ -46,7 +61,7 @@ def _by_hand(page: Path) -> str:
 def _described(*parsers: argparse.ArgumentParser) -> str:
     lines = [MARKER]
     for parser in parsers:
-        if commands := _commands(parser):
+        if commands := commands_of(parser):
             lines += ["", "## Commands"]
             for name, one in commands.items():
                 lines += ["", f"### {name}", "", *_parser(one)]
@@ -55,7 +70,8 @@ def _described(*parsers: argparse.ArgumentParser) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parsers of a program's commands, by name."""
     # argparse tells these nowhere but in its private names.
     return {name: one for action in parser._actions
             if isinstance(action, argparse._SubParsersAction)

@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 def destroy_cluster(paths: Paths) -> None:
     """Stop the daemons and remove the cluster's files; the logs stay."""
-    for daemon in (local_daemons.MASTERD, local_daemons.NODED):
+    for daemon in (local_daemons.RAPI, local_daemons.MASTERD, local_daemons.NODED):
         local_daemons.stop(paths, daemon)
     remove_cluster_data(paths)

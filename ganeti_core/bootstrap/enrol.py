@@ -1,41 +1,41 @@
 """How a host becomes a node: a one-time token for a signed certificate.
 
-The token and the fingerprint of the cluster's authority reach the host by ssh, or locally. The
-host makes its own key, asks the master's node daemon for the authority's certificate, compares
-its fingerprint, and only then, over a connection that the authority vouches for, shows the token
-with a request for its own certificate. Nobody in between ever sees the token.
+The token and the fingerprints of the master's certificate and of the cluster's authority reach the
+host by ssh, or locally. The host makes its own key, asks the master's node daemon for the
+authority's certificate, and compares both fingerprints. Only then, over a connection to exactly
+that certificate, it shows the token with a request for a certificate of its own. Nobody else ever
+sees the token, whatever certificate of the cluster he has. What the master then sends must be
+signed by the authority that was checked.
 
 A node daemon serves callers without certificate only while a token is outstanding.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
 import logging
-import os
+import re
 import secrets
 import ssl
-import threading
 import time
-from collections import deque
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import AccessDenied, ConfigurationError
 from ganeti_core.model.objects import new_uuid
 from ganeti_core.rpc import certs, wire
-from ganeti_core.rpc.access import Candidates, Epochs
-from ganeti_core.rpc.atomic import write_atomically, write_private
+from ganeti_core.rpc.access import Epochs
+from ganeti_core.rpc.atomic import exclusive, write_atomically, write_private
 from ganeti_core.rpc.connection import Connection, Peer, encode
 from ganeti_core.rpc.identity import NodeIdentity, identity_file
+from ganeti_core.rpc.members import Members, checked, members_file
 from ganeti_core.rpc.pyro import configure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from ganeti_core.model import Node
@@ -43,12 +43,11 @@ if TYPE_CHECKING:
     from ganeti_core.rpc.access import Caller
 
 TOKEN_SECONDS = 1800.0
-WRONG_ALLOWED = 5
-WRONG_SECONDS = 60.0
-"""Within this time so many wrong tokens are heard; then nobody's is."""
 CALL_SECONDS = 10.0
 AUTHORITY = "enrol.authority"
 ENROL = "enrol"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +80,9 @@ def make_token(
 
 
 def enrol_info(paths: Paths, master: Node, known: Node | None = None) -> dict[str, str]:
-    """Make a token and tell what a new host needs: ``token``, ``ca_fingerprint``, ``master``.
+    """Make a token; return what a new host needs.
+
+    That is ``token``, ``ca_fingerprint``, ``master`` and ``master_fingerprint``.
 
     :param known: the node that comes back: only its host may use the token, and it keeps its uuid
     """
@@ -91,6 +92,7 @@ def enrol_info(paths: Paths, master: Node, known: Node | None = None) -> dict[st
         "token": make_token(paths, name=name, node_uuid=uuid),
         "ca_fingerprint": certs.fingerprint_of(paths.ca_certificate),
         "master": f"{address}:{master.port}",
+        "master_fingerprint": certs.fingerprint_of(paths.node_certificate),
     }
 
 
@@ -102,16 +104,12 @@ def _digest(token: str) -> str:
 def _tokens(paths: Paths, now: float) -> Iterator[list[Token]]:
     """The tokens that have not expired; what the caller leaves in the list is written back."""
     file = tokens_file(paths)
-    lock = os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusive(file):
         tokens = [token for token in _read_tokens(file) if token.expires > now]
         before = list(tokens)
         yield tokens
         if tokens != before or not tokens:
             write_private(file, json.dumps([asdict(token) for token in tokens]).encode())
-    finally:
-        os.close(lock)
 
 
 def _read_tokens(file: Path) -> list[Token]:
@@ -130,8 +128,6 @@ class Enrolment:
 
     paths: Paths
     now: Callable[[], float] = time.time
-    _wrong: deque[float] = field(default_factory=deque)
-    _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def is_open(self) -> bool:
         """Whether anybody is expected at all."""
@@ -139,7 +135,7 @@ class Enrolment:
             token.expires > self.now() for token in _read_tokens(tokens_file(self.paths)))
 
     def answer(self, caller: Caller, service: str, args: dict[str, Any]) -> dict[str, Any]:
-        """Answer one request.
+        """Return one request.
 
         :raises AccessDenied: another service is asked for, or the token is not good
         """
@@ -153,42 +149,38 @@ class Enrolment:
         raise AccessDenied("enrolment needs token, csr and name")
 
     def _enrol(self, caller: Caller, token: str, request: str, name: str) -> dict[str, Any]:
-        granted = self._consume(token, name, caller)
-        node_uuid = granted.node_uuid or new_uuid()
-        certificate = certs.sign_request(self.paths, request, node_uuid, name)
+        if not _NAME.fullmatch(name):
+            raise AccessDenied(f"'{name[:255]}' cannot be the name of a node: letters, digits, "
+                               "'.', '_' and '-' can")
+        with _tokens(self.paths, self.now()) as tokens:
+            granted = self._find(tokens, token, name, caller)
+            node_uuid = granted.node_uuid or new_uuid()
+            certificate = certs.sign_request(self.paths, request, node_uuid, name)
+            # Now, and not before: who asked wrongly may ask again.
+            tokens.remove(granted)
         log.info("host %s at %s enrolled as node %s", name, caller.address, node_uuid)
         return {
             "certificate": certificate,
             "ca": self.paths.ca_certificate.read_text(),
             "node_uuid": node_uuid,
             "cluster_name": _cluster_name(self.paths),
-            "candidates": sorted(Candidates.of(self.paths).known()),
+            "members": Members.of(self.paths).text(),
             "epoch": Epochs(self.paths.epoch).highest(),
         }
 
-    def _consume(self, token: str, name: str, caller: Caller) -> Token:
-        """Take the token out of the list: it works once.
+    def _find(self, tokens: list[Token], token: str, name: str, caller: Caller) -> Token:
+        """Find what a token grants; it works once.
+
+        How many are tried does not matter: nobody guesses 192 bits.
 
         :raises AccessDenied: it is unknown, expired, used, or another host's
         """
-        self._check_rate()
         digest = _digest(token)
-        with _tokens(self.paths, self.now()) as tokens:
-            for known in tokens:
-                if hmac.compare_digest(known.digest, digest) and known.name in ("", name):
-                    tokens.remove(known)
-                    return known
-        with self._guard:
-            self._wrong.append(self.now())
+        for known in tokens:
+            if hmac.compare_digest(known.digest, digest) and known.name in ("", name):
+                return known
         log.warning("host %s at %s showed a wrong token", name, caller.address)
         raise AccessDenied("the token is unknown, has expired or was used: ask for a new one")
-
-    def _check_rate(self) -> None:
-        with self._guard:
-            while self._wrong and self._wrong[0] < self.now() - WRONG_SECONDS:
-                self._wrong.popleft()
-            if len(self._wrong) >= WRONG_ALLOWED:
-                raise AccessDenied("too many wrong tokens were shown: try again in a minute")
 
 
 def _cluster_name(paths: Paths) -> str:
@@ -198,32 +190,64 @@ def _cluster_name(paths: Paths) -> str:
         return ""
 
 
+@dataclass(frozen=True)
+class Master:
+    """Where a host enrols, and whom it trusts there.
+
+    :param fingerprint: of the only certificate that is shown the token
+    :param authority: fingerprint of the cluster's authority
+    """
+
+    address: str
+    port: int
+    fingerprint: str
+    authority: str
+
+    @property
+    def peer(self) -> Peer:
+        return Peer("", "of the master", self.address, self.port, _hex(self.fingerprint))
+
+
 def enrol(
-    paths: Paths, identity: NodeIdentity, master: tuple[str, int], ca_fingerprint: str,
-    token: str, *, force: bool = False,
+    paths: Paths, identity: NodeIdentity, master: Master, token: str, *, force: bool = False,
 ) -> NodeIdentity:
-    """Make this host a node; answers its identity, with the uuid that the cluster gave it.
+    """Make this host a node; return its identity, with the uuid that the cluster gave it.
 
     :param identity: name, address and port of this host; its uuid is not known yet
     :param force: even if this host is a node already
-    :raises ConfigurationError: it is a node, or the authority is not the one expected
-    :raises GanetiError: the master refused, or cannot be reached; nothing was written
+    :raises ConfigurationError: it is a node, the authority is not the one expected, or has not
+        signed what the master sent
+    :raises NodeUnreachable: the master cannot be reached, or another certificate answers there
+    :raises GanetiError: the master refused; nothing was written
     """
     if identity_file(paths).exists() and not force:
         raise ConfigurationError(
             f"this host is a node already, says {identity_file(paths)}")
+    if not re.fullmatch("[0-9a-f]{64}", _hex(master.fingerprint)):
+        raise ConfigurationError(f"'{master.fingerprint}' is no fingerprint of a certificate: "
+                                 "64 hexadecimal digits are")
     configure()
     authority = str(_ask(master, None, AUTHORITY, {})["ca"])
     found = certs.fingerprint(_der(authority))
-    if not hmac.compare_digest(found, ca_fingerprint.strip().lower().replace(":", "")):
+    if not hmac.compare_digest(found, _hex(master.authority)):
         raise ConfigurationError(
-            f"at {master[0]}:{master[1]} answers a cluster with the authority {found}, not "
-            f"{ca_fingerprint}: nothing was told to it")
+            f"at {master.address}:{master.port} answers a cluster with the authority {found}, not "
+            f"{master.authority}: nothing was told to it")
     key, request = certs.make_request(identity.name)
     granted = _ask(master, authority, ENROL, {
         "token": token, "csr": request, "name": identity.name,
         "address": identity.address, "port": identity.port})
-    return _write(paths, identity, key, granted)
+    uuid = str(granted["node_uuid"])
+    certs.check_issued(str(granted["certificate"]), authority, key, uuid)
+    members = checked(str(granted["members"]), authority.encode())
+    return _write(paths, replace(identity, uuid=uuid), key, {
+        paths.node_certificate: str(granted["certificate"]), paths.ca_certificate: authority,
+        members_file(paths): str(granted["members"]),
+        paths.epoch: f"{max(members.epoch, int(granted['epoch']))}\n"})
+
+
+def _hex(fingerprint: str) -> str:
+    return fingerprint.strip().lower().replace(":", "")
 
 
 def _der(certificate: str) -> bytes:
@@ -234,20 +258,23 @@ def _der(certificate: str) -> bytes:
 
 
 def _ask(
-    master: tuple[str, int], authority: str | None, service: str, args: dict[str, Any]
+    master: Master, authority: str | None, service: str, args: dict[str, Any]
 ) -> dict[str, Any]:
-    """Make one call without a certificate of our own; `authority` must vouch for the master."""
+    """Make one call without a certificate of our own, to exactly the master's.
+
+    :param authority: must vouch for the master, too; None: it is asked for just now
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     if authority is None:
-        # Nothing is told on this connection, and what it tells is checked by its fingerprint.
         context.verify_mode = ssl.CERT_NONE
     else:
         context.load_verify_locations(cadata=authority)
-    connection = Connection.open(Peer("", "of the master", *master), context)
+    connection = Connection.open(master.peer, context)
     try:
-        connection.ask(encode((service, args, "", 0, "", CALL_SECONDS)), CALL_SECONDS)
+        connection.ask(
+            encode((service, args, "", 0, "", CALL_SECONDS)), CALL_SECONDS, changes=True)
         found: dict[str, Any] = wire.unwrap(connection.answer())
         return found
     finally:
@@ -255,15 +282,13 @@ def _ask(
 
 
 def _write(
-    paths: Paths, identity: NodeIdentity, key: bytes, granted: dict[str, Any]
+    paths: Paths, identity: NodeIdentity, key: bytes, files: Mapping[Path, str]
 ) -> NodeIdentity:
     paths.make_directories()
     write_private(paths.node_key, key)
-    write_atomically(paths.node_certificate, str(granted["certificate"]).encode(), 0o644)
-    write_atomically(paths.ca_certificate, str(granted["ca"]).encode(), 0o644)
-    certs.write_candidates(paths, granted["candidates"])
-    write_private(paths.epoch, f"{int(granted['epoch'])}\n".encode())
-    node = replace(identity, uuid=str(granted["node_uuid"]))
+    for file, content in files.items():
+        public = file in (paths.node_certificate, paths.ca_certificate)
+        write_atomically(file, content.encode(), 0o644 if public else 0o600)
     # Last: with this file the host is a node.
-    node.save(paths)
-    return node
+    identity.save(paths)
+    return identity

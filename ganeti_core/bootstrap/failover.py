@@ -1,9 +1,11 @@
 """Make this master candidate the master.
 
-The old master is stopped if it can be reached. A majority of the nodes must answer, none of them
-may have noted that the copy here is old, and no other candidate may have a newer one. Then the
-nodes, this one first, promise to obey the new epoch: from there on the old master, wherever it is,
-can change nothing, and what they answer decides once more. Only now the new epoch is written.
+A majority of the nodes must answer, none of them may have noted that the copy here is old, and no
+other candidate may have a newer one. Only then the old master is stopped, if it can be reached, and
+the same is asked again, for it may have committed meanwhile. Then the nodes, this one first,
+promise to obey the new epoch: from there on the old master, wherever it is, can change nothing, and
+what they answer decides once more. Only now the new epoch is written. If it comes to nothing after
+the old master was stopped, it is started again.
 """
 
 from __future__ import annotations
@@ -15,7 +17,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.bootstrap import local_daemons
-from ganeti_core.bootstrap.voting import collect_promises, noted_here, poll, why_not_become
+from ganeti_core.bootstrap.voting import (
+    Poll,
+    collect_promises,
+    noted_here,
+    poll,
+    why_not_become,
+)
 from ganeti_core.config.database import Database, Write
 from ganeti_core.config.journal import Journal
 from ganeti_core.config.replica import Position, position_of
@@ -34,6 +42,7 @@ from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.members import Members
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
@@ -45,6 +54,8 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 20.0
 """An old master that has not ended by then is killed: nothing is lost by that."""
 KILL_SECONDS = 10.0
+COPY_SECONDS = 2.0
+"""How long the copy here may be behind another one while the old master commits."""
 _PAUSE = 0.05
 
 
@@ -79,6 +90,9 @@ def master_failover(paths: Paths, *, no_voting: bool) -> None:
     local_daemons.start(paths, local_daemons.NODED)
     local_daemons.start(paths, local_daemons.MASTERD,
                         ("--no-voting", "--yes-do-it") if no_voting else ())
+    # Of the old master's node it ends by itself; without it the cluster is managed all the same.
+    if problem := local_daemons.start_rapi(paths):
+        log.warning("%s", problem)
 
 
 def _read(paths: Paths) -> _Copy:
@@ -98,33 +112,92 @@ def _check_role(snapshot: Snapshot, own: str) -> None:
 
 
 def _win(paths: Paths, own: str, *, no_voting: bool) -> int:
-    """Stop the old master, hold the vote; answers the new epoch, which a majority obeys.
+    """Hold the vote, stop the old master; return the new epoch, which a majority obeys.
 
-    :raises OpPrereqError: the vote went against this node
+    :raises OpPrereqError: the vote went against this node; the old master runs as it did before
     """
     copy = _read(paths)
     clients = NodeClients(TlsIdentity.of(paths), lambda: copy.snapshot.epoch)
+    vote = _Vote(paths, own, clients, no_voting)
     try:
-        _stop_old_master(copy.snapshot, clients)
-        copy = _read(paths)
-        found = poll(copy.snapshot, own, clients, noted_here(paths))
-        problem = why_not_become(
-            found, copy.position, own, copy.snapshot.cluster.master_node)
-        if problem and not no_voting:
-            raise OpPrereqError(f"This node cannot become master: {problem}", ECODE_STATE)
-        epoch = max(copy.position.epoch, found.epoch, Epochs(paths.epoch).highest()) + 1
-        # This node first: what its copy has from here on is what counts.
-        _promise_here(paths, copy.snapshot.nodes[own], clients, epoch)
-        promised = collect_promises(copy.snapshot, own, clients, noted_here(paths), epoch)
+        vote.introduce(copy.snapshot)
+        # Nothing is stopped for a vote that is lost already.
+        vote.foresee()
+        if not _stop_old_master(copy.snapshot, clients):
+            return vote.win()
+        try:
+            return vote.win()
+        except GanetiError as exc:
+            outcome = _start_old_master(copy.snapshot.master, clients)
+            raise OpPrereqError(f"{exc.message}. {outcome}",
+                                ECODE_STATE) from exc
     finally:
         clients.close()
-    copy = _read(paths)
-    problem = why_not_become(promised, copy.position, own, copy.snapshot.cluster.master_node)
-    if problem and not no_voting:
-        raise OpPrereqError(
-            f"This node cannot become master: {problem} (another failover may be under way)",
-            ECODE_STATE)
-    return epoch
+
+
+@dataclass(frozen=True)
+class _Vote:
+    """Asks the nodes whether the candidate `own`, which is here, may become master."""
+
+    paths: Paths
+    own: str
+    clients: NodeClients
+    no_voting: bool
+
+    def introduce(self, snapshot: Snapshot) -> None:
+        """Show the signed list of members: a node that was away may not know this candidate."""
+        call = service_call("node.members", {"signed": Members.of(self.paths).text()})
+        self.clients.fan_out({node.uuid: (Peer.of(node), call)
+                              for node in snapshot.nodes.values() if not node.offline})
+
+    def foresee(self) -> None:
+        """Ask while the old master may go on.
+
+        What it commits just now reaches one copy a moment before the other: that is no newer copy.
+
+        :raises OpPrereqError: this node may not become master
+        """
+        until = time.monotonic() + COPY_SECONDS
+        while True:
+            found = poll(_read(self.paths).snapshot, self.own, self.clients,
+                         noted_here(self.paths))
+            try:
+                return self._check(found, _read(self.paths), "")
+            except OpPrereqError:
+                if not found.majority or time.monotonic() > until:
+                    raise
+            time.sleep(_PAUSE)
+
+    def ask(self) -> int:
+        """Ask what the nodes know; return the highest epoch that anybody has seen.
+
+        :raises OpPrereqError: this node may not become master
+        """
+        copy = _read(self.paths)
+        found = poll(copy.snapshot, self.own, self.clients, noted_here(self.paths))
+        self._check(found, copy, "")
+        return max(copy.position.epoch, found.epoch, Epochs(self.paths.epoch).highest())
+
+    def win(self) -> int:
+        """Ask again, have the nodes promise a new epoch; return it.
+
+        :raises OpPrereqError: this node may not become master
+        """
+        epoch = self.ask() + 1
+        snapshot = _read(self.paths).snapshot
+        # This node first: what its copy has from here on is what counts.
+        _promise_here(self.paths, snapshot.nodes[self.own], self.clients, epoch)
+        promised = collect_promises(
+            snapshot, self.own, self.clients, noted_here(self.paths), epoch)
+        self._check(promised, _read(self.paths), " (another failover may be under way)")
+        return epoch
+
+    def _check(self, found: Poll, copy: _Copy, remark: str) -> None:
+        problem = why_not_become(
+            found, copy.position, self.own, copy.snapshot.cluster.master_node)
+        if problem and not self.no_voting:
+            raise OpPrereqError(
+                f"This node cannot become master: {problem}{remark}", ECODE_STATE)
 
 
 def _promise_here(paths: Paths, node: Node, clients: NodeClients, epoch: int) -> None:
@@ -135,15 +208,30 @@ def _promise_here(paths: Paths, node: Node, clients: NodeClients, epoch: int) ->
         Epochs(paths.epoch).admit(epoch)
 
 
-def _stop_old_master(snapshot: Snapshot, clients: NodeClients) -> None:
-    """Ask the old master's node to stop it, and wait; a silent one is left to the fence."""
+def _start_old_master(old: Node, clients: NodeClients) -> str:
+    """Have the old master go on, since nobody takes its place; tells whether it does."""
+    try:
+        clients.call(Peer.of(old), service_call("node.start_master"))
+    except GanetiError as exc:
+        return (f"The old master {old.name} was stopped and could not be started again: "
+                f"{exc.message}")
+    return f"The old master {old.name} was stopped and runs again"
+
+
+def _stop_old_master(snapshot: Snapshot, clients: NodeClients) -> bool:
+    """Ask the old master's node to stop it, and wait; a silent one is left to the fence.
+
+    Whether one ran and was stopped.
+    """
     old = snapshot.master
     if old.offline:
-        return
+        return False
+    ran = False
     began = time.monotonic()
     try:
         while clients.call(Peer.of(old), service_call("node.stop_master", {
                 "kill": time.monotonic() > began + STOP_SECONDS})):
+            ran = True
             if time.monotonic() > began + STOP_SECONDS + KILL_SECONDS:
                 raise OpPrereqError(
                     f"The master daemon of {old.name} does not end", ECODE_ENVIRON)
@@ -152,6 +240,7 @@ def _stop_old_master(snapshot: Snapshot, clients: NodeClients) -> None:
         raise
     except GanetiError as exc:
         log.warning("the old master %s cannot be asked to stop: %s", old.name, exc)
+    return ran
 
 
 def _release_ip(paths: Paths, old: Snapshot, epoch: int) -> None:

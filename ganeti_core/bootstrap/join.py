@@ -15,13 +15,13 @@ from ganeti_core.resolve import resolve
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients, Peer
+from ganeti_core.rpc.identity import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ganeti_core.paths import Paths
 
-DEFAULT_PORT = 1811
 
 
 def prepare_node(
@@ -29,27 +29,24 @@ def prepare_node(
 ) -> None:
     """Enrol the host `name` unless its daemon answers as a node of this cluster.
 
-    :param token: ``token``, ``ca_fingerprint`` and ``master`` (``address:port``)
+    :param token: as `enrol.enrol_info` makes it
     :raises OpPrereqError: the name does not resolve, or the host could not be reached by ssh
     """
     host = resolve(paths, name)
-    if _is_enrolled(paths, host.name, host.address):
+    if is_enrolled(paths, host.name, host.address):
         return
-    ndparams = options.get("ndparams") or {}
-    ssh = ["ssh", "-o", "BatchMode=yes", "-p", str(dict(ndparams).get("ssh_port", 22))]
-    if not options.get("ssh_key_check", True):
-        ssh += ["-o", "StrictHostKeyChecking=no"]
-    target = f"root@{host.name}"
-    enrol = ["ganeti-noded", "enrol", "--master", token["master"], "--ca-fingerprint",
-             token["ca_fingerprint"], "--name", host.name, "--address", host.address,
-             "--port", str(DEFAULT_PORT)]
+    ssh = ssh_words(host.name, options)
+    enrol = ["ganeti-noded", "enrol", "--master", token["master"], "--master-fingerprint",
+             token["master_fingerprint"], "--ca-fingerprint",
+             token["ca_fingerprint"], "--name", host.name, "--address", host.address, "--port",
+             str(DEFAULT_PORT)]
     if options.get("force_join") or options.get("readd"):
         enrol.append("--replace")
     try:
         # With the user's environment: ssh finds the user's agent and settings by it.
-        run_command([*ssh, target, *enrol], timeout=120.0, env=os.environ,
+        run_command([*ssh, *enrol], timeout=120.0, env=os.environ,
                     stdin=token["token"] + "\n")
-        run_command([*ssh, target, "ganeti-noded"], timeout=120.0, env=os.environ)
+        run_command([*ssh, "ganeti-noded"], timeout=120.0, env=os.environ)
     except CommandFailed as exc:
         raise OpPrereqError(
             f"The host {host.name} could not be enrolled by ssh: {exc}. Enrol it by hand there: "
@@ -57,7 +54,17 @@ def prepare_node(
             "again", ECODE_ENVIRON) from exc
 
 
-def _is_enrolled(paths: Paths, name: str, address: str) -> bool:
+def ssh_words(name: str, options: Mapping[str, Any]) -> list[str]:
+    """Return the beginning of a command line that runs a program as root on a host."""
+    ndparams = options.get("ndparams") or {}
+    words = ["ssh", "-o", "BatchMode=yes", "-p", str(dict(ndparams).get("ssh_port", 22))]
+    if not options.get("ssh_key_check", True):
+        words += ["-o", "StrictHostKeyChecking=no"]
+    return [*words, f"root@{name}"]
+
+
+def is_enrolled(paths: Paths, name: str, address: str) -> bool:
+    """Whether a node daemon of this cluster answers there."""
     clients = NodeClients(TlsIdentity.of(paths), lambda: 0)
     try:
         clients.call(Peer("", name, address, DEFAULT_PORT, ""), service_call("node.ping"))

@@ -1,28 +1,45 @@
-"""Start and stop the daemons of this host, as programs of their own."""
+"""Start and stop the daemons of this host, as programs of their own.
+
+Where systemd runs them as its units it is asked to: it would not know of a daemon that others
+start, might end it with the administrator's session, and would not start it again when it fails.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
+import sysconfig
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import OpExecError
 from ganeti_core.pid_file import is_held, running_pid
 from ganeti_core.plugin_api.run import CommandFailed, run_command
 from ganeti_core.resolve import HOSTNAME_VARIABLE
+from ganeti_core.rpc.atomic import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ganeti_core.paths import Paths
 
-MASTERD, NODED = "ganeti-masterd", "ganeti-noded"
-_MODULES = {MASTERD: "ganeti_core.daemons.masterd", NODED: "ganeti_core.daemons.noded"}
+MASTERD, NODED, CONFD = "ganeti-masterd", "ganeti-noded", "ganeti-confd"
+RAPI, MOND = "ganeti-rapi", "ganeti-mond"
+_MODULES = {MASTERD: "ganeti_core.daemons.masterd", NODED: "ganeti_core.daemons.noded",
+            CONFD: "ganeti_core.daemons.confd", RAPI: "ganeti_core.daemons.rapi",
+            MOND: "ganeti_core.daemons.mond"}
 _KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", HOSTNAME_VARIABLE)
+STARTING_SECONDS = 180.0
+"""A daemon serves within one or two, unless the host has little time for it."""
 STOP_SECONDS = 30.0
+UNIT_SECONDS = 200.0
+"""More than the units allow for a start."""
+SYSTEMD = Path("/run/systemd/system")
+"""Exists where systemd is the init system, see `sd_booted(3)`."""
 
 
 def start(paths: Paths, daemon: str, arguments: Sequence[str] = ()) -> None:
@@ -32,13 +49,96 @@ def start(paths: Paths, daemon: str, arguments: Sequence[str] = ()) -> None:
     """
     if is_held(paths.daemon_pid(daemon)):
         return
+    if paths.root == Path("/") and _is_unit(daemon):
+        _start_unit(paths, daemon, arguments)
+        return
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment["GANETI_ROOT"] = str(paths.root)
-    program = f"import sys; from {_MODULES[daemon]} import main; sys.exit(main(sys.argv[1:]))"
+    words = [*_program(daemon), *(settings_of(paths, daemon) or ()), *arguments]
     try:
-        run_command([sys.executable, "-c", program, *arguments], timeout=60.0, env=environment)
+        run_command(words, timeout=STARTING_SECONDS, env=environment)
     except CommandFailed as exc:
-        raise OpExecError(f"{daemon} did not start: {exc}") from exc
+        raise OpExecError(str(exc).replace(" ".join(words[:6]), daemon, 1)) from exc
+
+
+def start_rapi(paths: Paths) -> str:
+    """Start the remote API on the master, where it is wanted; return why it did not start.
+
+    It is wanted on every real host, unless its unit was disabled there, and below another root
+    where its settings are.
+    """
+    if paths.root != Path("/"):
+        wanted = settings_of(paths, RAPI) is not None
+    else:
+        wanted = not _is_unit(RAPI) or _is_enabled(RAPI)
+    if not wanted:
+        return ""
+    try:
+        start(paths, RAPI)
+    except OpExecError as exc:
+        return exc.message
+    return ""
+
+
+def settings_of(paths: Paths, daemon: str) -> list[str] | None:
+    """The options of a daemon in ``/etc/default/ganeti``, as systemd reads them there; None where
+    they are not set."""
+    wanted = f"{_variable(daemon)}_ARGS="
+    try:
+        lines = (paths.root / "etc/default/ganeti").read_text().splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        if line.startswith(wanted):
+            return shlex.split("".join(shlex.split(line.removeprefix(wanted))))
+    return None
+
+
+def _variable(daemon: str) -> str:
+    return daemon.removeprefix("ganeti-").upper()
+
+
+def _is_unit(daemon: str) -> bool:
+    """Whether systemd runs on this host and has a unit for the daemon."""
+    if not SYSTEMD.is_dir():
+        return False
+    try:
+        run_command(["systemctl", "cat", f"{daemon}.service"], timeout=10.0)
+    except CommandFailed:
+        return False
+    return True
+
+
+def _is_enabled(daemon: str) -> bool:
+    """Whether the administrator lets systemd start the unit."""
+    try:
+        run_command(["systemctl", "is-enabled", "--quiet", f"{daemon}.service"], timeout=10.0)
+    except CommandFailed:
+        return False
+    return True
+
+
+def _start_unit(paths: Paths, daemon: str, arguments: Sequence[str]) -> None:
+    """:raises OpExecError: it did not start; says why"""
+    once = paths.run / f"{daemon}.once"
+    variable = _variable(daemon)
+    try:
+        if arguments:
+            write_atomically(once, f"{variable}_ONCE={' '.join(arguments)}\n".encode(), 0o600)
+        run_command(["systemctl", "start", f"{daemon}.service"], timeout=UNIT_SECONDS)
+    except CommandFailed as exc:
+        raise OpExecError(f"{exc} (journalctl -u {daemon} says more)") from exc
+    finally:
+        once.unlink(missing_ok=True)
+
+
+def _program(daemon: str) -> list[str]:
+    """The installed program, so that a list of processes shows the daemon by its name."""
+    installed = Path(sysconfig.get_path("scripts")) / daemon
+    if os.access(installed, os.X_OK):
+        return [str(installed)]
+    return [sys.executable, "-c",
+            f"import sys; from {_MODULES[daemon]} import main; sys.exit(main(sys.argv[1:]))"]
 
 
 def stop(paths: Paths, daemon: str) -> None:

@@ -11,7 +11,7 @@ import base64
 import datetime
 import secrets
 import ssl
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ from cryptography.x509.oid import NameOID
 from ganeti_core.config.database import Database
 from ganeti_core.config.store import load
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpExecError, OpPrereqError
+from ganeti_core.node.services.crypto import SHARED_FILES
+from ganeti_core.rpc.atomic import write_private
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients, Peer
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.paths import Paths
+    from ganeti_core.rpc.calls import Call
 
 RAPI, SPICE, SPICE_CA = "rapi.pem", "spice.pem", "spice-ca.pem"
 CONFD_KEY, DOMAIN_SECRET = "hmac.key", "cluster-domain-secret"
@@ -74,9 +77,9 @@ def contents(wish: Wish, cluster_name: str) -> dict[str, bytes]:
         made[SPICE] = _certificate_with_key(wish.spice_cert)
         made[SPICE_CA] = _read(wish.spice_cacert)
     if wish.new_confd_hmac_key:
-        made[CONFD_KEY] = _secret()
+        made[CONFD_KEY] = new_secret()
     if wish.new_cluster_domain_secret:
-        made[DOMAIN_SECRET] = _secret()
+        made[DOMAIN_SECRET] = new_secret()
     if wish.cluster_domain_secret is not None:
         made[DOMAIN_SECRET] = _read(wish.cluster_domain_secret)
     return made
@@ -113,8 +116,7 @@ def distribute(paths: Paths, files: Mapping[str, bytes]) -> None:
     try:
         nodes = [node for node in snapshot.nodes.values() if not node.offline]
         for name, content in files.items():
-            call = service_call("node.crypto", {
-                "step": "file", "name": name, "content": base64.b64encode(content).decode()})
+            call = file_call(name, content)
             answers = clients.fan_out({node.name: (Peer.of(node), call) for node in nodes})
             failed |= {node: answer for node, answer in answers.items()
                        if isinstance(answer, GanetiError)}
@@ -123,6 +125,33 @@ def distribute(paths: Paths, files: Mapping[str, bytes]) -> None:
     if failed:
         raise OpExecError("Not all nodes have the new files, run it again: " + "; ".join(
             f"{node}: {error}" for node, error in sorted(failed.items())))
+
+
+def make_shared_files(paths: Paths, cluster_name: str, *, keep: bool = False) -> None:
+    """Make the key files that a new cluster begins with.
+
+    :param keep: those that are there stay: the cluster takes over from Ganeti
+    """
+    wanted = [name for name in (CONFD_KEY, RAPI)
+              if not (keep and (paths.data / name).exists())]
+    for name in wanted:
+        write_private(paths.data / name, self_signed(cluster_name) if name == RAPI
+                      else new_secret())
+
+
+def shared_files(paths: Paths) -> dict[str, bytes]:
+    """The shared key files that this node has, by name."""
+    found = {}
+    for name in SHARED_FILES:
+        with suppress(FileNotFoundError):
+            found[name] = (paths.data / name).read_bytes()
+    return found
+
+
+def file_call(name: str, content: bytes) -> Call:
+    """Make the call by which a node gets a shared file."""
+    return service_call("node.crypto", {
+        "step": "file", "name": name, "content": base64.b64encode(content).decode()})
 
 
 def master_snapshot(paths: Paths) -> Snapshot:
@@ -158,7 +187,8 @@ def self_signed(name: str) -> bytes:
         serialization.NoEncryption()) + certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _secret() -> bytes:
+def new_secret() -> bytes:
+    """Make a key that is a text."""
     return f"{secrets.token_hex(_SECRET_BYTES)}\n".encode()
 
 

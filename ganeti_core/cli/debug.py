@@ -11,6 +11,7 @@ from ganeti_core.cli import options as opt
 from ganeti_core.cli.failure import wrong_input
 from ganeti_core.cli.lists import Listing, run_list
 from ganeti_core.cli.session import Command
+from ganeti_core.cli.values import parse_number
 from ganeti_core.cli.waiting import JobSet, all_succeeded, submit
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 def _delay(session: Session, arguments: list[str]) -> int:
     options = session.options
     try:
-        duration = float(arguments[0])
+        duration = parse_number(arguments[0])
     except ValueError as exc:
         raise wrong_input(f"Invalid delay: {arguments[0]!r} is not a number of seconds") from exc
     submit(session, session.opcode(
         "OP_TEST_DELAY", duration=duration, on_master=options.on_master,
         on_nodes=options.on_nodes, repeat=options.repeat, interruptible=options.interruptible,
-        no_locks=options.no_locks))
+        no_locks=bool(options.no_locks)))
     return 0
 
 
@@ -91,7 +92,7 @@ COMMANDS = {
     "delay": Command(_delay, "[<opts>...] <duration>", 1, 1, (
         opt.flag("--no-master", dest="on_master", off=True, help="The master does not wait"),
         opt.repeated("-n", dest="on_nodes", type="string", help="A node that waits"),
-        opt.value("-r", "--repeat", dest="repeat", type="int", default=0,
+        opt.value("-r", "--repeat", dest="repeat", type="natural", default=0,
                   help="How often to repeat it"),
         opt.flag("-i", "--interruptible", dest="interruptible",
                  help="Can be ended early through a socket"),
@@ -100,9 +101,9 @@ COMMANDS = {
         opt.DRY_RUN, opt.PRIORITY, *opt.SUBMITTING)),
     "submit-job": Command(_submit_job, "<op-list-file>...", 1, None, (
         opt.VERBOSE,
-        opt.value("--op-repeat", dest="rep_op", type="int", default=1,
+        opt.value("--op-repeat", dest="rep_op", type="positive", default=1,
                   help="How often each job repeats its opcodes"),
-        opt.value("--job-repeat", dest="rep_job", type="int", default=1,
+        opt.value("--job-repeat", dest="rep_job", type="positive", default=1,
                   help="How often each job is sent"),
         opt.flag("--timing-stats", dest="timing_stats", help="Show how long it took"),
         opt.flag("--each", dest="each", help="Send one job at a time"),

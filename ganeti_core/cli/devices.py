@@ -15,6 +15,8 @@ Given = tuple[str, Any]
 """What `values.parse_identified` makes: index or action word, and the settings."""
 
 _NONE = ("none", "None")
+_TAKEN_AWAY = ("ip", "network")
+"""Settings of network cards that ``none`` takes away from a card that has them."""
 _INDEX = re.compile("-?[0-9]{1,3}")
 _HIGHEST = 999
 """No instance has so many devices; those below an index that is given are made up."""
@@ -53,15 +55,14 @@ def _settings(settings: dict[str, Any]) -> dict[str, Any]:
     return read
 
 
-def new_disks(template: str | None, given: Sequence[Given],
-              size: int | None) -> list[dict[str, Any]]:
+def new_disks(given: Sequence[Given], size: int | None, *,
+              none_at_all: bool = False) -> list[dict[str, Any]]:
     """Describe the disks of a new instance, from ``--disk`` or ``--os-size``.
 
+    :param none_at_all: there are none, for its disk template is for instances without
     :raises errors.OpPrereqError: no disk where there must be one, or a size is missing
     """
-    if template == "diskless":
-        if given or size is not None:
-            raise wrong_input("Diskless instance but disk information passed")
+    if none_at_all:
         return []
     if given and size is not None:
         raise wrong_input("Please use either the '--disk' or '-s' option")
@@ -72,7 +73,8 @@ def new_disks(template: str | None, given: Sequence[Given],
     disks = [_settings(one) for one in _by_index("disk", given)]
     for index, disk in enumerate(disks):
         if "size" not in disk and "adopt" not in disk:
-            raise wrong_input(f"Missing size or adoption source for disk {index}")
+            what = f"only {', '.join(sorted(disk))} given" if disk else "nothing is given for it"
+            raise wrong_input(f"Missing size or adoption source for disk {index}: {what}")
     return disks
 
 
@@ -120,4 +122,9 @@ def _change(kind: str, index: str, settings: Any) -> list[Any]:
     if asked and asked[0] in ("remove", "detach") and rest:
         raise wrong_input(f"Not accepting parameters on {asked[0]}")
     place: Any = int(index) if _INDEX.fullmatch(index) else index
-    return [asked[0] if asked else "modify", place, _settings(rest)]
+    action = asked[0] if asked else "modify"
+    read = _settings(rest)
+    if action == "modify":
+        # A setting without a value stays as it is: the word takes it away.
+        read |= {key: "none" for key in _TAKEN_AWAY if key in rest and read[key] is None}
+    return [action, place, read]

@@ -1,7 +1,7 @@
 """The indented form of ``info`` commands, close to YAML.
 
 A document is made of plain data: a mapping is printed sorted by key, a list of pairs in its own
-order, any other list with dashes, everything else as text.
+order, any other list with dashes, a tuple of plain values in one line, everything else as text.
 """
 
 from __future__ import annotations
@@ -25,6 +25,15 @@ def with_defaults(own: Mapping[str, Any], actual: Mapping[str, Any]) -> dict[str
             for key, value in actual.items()}
 
 
+def _in_one_line(data: Any) -> bool:
+    return isinstance(data, tuple) and not any(
+        isinstance(item, dict | list | tuple) for item in data)
+
+
+def _text(data: Any) -> str:
+    return f"[{', '.join(map(str, data))}]" if _in_one_line(data) else str(data)
+
+
 def _is_pairs(data: Any) -> bool:
     return isinstance(data, list) and bool(data) and all(
         isinstance(item, tuple) and len(item) == 2 for item in data)
@@ -36,20 +45,20 @@ def _lines(data: Any) -> Iterator[str]:
         yield from _pair_lines(data)
     elif _is_pairs(data):
         yield from _pair_lines(data)
-    elif isinstance(data, list | tuple):
+    elif isinstance(data, list | tuple) and not _in_one_line(data):
         for item in data:
             for index, line in enumerate(list(_lines(item)) or [""]):
                 yield ("  " if index else "- ") + line
     else:
-        yield from (str(data).splitlines() or [""])
+        yield from (_text(data).splitlines() or [""])
 
 
 def _pair_lines(pairs: Pairs) -> Iterator[str]:
     for key, value in pairs:
-        if isinstance(value, dict | list | tuple):
+        if isinstance(value, dict | list | tuple) and not _in_one_line(value):
             yield f"{key}: "
             yield from ("  " + line for line in _lines(value))
             continue
-        first, *rest = str(value).splitlines() or [""]
+        first, *rest = _text(value).splitlines() or [""]
         yield f"{key}: {first}"
         yield from ("  " + line for line in rest)

@@ -57,6 +57,9 @@ def describe(error: BaseException) -> str:
             return f"Failure: unknown/wrong parameter name '{first}'"
         case errors.GanetiError(wire_name="QueryFilterParseError"):
             return f"Error while parsing query filter: {chr(10).join(map(str, error.args))}"
+        case errors.JobQueueDrained():
+            return ("Failure: the job queue is marked for drain and doesn't accept new requests\n"
+                    "(gnt-cluster queue undrain opens it again)")
         case errors.RequestError():
             return f"Unhandled protocol error while talking to the master daemon:\n{first}"
         case _:
@@ -89,7 +92,8 @@ def _describe_connection(error: BaseException, first: str) -> str:
                     "and will continue to run even if the call timed out. Useful commands in "
                     'this situation are "gnt-job list", "gnt-job cancel" and "gnt-job watch". '
                     f"Error:\n{first}")
-        case errors.NotInCluster():
+        case errors.NotInCluster() | errors.StoreBroken() | errors.MasterBusy():
+            # The configuration is whole: the text says what is the matter.
             return f"Failure: {first}"
         case errors.ConfigurationError():
             return f"Corrupt configuration file: {first}\nAborting."

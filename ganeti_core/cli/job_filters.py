@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,16 @@ def _add(session: Session, _arguments: list[str]) -> int:
     return 0
 
 
+def _warn_of_all_jobs(session: Session, uuid: str) -> None:
+    """Replacing replaces everything: a rule of which only the action was given is for any job."""
+    if session.options.predicates or session.options.action == "CONTINUE":
+        return
+    print(f"Warning: the rule {uuid} has no predicates now, so its action applies to every job;"
+          " predicates that it had must be given again with --predicates", file=sys.stderr)
+
+
 def _replace_one(session: Session, arguments: list[str]) -> int:
+    _warn_of_all_jobs(session, arguments[0])
     _replace(session, arguments[0])
     return 0
 

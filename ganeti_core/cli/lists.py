@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli import options
 from ganeti_core.cli.failure import EXIT_UNKNOWN_FIELD, wrong_input
+from ganeti_core.cli.formats import FORMAT, print_data, records, wants_data
 from ganeti_core.cli.session import Command, Session
 from ganeti_core.cli.table import Style, layout, query_table
 
@@ -87,6 +88,7 @@ def warn_unknown(fields: list[dict[str, Any]]) -> bool:
 
 
 def run_list(session: Session, arguments: list[str], listing: Listing) -> int:
+    as_data = wants_data(session)
     conditions = [part for part in (
         names_filter(arguments, listing, force=bool(session.option("force_filter"))),
         listing.condition(session)) if part is not None]
@@ -94,14 +96,21 @@ def run_list(session: Session, arguments: list[str], listing: Listing) -> int:
     fields = selected_fields(session.option("output"), listing.default_fields)
     answer = session.client.query(listing.what, fields, qfilter)
     unknown = warn_unknown(answer["fields"])
+    if as_data:
+        print_data(records(answer), session.options.format)
+        return EXIT_UNKNOWN_FIELD if unknown else 0
     for line in query_table(answer, style_of(session), listing.writers):
-        print(line)
+        sys.stdout.write(f"{line}\n")
     return EXIT_UNKNOWN_FIELD if unknown else 0
 
 
 def run_list_fields(session: Session, arguments: list[str], listing: Listing) -> int:
+    as_data = wants_data(session)
     answer = session.client.query_fields(listing.what, arguments or None)
     unknown = warn_unknown(answer["fields"])
+    if as_data:
+        print_data(answer["fields"], session.options.format)
+        return EXIT_UNKNOWN_FIELD if unknown else 0
     rows = [[one["name"], _KINDS.get(one["kind"], one["kind"]), one["title"], one["doc"]]
             for one in answer["fields"]]
     for line in layout(["Name", "Type", "Title", "Description"], [False] * 4, rows,
@@ -112,7 +121,8 @@ def run_list_fields(session: Session, arguments: list[str], listing: Listing) ->
 
 def listing_commands(listing: Listing) -> dict[str, Command]:
     """Make the two commands for a kind of object."""
-    list_options = [options.NO_HEADERS, options.SEPARATOR, options.OUTPUT, options.VERBOSE]
+    list_options = [options.NO_HEADERS, options.SEPARATOR, options.OUTPUT, options.VERBOSE,
+                    FORMAT]
     if listing.with_units:
         list_options.append(options.UNITS)
     if listing.with_filter:
@@ -123,5 +133,5 @@ def listing_commands(listing: Listing) -> dict[str, Command]:
                         (*list_options, *listing.more_options)),
         "list-fields": Command(lambda session, names: run_list_fields(session, names, listing),
                                listing.fields_usage, 0, None,
-                               (options.NO_HEADERS, options.SEPARATOR)),
+                               (options.NO_HEADERS, options.SEPARATOR, FORMAT)),
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ganeti_core.cli.options import OptionSpec
     from ganeti_core.cli.session import Command
-    from ganeti_core.cli.tools import Tool
+    from ganeti_core.cli.tools import Entry, Tool
 
 MARKER = "<!-- Below this line the page is written by `python docs/build.py`. -->"
 
@@ -24,12 +24,12 @@ _BRACKETS = str.maketrans("", "", "<>")
 """Angle brackets are left out: they would begin an HTML element."""
 
 
-def _option(spec: OptionSpec) -> str:
+def _option(spec: OptionSpec, entry: Entry | None = None) -> str:
     option = spec.make()
     metavar = (option.metavar or (option.dest or "").upper()).translate(_BRACKETS)
     names = ", ".join(f"`{name}`" for name in spec.names)
     value = f" *{metavar}*" if option.takes_value() else ""
-    return f"- {names}{value}: {option.help}"
+    return f"- {names}{value}: {entry.marked_help(option) if entry else option.help}"
 
 
 def _command(tool: Tool, name: str, command: Command) -> Iterator[str]:
@@ -37,15 +37,21 @@ def _command(tool: Tool, name: str, command: Command) -> Iterator[str]:
     yield ""
     yield f"`{tool.program} {name} {command.usage}".rstrip() + "`"
     yield ""
-    yield tool.commands[name].summary.rstrip(".") + "."
+    entry = tool.commands[name]
+    yield entry.marked_summary.rstrip(".") + "."
     aliases = [f"`{alias}`" for alias, target in tool.aliases.items() if target == name]
     if aliases:
         yield ""
         yield f"Also called {', '.join(aliases)}."
     if command.options:
         yield ""
-        yield from map(_option, command.options)
+        yield from (_option(spec, entry) for spec in command.options)
     yield ""
+
+
+def page(tool: Tool) -> str:
+    """All commands and options, as plain text for a terminal."""
+    return reference(tool).removeprefix(MARKER).strip().replace("`", "")
 
 
 def reference(tool: Tool) -> str:

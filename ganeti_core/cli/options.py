@@ -40,9 +40,12 @@ def _read_bool(text: str) -> bool:
 _READERS: dict[str, Callable[[str], Any]] = {
     "keyval": values.parse_key_values,
     "identkeyval": values.parse_identified,
+    "natural": values.parse_natural,
+    "positive": values.parse_positive,
     "unit": values.parse_size,
     "bool": _read_bool,
     "list": values.parse_list,
+    "float": values.parse_number,
     "maybefloat": values.parse_ratio,
     "json": values.parse_json,
     "filteraction": values.parse_filter_action,
@@ -129,12 +132,14 @@ IALLOCATOR = value("-I", "--iallocator", dest="iallocator", metavar="<NAME>",
                    help="Let this instance allocator choose nodes")
 NODE_GROUP = value("-g", "--node-group", dest="nodegroup", metavar="<nodegroup>",
                    help="Name or UUID of a node group")
-SHUTDOWN_TIMEOUT = value("--shutdown-timeout", dest="shutdown_timeout", type="int", default=120,
+SHUTDOWN_TIMEOUT = value("--shutdown-timeout", dest="shutdown_timeout", type="natural", default=120,
                          help="Seconds that the instance has to shut down")
 IGNORE_IPOLICY = flag("--ignore-ipolicy", dest="ignore_ipolicy",
                       help="Go on though the instance policy is violated")
 BEPARAMS = value("-B", "--backend-parameters", dest="beparams", type="keyval", default={},
                  help="Memory, processors and the like: key=value,...")
+HYPERVISOR_DEFAULTS = repeated("-H", "--hypervisor-parameters", dest="hvparams",
+                               help="Defaults for a hypervisor: name:key=value,...")
 NDPARAMS = value("--node-parameters", dest="ndparams", type="keyval",
                  help="Parameters of nodes: key=value,...")
 HV_STATE = repeated("--hypervisor-state", dest="hv_state",

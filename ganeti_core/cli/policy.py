@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.cli.failure import wrong_input
 from ganeti_core.cli.options import OptionSpec, value
 from ganeti_core.cli.values import parse_size
 from ganeti_core.errors import ValueRejected
@@ -41,19 +42,55 @@ def _amounts(given: dict[str, Any]) -> dict[str, int]:
     return amounts
 
 
+def _ranges(bounds: list[dict[str, Any]]) -> list[dict[str, Any]] | str:
+    if bounds == [{"default": {}}]:
+        return "default"
+    return [{end: _amounts(given) for end, given in pair.items()} for pair in bounds]
+
+
 def given_policy(session: Session) -> dict[str, Any]:
     """Collect what the policy options ask for; empty where none was given."""
     bounds = session.option("ipolicy_bounds_specs")
     standard = session.option("ipolicy_std_specs")
     policy = {
-        "minmax": [{end: _amounts(given) for end, given in pair.items()} for pair in bounds]
-        if bounds else None,
-        "std": _amounts(standard) if standard else None,
+        "minmax": _ranges(bounds) if bounds else None,
+        # What an option makes of the one word ``default``.
+        "std": "default" if standard == {"default": True} else
+        _amounts(standard) if standard else None,
         "disk-templates": session.option("ipolicy_disk_templates"),
         "vcpu-ratio": session.option("ipolicy_vcpu_ratio"),
         "spindle-ratio": session.option("ipolicy_spindle_ratio"),
     }
     return {key: value for key, value in policy.items() if value is not None}
+
+
+SPLIT_SPECS = {"ispecs_cpu_count": "cpu-count", "ispecs_disk_count": "disk-count",
+               "ispecs_disk_size": "disk-size", "ispecs_mem_size": "memory-size",
+               "ispecs_nic_count": "nic-count"}
+
+
+def split_policy(session: Session) -> dict[str, Any]:
+    """Make a policy of the options that each set one amount: ``--specs-cpu-count min=1,max=4``.
+
+    :raises errors.OpPrereqError: they are mixed with options that set the same as a whole
+    :raises ValueRejected: one is no amount
+    """
+    given = {name: session.option(dest) for dest, name in SPLIT_SPECS.items()
+             if session.option(dest)}
+    if not given:
+        return {}
+    if session.option("ipolicy_bounds_specs") or session.option("ipolicy_std_specs"):
+        raise wrong_input("The --specs-* options exclude --ipolicy-bounds-specs and"
+                          " --ipolicy-std-specs")
+    (bounds,) = session.cluster_info()["ipolicy"]["minmax"]
+    policy: dict[str, Any] = {end: dict(bounds[end]) for end in ("min", "max")} | {"std": {}}
+    for name, amounts in given.items():
+        for end, text in amounts.items():
+            if end not in policy:
+                raise ValueRejected(f"Unknown parameter '{end}': expected min, max or std")
+            policy[end] |= _amounts({name: text})
+    return {"minmax": [{end: policy[end] for end in ("min", "max")}],
+            **({"std": policy["std"]} if policy["std"] else {})}
 
 
 def policy_limits(policy: dict[str, Any]) -> Pairs:

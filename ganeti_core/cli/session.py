@@ -10,7 +10,7 @@ from ganeti_core.cli.options import PRIORITIES
 
 if TYPE_CHECKING:
     import optparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ganeti_core.cli.options import OptionSpec
     from ganeti_core.luxi.client import LuxiClient
@@ -26,13 +26,19 @@ class Session:
     command: str
     options: optparse.Values
     client: LuxiClient
+    described: Mapping[str, Any] | None = None
+    """The cluster as it will be, where there is no master yet to ask."""
 
     def option(self, name: str) -> Any:
         """Give an option's value, None where this command has no such option."""
         return getattr(self.options, name, None)
 
+    def cluster_info(self) -> Mapping[str, Any]:
+        """The cluster's settings, with all defaults."""
+        return self.client.query_cluster_info() if self.described is None else self.described
+
     def reason_trail(self) -> list[list[Any]]:
-        """Tell who asked: the user's reason, then the command; times in nanoseconds."""
+        """Return who asked: the user's reason, then the command; times in nanoseconds."""
         now = time.time_ns()
         trail: list[list[Any]] = []
         if self.option("reason"):
@@ -55,7 +61,7 @@ class Session:
 class Command:
     """A sub-command: what it takes, and the function that carries it out.
 
-    `run` gets the session and the arguments and answers the exit status.  `most` None means any
+    `run` gets the session and the arguments and returns the exit status.  `most` None means any
     number of arguments.
     """
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 RS_NORMAL, RS_UNKNOWN, RS_NODATA, RS_UNAVAIL, RS_OFFLINE = range(5)
-_PLACEHOLDERS = {RS_UNKNOWN: ("??", "(unknown)"), RS_NODATA: ("?", "(nodata)"),
+PLACEHOLDERS = {RS_UNKNOWN: ("??", "(unknown)"), RS_NODATA: ("?", "(nodata)"),
                  RS_UNAVAIL: ("-", "(unavail)"), RS_OFFLINE: ("*", "(offline)")}
 _TO_THE_RIGHT = frozenset({"number", "unit", "float"})
 
@@ -102,6 +102,16 @@ def layout(titles: Sequence[str], right: Sequence[bool], rows: Sequence[Sequence
     return [pattern.format(*line) for line in lines]
 
 
+def job_table(titles: Sequence[str], right: Sequence[bool], rows: Sequence[Sequence[str]],
+              style: Style) -> list[str]:
+    """As `layout`, for the listings that jobs make: there the last title is as wide as its column.
+    """
+    if style.headers and style.separator is None and titles and not right[-1]:
+        width = max((len(row[-1]) for row in rows), default=0)
+        titles = [*titles[:-1], titles[-1].ljust(width)]
+    return layout(titles, right, rows, style)
+
+
 def query_table(answer: dict[str, Any], style: Style,
                 writers: dict[str, Callable[[Any], str]]) -> list[str]:
     """Arrange the answer of a query; `writers` overrides how a field's values are written."""
@@ -109,7 +119,7 @@ def query_table(answer: dict[str, Any], style: Style,
     columns = [writers.get(field["name"]) or column_writer(field["kind"], style.size_unit)
                for field in fields]
     right = [field["kind"] in _TO_THE_RIGHT and field["name"] not in writers for field in fields]
-    missing = {status: texts[style.verbose] for status, texts in _PLACEHOLDERS.items()}
+    missing = {status: texts[style.verbose] for status, texts in PLACEHOLDERS.items()}
     rows = [[write(value) if status == RS_NORMAL else missing.get(status, f"<{status}>")
              for write, (status, value) in zip(columns, row, strict=True)]
             for row in answer["data"]]

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.cli.values import parse_bool, parse_size
+from ganeti_core.cli.failure import wrong_input
+from ganeti_core.cli.values import parse_bool, parse_number, parse_size
 from ganeti_core.errors import ValueRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ganeti_core.cli.session import Session
 
 MEMORY = frozenset({"memory", "minmem", "maxmem"})
+_WORDS = frozenset({"default", "auto"})
+"""Texts that a parameter of any type may have; the master knows which has them."""
 _SAME_AS = {"memory": "maxmem"}
 
 
@@ -40,7 +43,7 @@ def convert(given: Mapping[str, Any], defaults: Mapping[str, Any],
 def _convert_one(key: str, value: Any, default: Any, is_size: bool) -> Any:
     if value is None:
         return "default"
-    if not isinstance(value, str) or value == "default":
+    if not isinstance(value, str) or value in _WORDS:
         return value
     try:
         if is_size:
@@ -50,7 +53,7 @@ def _convert_one(key: str, value: Any, default: Any, is_size: bool) -> Any:
         if isinstance(default, int):
             return int(value)
         if isinstance(default, float):
-            return float(value)
+            return parse_number(value)
     except ValueError as exc:
         what = ("a valid size" if is_size else "a boolean" if isinstance(default, bool)
                 else "a number")
@@ -62,7 +65,7 @@ def backend_parameters(session: Session, given: Mapping[str, Any]) -> dict[str, 
     """Type the parameters of ``-B``."""
     if not given:
         return {}
-    info = session.client.query_cluster_info()
+    info = session.cluster_info()
     return convert(given, info.get("beparams", {}).get("default", {}), MEMORY)
 
 
@@ -71,7 +74,7 @@ def hypervisor_parameters(session: Session, given: Mapping[str, Any],
     """Type the parameters of ``-H``; without a hypervisor those of all are looked through."""
     if not given:
         return {}
-    info = session.client.query_cluster_info()
+    info = session.cluster_info()
     defaults = info.get("hvparams", {})
     if hypervisor is None:
         known: dict[str, Any] = {}
@@ -89,14 +92,42 @@ def node_parameters(session: Session, given: Mapping[str, Any] | None) -> dict[s
     """Type the parameters of ``--node-parameters``."""
     if not given:
         return None
-    return convert(given, session.client.query_cluster_info().get("ndparams", {}))
+    return convert(given, session.cluster_info().get("ndparams", {}))
+
+
+def driver_settings(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Type the settings of ``--driver-settings``."""
+    if not given:
+        return {}
+    return convert(given, session.cluster_info().get("settings", {}))
 
 
 def disk_parameters(session: Session,
                     given: Sequence[tuple[str, Any]]) -> dict[str, dict[str, Any]] | None:
-    """Type the parameters of ``-D``, per disk template."""
+    """Type the parameters of ``-D``, per disk template.
+
+    :raises errors.OpPrereqError: there is no such template
+    """
     if not given:
         return None
-    known = session.client.query_cluster_info().get("diskparams", {})
+    known = session.cluster_info().get("diskparams", {})
+    for template, parameters in given:
+        if parameters and template not in known:
+            raise wrong_input(f"Unknown disk template '{template}' (there are:"
+                              f" {', '.join(sorted(known))})")
     return {template: convert(parameters or {}, known.get(template, {}))
             for template, parameters in given}
+
+
+def disk_state(given: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """What is said of storages, ``template/name:key=value``, by disk template and name.
+
+    :raises errors.OpPrereqError: one names no storage
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for where, values in given:
+        template, slash, name = where.partition("/")
+        if not slash or not name:
+            raise wrong_input(f"'{where}' names no storage: expected disk-template/name")
+        found.setdefault(template, {})[name] = values
+    return found

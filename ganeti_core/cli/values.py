@@ -87,13 +87,44 @@ def parse_identified(text: str) -> tuple[str, Any]:
     return ident, parse_key_values(rest) if colon else {}
 
 
+def parse_natural(text: str) -> int:
+    """Read a whole number, 0 or more."""
+    return _at_least(0, text)
+
+
+def parse_positive(text: str) -> int:
+    """Read a whole number, 1 or more."""
+    return _at_least(1, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    try:
+        number = int(text, 0)
+    except ValueError as exc:
+        raise ValueError(f"invalid integer value: {text!r}") from exc
+    if number < least:
+        raise ValueError(f"{number} is too small: {least} or more is possible")
+    return number
+
+
 def parse_list(text: str) -> list[str]:
     return split_escaped(text) if text else []
 
 
+def parse_number(text: str) -> float:
+    """Read a number: infinity and what is not a number are none."""
+    try:
+        number = float(text)
+    except ValueError as exc:
+        raise ValueError(f"{text!r} is no number") from exc
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is no finite number")
+    return number
+
+
 def parse_ratio(text: str) -> float | str:
     """Read a number, or ``default`` which takes back an own value."""
-    return "default" if text == "default" else float(text)
+    return "default" if text == "default" else parse_number(text)
 
 
 def parse_json(text: str) -> Any:

@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core import errors
-from ganeti_core.cli.failure import EXIT_FAILURE, JobSubmitted, describe
+from ganeti_core.cli.failure import EXIT_FAILURE, JobSubmitted, describe, wrong_input
 from ganeti_core.cli.table import visible
+from ganeti_core.luxi.client import (
+    ConnectionLost,
+    LuxiTimeout,
+    MasterAccessError,
+    NoMasterError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ganeti_core.cli.session import Session
     from ganeti_core.luxi.client import LuxiClient
@@ -23,6 +29,12 @@ LONG_WAIT = 30.0
 """Seconds of one call to wait; the master answers earlier when something happens."""
 QUIET_WAIT = 3.0
 """Seconds after which a job that does not run yet is told to the user."""
+MASTER_BACK = 20.0
+"""Seconds in which a master daemon that ended while a job was followed may be back."""
+PAUSE = 0.5
+"""Seconds between two looks whether it is."""
+ON_REQUEST = "Job canceled by request"
+"""The result of a job that was canceled by somebody's request."""
 
 _WAITING_FOR = {
     "queued": "Job {} is waiting in queue",
@@ -38,9 +50,15 @@ def print_feedback(timestamp: Any, message: Any) -> None:
     print(f"{time.ctime(timestamp[0])} {lines}", flush=True)
 
 
-def follow(client: LuxiClient, job_id: int, *, feedback: bool = True) -> list[Any]:
+def _show(timestamp: Any, _kind: str, message: Any) -> None:
+    print_feedback(timestamp, message)
+
+
+def follow(client: LuxiClient, job_id: int, *, feedback: bool = True,
+           tell: Callable[[Any, str, Any], None] = _show) -> list[Any]:
     """Wait until the job ends, printing its log, and give the results of its opcodes.
 
+    :param tell: gets time, kind and text of each entry of the log
     :raises errors.GanetiError: the error that the job failed with
     """
     state: list[Any] | None = None
@@ -48,14 +66,14 @@ def follow(client: LuxiClient, job_id: int, *, feedback: bool = True) -> list[An
     told: set[str] = set()
     while True:
         wait = LONG_WAIT if told or (state and state[0] == "running") else QUIET_WAIT
-        answer = client.wait_for_job_change(job_id, _FIELDS, state, serial, wait=wait)
+        answer = _next_change(client, job_id, state, serial, wait)
         if isinstance(answer, list):
             changed, entries = answer[0] != state, answer[1] or []
             state = answer[0]
-            for number, timestamp, _, message in entries:
+            for number, timestamp, kind, message in entries:
                 serial = max(serial or 0, number)
                 if feedback:
-                    print_feedback(timestamp, message)
+                    tell(timestamp, kind, message)
             if state and state[0] in FINAL:
                 return _outcome(*state)
             if changed or entries:
@@ -64,6 +82,32 @@ def follow(client: LuxiClient, job_id: int, *, feedback: bool = True) -> list[An
         if status in _WAITING_FOR and status not in told:
             told.add(status)
             _tell_why_it_waits(client, job_id, status)
+
+
+def _next_change(
+    client: LuxiClient, job_id: int, state: list[Any] | None, serial: int | None, wait: float
+) -> Any:
+    """Wait for a change of the job, also while the master daemon is started again.
+
+    :raises errors.GanetiError: the master refused, or did not come back in `MASTER_BACK` seconds
+    """
+    lost: float | None = None
+    while True:
+        try:
+            return client.wait_for_job_change(job_id, _FIELDS, state, serial, wait=wait)
+        except (ConnectionLost, NoMasterError, errors.MasterBusy) as exc:
+            if isinstance(exc, MasterAccessError):
+                raise
+            if lost is None:
+                lost = time.monotonic()
+                print(f"The connection to the master daemon is lost. Job {job_id} was accepted, and"
+                      " no job is lost; waiting for the master daemon ...", file=sys.stderr,
+                      flush=True)
+            if time.monotonic() - lost > MASTER_BACK:
+                print(f"See how job {job_id} ends with 'gnt-job watch {job_id}' when a master "
+                      "daemon runs again, here or on another node.", file=sys.stderr, flush=True)
+                raise
+            time.sleep(PAUSE)
 
 
 def _tell_why_it_waits(client: LuxiClient, job_id: int, status: str) -> None:
@@ -78,7 +122,7 @@ def _outcome(status: str, opstatus: list[str], opresult: list[Any]) -> list[Any]
     if status == "success":
         return opresult
     if status == "canceled":
-        raise errors.JobCanceled("Job was canceled")
+        raise errors.JobCanceled(_why_canceled(opresult))
     for index, (one, result) in enumerate(zip(opstatus, opresult, strict=False)):
         if one != "error":
             continue
@@ -86,6 +130,12 @@ def _outcome(status: str, opstatus: list[str], opresult: list[Any]) -> list[Any]
             raise errors.OpExecError(f"partial failure (opcode {index}): {_message(result)}")
         raise _error(result)
     raise errors.OpExecError(str(opresult))
+
+
+def _why_canceled(opresult: list[Any]) -> str:
+    """Say who canceled a job, unless that was a request like any other."""
+    text = next((result for result in opresult if isinstance(result, str)), "")
+    return "Job was canceled" + (f": {text}" if text not in ("", ON_REQUEST) else "")
 
 
 def _error(result: Any) -> errors.GanetiError:
@@ -97,8 +147,20 @@ def _error(result: Any) -> errors.GanetiError:
 
 
 def _message(result: Any) -> str:
-    error = _error(result)
-    return str(error.args[0]) if error.args else str(result)
+    return _error(result).message or str(result)
+
+
+@contextlib.contextmanager
+def understood() -> Iterator[None]:
+    """Around a submission: the master checks values of opcodes, and refuses a request with a wrong
+    one as it refuses what is not a request at all.
+
+    :raises errors.OpPrereqError: the master refused a value
+    """
+    try:
+        yield
+    except errors.RequestError as exc:
+        raise wrong_input(exc.message.rpartition("Failed to parse request: ")[2]) from exc
 
 
 def submit(session: Session, *opcodes: dict[str, Any]) -> Any:
@@ -106,11 +168,12 @@ def submit(session: Session, *opcodes: dict[str, Any]) -> Any:
 
     :raises JobSubmitted: the user asked not to wait
     """
-    job_id = session.client.submit_job(list(opcodes))
-    if session.option("submit_only"):
-        raise JobSubmitted(job_id)
+    with understood():
+        job_id = session.client.submit_job(list(opcodes))
     if session.option("print_jobid"):
         print(job_id, flush=True)
+    if session.option("submit_only"):
+        raise JobSubmitted(job_id)
     return follow(session.client, job_id)[-1]
 
 
@@ -148,6 +211,13 @@ class JobSet:
             self._started.append(_Started(value, name) if submitted
                                  else _Started(None, name, str(value)))
 
+    def add_expanded(self, result: dict[str, Any] | None) -> None:
+        """Take the jobs that an opcode was expanded into; a dry run makes none."""
+        if result is None:
+            print("This was a dry run: no jobs were submitted.")
+        else:
+            self.add_started(result["jobs"])
+
     def finish(self) -> list[Outcome]:
         """Send what is to be sent; then wait, or with ``--submit`` only tell the ids."""
         self._send()
@@ -160,7 +230,8 @@ class JobSet:
 
     def _send(self) -> None:
         if self._queued:
-            answers = self._session.client.submit_many_jobs([ops for _, ops in self._queued])
+            with understood():
+                answers = self._session.client.submit_many_jobs([ops for _, ops in self._queued])
             for (name, _), answer in zip(self._queued, answers, strict=True):
                 self.add_started([answer], name)
             self._queued = []
@@ -182,6 +253,8 @@ class JobSet:
             return Outcome(True, follow(self._session.client, job.job_id))
         except errors.JobLost:
             text = f"Job {job.job_id}{about} has been archived, cannot check its result"
+        except (NoMasterError, ConnectionLost, LuxiTimeout) as exc:
+            text = f"How job {job.job_id}{about} ends is not known: {describe(exc)}"
         except errors.GanetiError as exc:
             text = f"Job {job.job_id}{about} has failed: {describe(exc)}"
         sys.stdout.flush()

@@ -8,10 +8,12 @@ search paths, disabled plugins) comes out only if it is asked for, under `OWN_KE
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import cattrs
+from cattrs.errors import CattrsError
 
 from ganeti_core.errors import ConfigurationError
 from ganeti_core.model import (
@@ -26,6 +28,7 @@ from ganeti_core.model import (
     Node,
     NodeGroup,
 )
+from ganeti_core.model.ganeti_settings import GANETI_SETTINGS, other_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +44,46 @@ _SECRET = "osparams_secret"  # noqa: S105  # the name of a key
 
 Data = dict[str, Any]
 
-_converter = cattrs.Converter(detailed_validation=False)
+UNREADABLE = (cattrs.BaseValidationError, CattrsError, AttributeError, IndexError, KeyError,
+              OverflowError, RecursionError, TypeError, ValueError)
+"""What reading values of another form than ours ends in."""
+MOST_SERIAL = 1 << 62
+
+
+def _strict() -> cattrs.Converter:
+    """A converter that takes a value for what it is: a table is no text, a text no number."""
+    converter = cattrs.Converter(detailed_validation=False)
+
+    def number(value: Any, _type: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(
+                value):
+            raise TypeError(f"{value!r} is not a number")
+        return float(value)
+
+    def whole(value: Any, _type: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"{value!r} is not a whole number")
+        return value
+
+    def flag(value: Any, _type: Any) -> bool:
+        if not isinstance(value, bool):
+            raise TypeError(f"{value!r} is not true or false")
+        return value
+
+    def text(value: Any, _type: Any) -> str:
+        # Parameters of operating systems may be numbers.
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise TypeError(f"{value!r} is not text")
+        return str(value)
+
+    converter.register_structure_hook(float, number)
+    converter.register_structure_hook(int, whole)
+    converter.register_structure_hook(bool, flag)
+    converter.register_structure_hook(str, text)
+    return converter
+
+
+_converter = _strict()
 
 
 @dataclass(frozen=True)
@@ -50,18 +92,20 @@ class _Form:
 
     :param names: our field → their key, where they differ
     :param own: fields that have no place in the file
+    :param derived: fields that other parts of the file say
     :param sparse: fields that are written only if they say something
     """
 
     cls: type
     names: Mapping[str, str]
     own: frozenset[str] = frozenset()
+    derived: frozenset[str] = frozenset()
     sparse: frozenset[str] = frozenset()
 
     def keys(self) -> dict[str, str]:
         """Our field → their key, for all that is written."""
         return {field.name: self.names.get(field.name, field.name) for field in fields(self.cls)
-                if field.name not in self.own and field.name != "other"}
+                if field.name not in self.own | self.derived and field.name != "other"}
 
     def read(self, data: Data, **derived: Any) -> Any:
         """:raises ConfigurationError: a value is missing or of another type"""
@@ -73,7 +117,7 @@ class _Form:
             values["other"] = other
         try:
             return _converter.structure({**values, **derived}, self.cls)
-        except (cattrs.BaseValidationError, KeyError, TypeError, ValueError) as exc:
+        except UNREADABLE as exc:
             raise ConfigurationError(
                 f"{self.cls.__name__} {data.get('uuid', '')} cannot be read: {exc!r}") from exc
 
@@ -99,18 +143,19 @@ def _plain(value: Any) -> Data:
     return cast("Data", json.loads(json.dumps(_converter.unstructure(value))))
 
 
+_STATES = frozenset({"hv_state_static", "disk_state_static"})
 _CLUSTER = _Form(
     Cluster, {"name": "cluster_name"},
     own=frozenset({"os_search_path", "iallocator_search_path", "disabled_plugins",
-                   "queue_drained", "watcher_pause"}),
-    sparse=frozenset({"volume_group_name", "drbd_usermode_helper"}))
-_GROUP = _Form(NodeGroup, {})
+                   "queue_drained", "job_queue_files", "watcher_pause", "settings"}))
+_GROUP = _Form(NodeGroup, {}, sparse=_STATES)
 _NODE = _Form(Node, {}, own=frozenset({"port", "fingerprint", "renewing"}),
-              sparse=frozenset({"hv_state_static", "disk_state_static"}))
+              sparse=_STATES)
 _INSTANCE = _Form(Instance, {}, own=frozenset({"secondary_nodes", "disk_template"}),
                   sparse=frozenset({"network_port", "forthcoming"}))
 _NIC = _Form(Nic, {}, sparse=frozenset({"ip", "name", "network"}))
-_DISK = _Form(Disk, {"template": "dev_type"}, own=frozenset({"instance"}),
+_DISK = _Form(Disk, {"template": "dev_type"}, own=frozenset({"granted", "stale"}),
+              derived=frozenset({"instance"}),
               sparse=frozenset({"name", "spindles", "tags", "uuid"}))
 _NETWORK = _Form(Network, {}, sparse=frozenset(
     {"gateway", "network6", "gateway6", "mac_prefix"}))
@@ -122,6 +167,13 @@ def read_config(data: Data) -> list[ConfigObject]:
 
     :raises ConfigurationError: it is of another version, or something in it cannot be read
     """
+    try:
+        return _read_all(data)
+    except UNREADABLE as exc:
+        raise ConfigurationError(f"the configuration cannot be read: {exc!r}") from exc
+
+
+def _read_all(data: Data) -> list[ConfigObject]:
     version = data.get("version")
     if version not in VERSIONS:
         raise ConfigurationError(
@@ -132,6 +184,9 @@ def read_config(data: Data) -> list[ConfigObject]:
                  for entry in _entries(data, "instances")]
     places = {uuid: (instance.uuid, index) for instance in instances
               for index, uuid in enumerate(instance.disks)}
+    for key, most in (("serial_no", MOST_SERIAL), ("ctime", math.inf), ("mtime", math.inf)):
+        if not 0 <= _converter.structure(data.get(key, 1), float) <= most:
+            raise ConfigurationError(f"'{key}' of the configuration cannot be {data[key]!r}")
     objects: list[ConfigObject] = [
         _read_cluster(data),
         *(_GROUP.read(entry) for entry in _entries(data, "nodegroups")),
@@ -156,6 +211,8 @@ def _entries(data: Data, kind: str) -> list[Data]:
 def _with_own(value: ConfigObject, own: Data) -> ConfigObject:
     if not own:
         return value
+    if isinstance(value, Cluster):
+        own = {**own, "settings": {**value.settings, **own.get("settings", {})}}
     return _converter.structure({**_converter.unstructure(value), **own}, type(value))
 
 
@@ -165,10 +222,19 @@ def _read_cluster(data: Data) -> Cluster:
                OWN_KEY}
     of_file = {key: value for key, value in data.items() if key not in objects}
     try:
-        cluster: Cluster = _CLUSTER.read(data["cluster"])
+        found = dict(data["cluster"])
     except KeyError as exc:
         raise ConfigurationError("the configuration has no cluster") from exc
-    return replace(cluster, other=cluster.other | {_FILE_KEY: of_file})
+    settings = {setting.name: _converter.structure(found.pop(setting.name, None) or "", str)
+                for setting in GANETI_SETTINGS}
+    cluster: Cluster = _CLUSTER.read(found)
+    return replace(cluster, settings=settings, other=cluster.other | {_FILE_KEY: of_file})
+
+
+def _write_cluster(cluster: Cluster) -> Data:
+    settings = {setting.name: value for setting in GANETI_SETTINGS
+                if (value := cluster.settings.get(setting.name) or setting.empty) is not None}
+    return {**_CLUSTER.write(cluster), **settings}
 
 
 def _read_instance(entry: Data, disks: Mapping[str, Data]) -> Instance:
@@ -183,24 +249,29 @@ def _read_instance(entry: Data, disks: Mapping[str, Data]) -> Instance:
 
 def _read_disk(entry: Data, instance: str = "", index: int | None = None) -> Disk:
     entry = dict(entry)
+    entry.pop("forthcoming", None)  # its instance says it
     if index is not None and entry.get("iv_name") == f"disk/{index}":
         del entry["iv_name"]
     children = [_converter.unstructure(_read_disk({"uuid": "", **child}))
                 for child in entry.get("children", ())]
     disk: Disk = _DISK.read(entry, children=children, instance=instance)
-    return replace(disk, params=disk.params | _drawn(disk))
-
-
-def _drawn(disk: Disk) -> Data:
-    """What a disk that two nodes mirror has drawn from the cluster's pools.
-
-    Its logical id is node, node, port, minor, minor, secret; our store counts what is in use by
-    these parameters.
-    """
     match disk.logical_id:
-        case (str(first), str(second), int(port), int(one), int(two), str()):
-            return {"minors": {first: one, second: two}, "port": port}
-    return {}
+        case (str(first), str(second), int(port), int(one), int(two), str(secret)):
+            # All that identifies a disk which two nodes mirror was drawn from the pools.
+            return replace(disk, logical_id=(), granted={
+                "minor": {first: one, second: two}, "port": port, "secret": secret})
+    return disk
+
+
+def logical_id(disk: Disk) -> list[Any]:
+    """The identity of a disk as Ganeti has it.
+
+    What a disk of two nodes drew from all pools is it: node, node, port, minor, minor, secret.
+    """
+    match disk.granted:
+        case {"minor": dict(minors), "port": port, "secret": secret} if len(minors) == 2:
+            return [*minors, port, *minors.values(), secret]
+    return list(disk.logical_id)
 
 
 def write_config(snapshot: Snapshot, *, own: bool = False) -> Data:
@@ -218,13 +289,13 @@ def write_config(snapshot: Snapshot, *, own: bool = False) -> Data:
         "serial_no": snapshot.serial,
         "ctime": of_file.get("ctime", cluster.ctime),
         "mtime": max([of_file.get("mtime", 0.0), *(value.mtime for value in everything)]),
-        "cluster": _CLUSTER.write(replace(cluster, other=without)),
+        "cluster": _write_cluster(replace(cluster, other=without)),
         "nodegroups": _table(_GROUP, snapshot.groups.values()),
         "nodes": _table(_NODE, snapshot.nodes.values()),
         "networks": _table(_NETWORK, snapshot.networks.values()),
-        "instances": {uuid: _write_instance(instance)
+        "instances": {uuid: write_instance(instance)
                       for uuid, instance in snapshot.instances.items()},
-        "disks": {uuid: _write_disk(disk, snapshot) for uuid, disk in snapshot.disks.items()},
+        "disks": {uuid: write_disk(disk, snapshot) for uuid, disk in snapshot.disks.items()},
         "filters": _table(_FILTER, snapshot.filters.values()),
     }
     if own:
@@ -233,24 +304,31 @@ def write_config(snapshot: Snapshot, *, own: bool = False) -> Data:
 
 
 def _own_of(value: ConfigObject) -> Data:
-    form = {Cluster: _CLUSTER, Node: _NODE}.get(type(value))
-    return form.own_values(value) if form else {}
+    form = {Cluster: _CLUSTER, Node: _NODE, Disk: _DISK}.get(type(value))
+    own = form.own_values(value) if form else {}
+    if form is _DISK and logical_id(cast("Disk", value)) != list(cast("Disk", value).logical_id):
+        own.pop("granted", None)  # it is in the identity
+    if isinstance(value, Cluster) and (settings := other_settings(value.settings)):
+        own["settings"] = settings
+    return own
 
 
 def _table(form: _Form, values: Iterable[ConfigObject]) -> Data:
     return {value.uuid: form.write(value) for value in values}
 
 
-def _write_instance(instance: Instance) -> Data:
+def write_instance(instance: Instance) -> Data:
+    """Write one instance."""
     return {**_INSTANCE.write(instance), "nics": [_NIC.write(nic) for nic in instance.nics]}
 
 
-def _write_disk(disk: Disk, snapshot: Snapshot | None = None) -> Data:
-    drawn = _drawn(disk)
-    params = {key: value for key, value in disk.params.items() if key not in drawn}
-    written = {**_DISK.write(replace(disk, params=params, children=())),
-               "children": [_write_disk(child) for child in disk.children]}
+def write_disk(disk: Disk, snapshot: Snapshot | None = None, *, real: bool = True) -> Data:
+    """Write one disk, with the part that its instance in `snapshot` has in it."""
     instance = snapshot.instances.get(disk.instance) if snapshot else None
+    real = real and not (instance and instance.forthcoming)
+    written = {**_DISK.write(replace(disk, children=())), "logical_id": logical_id(disk),
+               "children": [write_disk(child, real=real) for child in disk.children],
+               **({} if real else {"forthcoming": True})}
     if instance is not None and disk.uuid in instance.disks:
         written.setdefault("iv_name", f"disk/{instance.disks.index(disk.uuid)}")
     return written

@@ -77,6 +77,8 @@ class Journal(Database):
         """Called while `lock` is held, when a group and all behind it failed."""
         self.on_broken: Callable[[StoreBroken], None] = lambda _error: None
         """Called once, when those who waited were told: nothing can be written any more."""
+        self.on_commit: Callable[[float], None] = lambda _seconds: None
+        """Called in the writer thread with what a commit took, here and on all copies."""
         self._entries: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._begin_run()
         self._thread = threading.Thread(target=self._write_loop, name="journal", daemon=True)
@@ -188,6 +190,7 @@ class Journal(Database):
         self._next += 1
         writes += [Write("meta", ("journal_serial",), str(serial)),
                    Write("meta", (PREVIOUS,), str(self.serial))]
+        began = time.monotonic()
         try:
             self._commit_everywhere(serial, writes)
         except StoreBroken as exc:
@@ -200,6 +203,7 @@ class Journal(Database):
             self.broken = StoreBroken(f"a commit failed: {exc!r}")
             return self.broken
         self.serial = serial
+        self.on_commit(time.monotonic() - began)
         return None
 
     def _commit_everywhere(self, serial: int, writes: Sequence[Write]) -> None:

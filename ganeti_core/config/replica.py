@@ -15,6 +15,7 @@ import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ganeti_core.config.database import Write, apply_writes, open_database, prepare_schema
 from ganeti_core.config.journal import PREVIOUS
@@ -103,6 +104,31 @@ class Replica:
             found = self._open().execute(
                 "SELECT value FROM meta WHERE key = ?", (PREVIOUS,)).fetchone()
             return int(found[0]) if found else 0
+
+    def configuration(
+        self, known: tuple[int, int] | None
+    ) -> tuple[tuple[int, int], dict[str, str], list[tuple[str, str, str]]] | None:
+        """Read all objects, unless they are those of the epoch and serial that are `known`.
+
+        Returns the new epoch and serial, the small facts, and (kind, uuid, document) of each; None
+        where nothing is new or there is no copy. It works beside a master daemon, too.
+        """
+        with self._mutex:  # the file must not be replaced meanwhile
+            try:
+                # A connection that could write would, at its end, tidy up the log of the file.
+                db = sqlite3.connect(f"file:{quote(str(self._path))}?mode=ro", uri=True)
+            except sqlite3.Error:
+                return None
+            with contextlib.closing(db):
+                try:
+                    db.execute("BEGIN")
+                    meta = dict(db.execute("SELECT key, value FROM meta"))
+                    at = (int(meta.get("epoch", 0)), int(meta.get("config_serial", 0)))
+                    if at == known or not at[1]:
+                        return None
+                    return at, meta, db.execute("SELECT kind, uuid, doc FROM object").fetchall()
+                except sqlite3.Error:
+                    return None  # it is being made, or is damaged: others say so
 
     def append(self, group: Group) -> bool:
         """Make a group durable; False when it does not follow what is here.

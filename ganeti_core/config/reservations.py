@@ -1,4 +1,4 @@
-"""Names, MACs, IPs and ports that a running job holds before its commit claims them.
+"""What a running job holds before its commit: names and addresses, memory and disk space.
 
 Reservations live in memory only: they end with their job, and a job that a crash ended holds none.
 """
@@ -9,43 +9,103 @@ import itertools
 import secrets
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import ECODE_NORES, ECODE_NOTUNIQUE, OpPrereqError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from ganeti_core.config.snapshot import Snapshot
 
 LAST_PORT = 14999
-LONGEST_TURN = 30.0
-"""Seconds that a job waits for others to have chosen their nodes."""
+LONGEST_TURN = 120.0
+"""Seconds that a job waits for others to have chosen their nodes: on a busy machine the first ones
+wait until an allocator has started. Then it chooses beside them, and one of two that chose the same
+room may be refused."""
 
-
-@dataclass(frozen=True)
-class Room:
-    """Memory and disk space, MiB."""
-
-    memory: int = 0
-    disk: int = 0
 
 _TRIES = 64
 
 
+Storage = tuple[str, str]
+"""A disk template and the name of one of its storages; empty where it has one only."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Memory, and disk space in each storage, MiB."""
+
+    memory: int = 0
+    disk: Mapping[Storage, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Resources for one instance (its name), on nodes (uuids)."""
+
+    instance: str
+    on_nodes: Mapping[str, Resources]
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """What jobs had set aside at one moment.
+
+    Read them before nodes are asked what they have: a guest that starts meanwhile is counted
+    twice then, and not never.
+    """
+
+    found: tuple[Reservation, ...] = ()
+
+    def memory(
+        self, node: str, used: Mapping[str, int] = MappingProxyType({}),
+        settled: Callable[[str], bool] = lambda _instance: False,
+    ) -> int:
+        """Return the memory that is set aside on a node and not in use yet.
+
+        :param used: the memory (MiB) that guests have there now, by name: no part of what is free
+        :param settled: whether an instance needs no memory any more beyond that
+        """
+        return sum(max(0, one.memory - used.get(name, 0))
+                   for name, one in self._on(node).items() if not settled(name))
+
+    def names(self, node: str) -> Collection[str]:
+        """Return the instances for which something is set aside on a node."""
+        return self._on(node).keys()
+
+    def disk(self, storage: Storage, node: str | None) -> int:
+        """Return the space that is set aside in a storage of a node, or of all nodes in common.
+        """
+        on = self._on(node).values() if node is not None else (
+            one for reserved in self.found for one in reserved.on_nodes.values())
+        return sum(one.disk.get(storage, 0) for one in on)
+
+    @property
+    def storages(self) -> set[Storage]:
+        """The storages in which there is something set aside, on whichever node."""
+        return {storage for reserved in self.found for one in reserved.on_nodes.values()
+                for storage in one.disk}
+
+    def _on(self, node: str) -> dict[str, Resources]:
+        # The job that expanded into a move and the move itself may both hold the same.
+        return {one.instance: one.on_nodes[node] for one in self.found if node in one.on_nodes}
+
+
 class Reservations:
-    """What running jobs have set aside. `snapshot` answers the newest configuration."""
+    """What running jobs have set aside. `snapshot` returns the newest configuration."""
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         self._snapshot = snapshot
         self._mutex = threading.Lock()
         self._owners: dict[tuple[str, str], str] = {}
-        self._rooms: dict[str, dict[str, Room]] = {}
+        self._held: dict[str, Reservation] = {}
         self._changed = threading.Condition(self._mutex)
         self._turn = threading.Lock()
         self.version = 0
-        """Grows whenever room is set aside or given back."""
+        """Grows whenever resources are set aside or given back."""
 
     def reserve(self, space: str, key: str, owner: str) -> None:
         """Set a value aside for the job `owner`.
@@ -101,7 +161,7 @@ class Reservations:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Around choosing nodes and setting room aside on them: one job at a time, if possible."""
+        """Use around choosing nodes and setting resources aside: one job at a time, if possible."""
         mine = self._turn.acquire(timeout=LONGEST_TURN)
         try:
             yield
@@ -109,48 +169,55 @@ class Reservations:
             if mine:
                 self._turn.release()
 
-    def hold_room(self, rooms: Mapping[str, Room], owner: str) -> None:
-        """Count room on nodes as used, until the job ends; replaces what it held before."""
-        with self._mutex:
-            self._rooms.pop(owner, None)  # so that it comes behind those that hold room already
-            self._rooms[owner] = dict(rooms)
-            self._room_changed()
+    def hold_resources(
+        self, instance: str, on_nodes: Mapping[str, Resources], owner: str
+    ) -> None:
+        """Count resources for an instance on nodes as used, until the job ends.
 
-    def give_up_room(self, owner: str) -> None:
-        """Give back the room that the job held, nothing else."""
+        Replaces what the job held before. The same again keeps its turn before later ones.
+        """
+        one = Reservation(instance, dict(on_nodes))
         with self._mutex:
-            if self._rooms.pop(owner, None) is not None:
-                self._room_changed()
+            if self._held.get(owner) == one:
+                return
+            self._held.pop(owner, None)  # so that it comes behind those that hold some already
+            self._held[owner] = one
+            self._resources_changed()
 
-    def others_hold_room(self, asking: str) -> bool:
-        """Whether a job other than `asking` has set room aside."""
+    def give_up_resources(self, owner: str) -> None:
+        """Give back the resources that the job held, nothing else."""
         with self._mutex:
-            return any(owner != asking for owner in self._rooms)
+            if self._held.pop(owner, None) is not None:
+                self._resources_changed()
+
+    def others_hold_resources(self, asking: str) -> bool:
+        """Return whether a job other than `asking` has set resources aside."""
+        with self._mutex:
+            return any(owner != asking for owner in self._held)
 
     def wait_for_change(self, version: int, timeout: float) -> None:
         """Wait until `version` is not the newest any more, at most `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self.version != version, timeout)
 
-    def _room_changed(self) -> None:
+    def _resources_changed(self) -> None:
         self.version += 1
         self._changed.notify_all()
 
-    def held_on(self, node: str, asking: str) -> Room:
-        """The room on a node that other jobs have set aside before `asking` did.
+    def reserved_before(self, asking: str) -> Reserved:
+        """Return what other jobs have set aside before `asking` did.
 
-        Of two jobs that chose the same room so the first gets it, and not neither.
+        Of two jobs that chose the same the first gets it, and not neither.
         """
         with self._mutex:
-            rooms = [held[node] for owner, held in itertools.takewhile(
-                lambda entry: entry[0] != asking, self._rooms.items()) if node in held]
-        return Room(sum(room.memory for room in rooms), sum(room.disk for room in rooms))
+            return Reserved(tuple(one for _, one in itertools.takewhile(
+                lambda entry: entry[0] != asking, self._held.items())))
 
     def release(self, owner: str) -> None:
         """Give back all that the job held."""
         with self._mutex:
-            if self._rooms.pop(owner, None) is not None:
-                self._room_changed()
+            if self._held.pop(owner, None) is not None:
+                self._resources_changed()
             for key in [key for key, holder in self._owners.items() if holder == owner]:
                 del self._owners[key]
 

@@ -23,6 +23,23 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=ConfigObject)
 
 _TITLES = {"node": "Node", "instance": "Instance", "nodegroup": "Node group", "network": "Network"}
+_HOSTS = frozenset({"node", "instance"})
+"""Kinds whose names are those of hosts."""
+
+
+def _host(names: Mapping[str, str], wanted: str) -> str | None:
+    """The uuid of the only host whose name is `wanted` (in lower case) or begins with its parts.
+    """
+    if wanted in names:
+        return names[wanted]
+    parts = f"{wanted}."
+    # Names of older clusters may have capitals.
+    found = [(full.lower(), uuid) for full, uuid in names.items()
+             if full[:len(parts)].lower() in (wanted, parts)]
+    same = [uuid for full, uuid in found if full == wanted]
+    if len(same) == 1 or len(found) == 1:
+        return same[0] if same else found[0][1]
+    return None
 
 
 @dataclass(frozen=True)
@@ -80,18 +97,19 @@ class Snapshot:
         return self.nodes[self.cluster.master_node]
 
     def find(self, kind: str, name: str) -> Any | None:
-        """Find an object by uuid, full name, or unambiguous short host name; None when unknown."""
+        """Find an object by uuid or name; None when unknown.
+
+        Hosts are also found by an unambiguous beginning of their name, in whole parts and in any
+        case: ``web1`` and ``WEB1.example`` find ``web1.example.com``.
+        """
         objects = self.of_kind(kind)
         if name in objects:
             return objects[name]
         names = self.names.get(kind, {})
         if name in names:
             return objects[names[name]]
-        if "." not in name:
-            short = [uuid for full, uuid in names.items() if full.split(".", 1)[0] == name]
-            if len(short) == 1:
-                return objects[short[0]]
-        return None
+        uuid = _host(names, name.lower().removesuffix(".")) if kind in _HOSTS else None
+        return None if uuid is None else objects[uuid]
 
     def node(self, name: str) -> Node:
         """:raises OpPrereqError: no such node (`ECODE_NOENT`)"""

@@ -28,6 +28,7 @@ from ganeti_core.model import KINDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from ganeti_core.config.expected import Expected
     from ganeti_core.config.journal import Journal
     from ganeti_core.model import ConfigObject
 
@@ -71,6 +72,11 @@ class Edit:
 Change = Put | Delete | Edit
 
 
+def kind_of(change: Change) -> str:
+    """The kind of the object that is changed: ``instance``, ``disk`` ..."""
+    return _KIND_OF[type(change.value)]
+
+
 class Store:
     """The configuration of a running master.
 
@@ -102,29 +108,36 @@ class Store:
     def _roll_back(self) -> None:
         self._staged = self._published
 
-    def commit(self, changes: Sequence[Change], extra: Sequence[Write] = ()) -> Snapshot:
+    def commit(
+        self, changes: Sequence[Change], extra: Sequence[Write] = (),
+        expected: Expected | None = None,
+    ) -> Snapshot:
         """Validate and make `changes` durable, with rows of other tables in the same commit.
 
         Blocks until it is durable and published; call it from a worker thread.
 
-        :raises OpPrereqError: a name, address or port is taken (`ECODE_NOTUNIQUE`)
+        :param expected: the version of an object on which `changes` are based
+        :raises OpPrereqError: a name, address or port is taken (`ECODE_NOTUNIQUE`), or
+            the object is of another version (`ECODE_STATE`)
         :raises ConfigurationError: a reference leads nowhere
         :raises StoreBroken: it could not be written; nothing changed
         :raises StaleEpoch: this master was replaced
         """
         outcome: Future[Snapshot] = Future()
-        self.commit_soon(changes, extra, outcome)
+        self.commit_soon(changes, extra, outcome, expected)
         return outcome.result()
 
     def commit_soon(
-        self, changes: Sequence[Change], extra: Sequence[Write], outcome: Future[Snapshot]
+        self, changes: Sequence[Change], extra: Sequence[Write], outcome: Future[Snapshot],
+        expected: Expected | None = None,
     ) -> None:
         """As `commit`, but tells `outcome`; validation errors are raised at once."""
         if self._fenced is not None:
             raise StaleEpoch(self._fenced)
         with self.journal.lock:
-            made = [change.made_on(self._staged) if isinstance(change, Edit) else change
-                    for change in changes]
+            if expected is not None:
+                expected.check(self._staged)
+            made = [_made(self._staged, change) for change in changes]
             staged, writes = _apply(self._staged, made, self._clock())
             self._staged = staged
 
@@ -141,6 +154,16 @@ class Store:
                     outcome.set_result(staged)
 
             self.journal.submit([*writes, *extra], done)
+
+
+def _made(base: Snapshot, change: Change) -> Put | Delete:
+    """:raises ConfigurationError: an object that is to be edited has gone"""
+    if isinstance(change, Edit):
+        return change.made_on(base)
+    newest = base.of_kind(kind_of(change)).get(change.value.uuid)
+    if newest is None or isinstance(change, Delete):
+        return change
+    return Put(change.value.on_top_of(newest))
 
 
 def load(database: Database) -> Snapshot:

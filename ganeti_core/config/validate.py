@@ -47,11 +47,14 @@ def _instance_claims(instance: Instance) -> Iterator[Claim]:
 
 
 def _disk_claims(disk: Disk) -> Iterator[Claim]:
-    """A template that drew a port or minors from the cluster's pools keeps them in `params`."""
-    for key, node in (disk.params.get("minors") or {}).items():
-        yield f"minor:{key}", str(node)
-    if (port := disk.params.get("port")) is not None:
-        yield "port", str(port)
+    """What the disk, or one that it lies on, drew from the cluster's pools."""
+    for node, minor in disk.granted.get("minor", {}).items():
+        yield f"minor:{node}", str(minor)
+    for pool in ("port", "secret"):
+        if pool in disk.granted:
+            yield pool, str(disk.granted[pool])
+    for child in disk.children:
+        yield from _disk_claims(child)
 
 
 def check_claims(

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import logging
-import logging.handlers
 import os
-import re
+import queue
+import resource
 import signal
 import sys
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Self
 
+from ganeti_core.daemons.supervisor import Supervisor
 from ganeti_core.errors import GanetiError
+from ganeti_core.logs import reopen_logs
 from ganeti_core.pid_file import PidFile
 
 if TYPE_CHECKING:
-    import threading
-    from pathlib import Path
     from types import FrameType, TracebackType
 
     from ganeti_core.paths import Paths
 
 READY = b"ready"
+MOST_DESCRIPTORS = 65_536
 _LOG_STEMS = {"ganeti-mond": "monitoring-daemon"}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_FORMAT = "%(asctime)s: {} pid=%(process)d/%(threadName)s %(levelname)s %(message)s"
 
 
 @dataclass
@@ -85,20 +87,22 @@ class Daemon:
 
     Entering locks the pid file and, unless `foreground`, leaves the terminal; the command that was
     typed ends when the daemon calls `ready`, or reports what went wrong. Enter it before any
-    thread exists.
+    thread exists. From then on SIGHUP makes it open its log files anew. `supervisor` is the service
+    manager that started it, if one did.
 
-    :raises AlreadyRunning: on entering, in the foreground
+    :raises SystemExit: on entering, where the pid file cannot be had; it has been reported
     """
 
     paths: Paths
     name: str
     foreground: bool
+    supervisor: Supervisor = field(default_factory=Supervisor.from_environment)
     _readiness: Readiness = field(default_factory=Readiness)
     _pid_file: PidFile | None = None
 
     @property
     def log_file(self) -> Path:
-        """``node-daemon.log`` for ``ganeti-noded``, as the peer names them."""
+        """``node-daemon.log`` for ``ganeti-noded``, as Ganeti names them."""
         stem = _LOG_STEMS.get(
             self.name, self.name.removeprefix("ganeti-").removesuffix("d") + "-daemon")
         return self.paths.log / f"{stem}.log"
@@ -112,14 +116,18 @@ class Daemon:
         except (GanetiError, OSError) as exc:
             self._readiness.failed(f"{self.name}: {exc}")
             if self.foreground:
-                raise
+                raise SystemExit(1) from exc
             os._exit(1)
+        bear_name(self.name)
+        signal.signal(signal.SIGHUP, _reopen_logs)
         use_private_cache(self.paths)
+        raise_descriptor_limit()
         return self
 
     def ready(self) -> None:
         """Say that the daemon serves."""
         self._readiness.ready()
+        self.supervisor.serves()
 
     def failed(self, problem: str) -> None:
         """Say why the daemon will not serve; it should end now, with status 1."""
@@ -129,12 +137,23 @@ class Daemon:
         self, kind: type[BaseException] | None, value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.supervisor.ends()
         if self._pid_file is not None:
             self._pid_file.release()
         if kind is not None and isinstance(value, Exception):
             logging.getLogger(__name__).critical(
                 "%s ends", self.name, exc_info=(kind, value, traceback))
             self._readiness.failed(f"{self.name} failed: see {self.log_file}")
+
+
+def port_number(text: str) -> int:
+    """Read an option that is a port.
+
+    :raises argparse.ArgumentTypeError: it is not a number from 1 to 65535
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port (1 to 65535)")
+    return int(text)
 
 
 def _await_readiness(pipe: int) -> None:
@@ -148,26 +167,35 @@ def _await_readiness(pipe: int) -> None:
     os._exit(1)
 
 
-class OneLine(logging.Formatter):
-    """Keeps a message on its line: names that strangers sent must not look like other messages."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # the name is that of logging
-        record.message = _CONTROL.sub(lambda found: repr(found[0])[1:-1], record.message)
-        return super().formatMessage(record)
+def bear_name(name: str) -> None:
+    """Let lists of processes show the daemon by its name, however it was started."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(name)
 
 
-def set_up_logging(file: Path, *, debug: bool = False, foreground: bool = False) -> None:
-    """Log to `file`, which may be rotated under us; with `foreground` to the terminal too."""
-    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    handlers: list[logging.Handler] = [logging.handlers.WatchedFileHandler(file)]
-    if foreground:
-        handlers.append(logging.StreamHandler())
-    for handler in handlers:
-        handler.setFormatter(OneLine(_FORMAT.format(file.stem)))
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO, handlers=handlers, force=True)
-    for noisy in ("Pyro5", "stevedore"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+def _reopen_logs(_number: int, _frame: FrameType | None) -> None:
+    # In a thread: this one may be about to write, and holds the log's lock then.
+    threading.Thread(target=reopen_logs, name="reopen-logs", daemon=True).start()
+
+
+def raise_descriptor_limit() -> None:
+    """Have as many descriptors as this process may, within reason.
+
+    Programs that are started from here get the limit, too, and some close all descriptors below
+    it one by one: with a billion of them, as containers allow, these would never begin.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def end_process(status: int) -> NoReturn:
+    """End without waiting for threads that hang; call it when everything is written."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def use_private_cache(paths: Paths) -> None:
@@ -178,14 +206,22 @@ def use_private_cache(paths: Paths) -> None:
 
 
 def end_on_signals(stop: threading.Event) -> None:
-    """Set `stop` at SIGTERM and SIGINT; SIGHUP is harmless, log files are reopened by themselves.
+    """Set `stop` at SIGTERM and SIGINT.
 
-    Call it in the main thread.
+    Call it in the main thread, which must not wait for ever: Python runs handlers when that thread
+    does something, and a signal that comes just before it begins to wait would not wake it.
     """
-    def end(number: int, _frame: FrameType | None) -> None:
-        logging.getLogger(__name__).info("ending on %s", signal.Signals(number).name)
+    asked: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        # It may interrupt a wait for `stop`, which holds the lock that setting it needs.
+        asked.put(number)
+
+    def end() -> None:
+        name = signal.Signals(asked.get()).name
+        logging.getLogger(__name__).info("ending on %s", name)
         stop.set()
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    threading.Thread(target=end, name="signals", daemon=True).start()
+    signal.signal(signal.SIGTERM, note)
+    signal.signal(signal.SIGINT, note)

@@ -1,4 +1,4 @@
-"""The jobs that have not begun, each at the place of what it waits for.
+"""The jobs that have not begun, each with what it waits for.
 
 *Ready* jobs wait only for their turn, in the order of a virtual time, ``received + priority *
 AGEING``: a higher priority overtakes, and a long wait counts as priority. The others wait for the
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 AGEING = 3600.0
 """Seconds of waiting that weigh as much as one step of priority."""
 
-Place = tuple[str, str]
+State = tuple[str, str]
 _READY, _TAKEN, _BLOCKED, _PAUSED = ("ready", ""), ("taken", ""), ("blocked", ""), ("paused", "")
 Order = tuple[float, int]
 
@@ -34,7 +34,7 @@ class Backlog:
     """Queued jobs. Lives in the event loop."""
 
     def __init__(self) -> None:
-        self._place: dict[int, Place] = {}
+        self._state: dict[int, State] = {}
         self._verdicts: dict[int, Verdict] = {}
         self._jobs: dict[int, Job] = {}
         self._dependents: dict[int, list[Job]] = {}
@@ -69,49 +69,49 @@ class Backlog:
         else:
             self._verdicts.pop(job.id, None)
         if verdict.rule:
-            self._place[job.id] = _PAUSED
+            self._state[job.id] = _PAUSED
         else:
             self._make_ready(job)
 
     def _make_ready(self, job: Job) -> None:
-        self._place[job.id] = _READY
+        self._state[job.id] = _READY
         heapq.heappush(self._ready, order_of(job))
 
     def remove(self, job: Job) -> bool:
         """Take a job out; False when it is not here."""
         self._verdicts.pop(job.id, None)
-        self._place.pop(job.id, None)
+        self._state.pop(job.id, None)
         return self._jobs.pop(job.id, None) is not None
 
     def reorder(self, job: Job) -> None:
         """The job's priority changed."""
-        place = self._place[job.id]
-        heap = self._ready if place == _READY else self._parked.get(place[1])
+        state = self._state[job.id]
+        heap = self._ready if state == _READY else self._parked.get(state[1])
         if heap is not None:
             heapq.heappush(heap, order_of(job))
 
     def block(self, job: Job, by: int) -> None:
         """The job waits for the end of the job `by`."""
-        self._place[job.id] = _BLOCKED
+        self._state[job.id] = _BLOCKED
         self._dependents.setdefault(by, []).append(job)
 
     def park(self, job: Job, bucket: Bucket) -> None:
         """The job waits for a slot of a bucket."""
-        self._place[job.id] = ("bucket", bucket.name)
+        self._state[job.id] = ("bucket", bucket.name)
         heapq.heappush(self._parked.setdefault(bucket.name, []), order_of(job))
 
     def unblock(self, by: int) -> None:
         """The job `by` has ended: who waited for it is ready."""
         for job in self._dependents.pop(by, ()):
-            if self._place.get(job.id) == _BLOCKED:
+            if self._state.get(job.id) == _BLOCKED:
                 self._make_ready(job)
 
     def refill(self, used: Mapping[str, int]) -> bool:
-        """Make as many jobs ready as buckets have slots free; answers whether there were any."""
+        """Make as many jobs ready as buckets have slots free; return whether there were any."""
         moved = False
         for name, heap in list(self._parked.items()):
-            place, count = ("bucket", name), used.get(name, 0)
-            while (job := self._first(heap, place)) is not None and count < self._limit(job, name):
+            state, count = ("bucket", name), used.get(name, 0)
+            while (job := self._first(heap, state)) is not None and count < self._limit(job, name):
                 heapq.heappop(heap)
                 self._make_ready(job)
                 count, moved = count + 1, True
@@ -123,17 +123,17 @@ class Backlog:
         return next(bucket.limit for bucket in self.buckets(job) if bucket.name == name)
 
     def take(self) -> Iterator[Job]:
-        """Take out ready jobs in order; whoever takes one removes it or gives it a place."""
+        """Take out ready jobs in order; whoever takes one removes it or gives it a state."""
         while (job := self._first(self._ready, _READY)) is not None:
             heapq.heappop(self._ready)
-            self._place[job.id] = _TAKEN
+            self._state[job.id] = _TAKEN
             yield job
 
-    def _first(self, heap: list[Order], place: Place) -> Job | None:
+    def _first(self, heap: list[Order], state: State) -> Job | None:
         """The first job whose entry still holds; drops those before it."""
         while heap:
             job = self._jobs.get(heap[0][1])
-            if job is not None and self._place[job.id] == place and order_of(job) == heap[0]:
+            if job is not None and self._state[job.id] == state and order_of(job) == heap[0]:
                 return job
             heapq.heappop(heap)
         return None

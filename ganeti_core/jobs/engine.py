@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ from ganeti_core.errors import GanetiError, JobLost, JobQueueDrained, OpExecErro
 from ganeti_core.jobs.backlog import Backlog
 from ganeti_core.jobs.debts import Debts
 from ganeti_core.jobs.explain import Explanation
-from ganeti_core.jobs.filters import REJECT, Bucket, Rule, compile_rules, judge
+from ganeti_core.jobs.filters import REJECT, Bucket, Rule, compile_rules, in_words, judge
 from ganeti_core.jobs.inbox import Inbox
 from ganeti_core.jobs.job import (
     CANCELED,
@@ -37,13 +38,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ganeti_core.config.database import Write
+    from ganeti_core.config.reservations import Reservation
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.config.store import Change as ConfigChange
     from ganeti_core.config.store import Store
     from ganeti_core.jobs.waiters import Change
     from ganeti_core.locking import LockManager
+    from ganeti_core.model import Node
     from ganeti_core.opcodes.base import OpCode
     from ganeti_core.operations.context import Services
+    from ganeti_core.rpc.calls import Call
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +61,12 @@ UNDO_GRACE = 15.0
 class JobEngine:
     """Build it in the event loop's thread, then `recover` and `open`.
 
-    Methods are for the loop unless they say otherwise.
+    Methods are for the loop unless they say otherwise. `call` makes a call at a node.
     """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, store: Store, locks: LockManager,
+        call: Callable[[Node, Call], Any],
     ) -> None:
         self._loop = loop
         self._inbox = Inbox(loop)
@@ -69,7 +74,7 @@ class JobEngine:
         self._locks = locks
         self.queue = JobQueue(store.journal)
         self.waiters = Waiters()
-        self.debts = Debts(store)
+        self.debts = Debts(store, call)
         self._backlog = Backlog()
         self._rules: tuple[Rule, ...] = ()
         self._filters: Mapping[str, FilterRule] = {}
@@ -79,13 +84,28 @@ class JobEngine:
         self._pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="operation")
         self._env: Env | None = None
         self._open = False
+        self._watchers: list[Callable[[int], None]] = []
+        self.on_end: Callable[[Job], None] = lambda _job: None
+        """Called, in the loop, once for each job that ends."""
 
     def connect(self, services: Services) -> None:
         """Give the engine what its operations use."""
         self._services = services
         self._env = Env(
             self._loop, self._inbox, self.queue, self._locks, self._store, services, self._pool,
-            self.waiters.wake)
+            self._changed)
+
+    def watch(self, watcher: Callable[[int], None]) -> None:
+        """Have `watcher` called with the id of every job that is accepted, changes or is archived.
+
+        It is called in the loop: it must be quick.
+        """
+        self._watchers.append(watcher)
+
+    def _changed(self, job: Job) -> None:
+        self.waiters.wake(job)
+        for watcher in self._watchers:
+            watcher(job.id)
 
     async def recover(self) -> None:
         """Finish or undo what a dead master left running; queue what had not begun."""
@@ -148,10 +168,12 @@ class JobEngine:
     # Submission
 
     async def submit(
-        self, jobs: Sequence[Sequence[OpCode]], *, even_if_drained: bool = False
+        self, jobs: Sequence[Sequence[OpCode]], *, even_if_drained: bool = False,
+        reservations: Sequence[Reservation | None] = (),
     ) -> list[int]:
         """Accept jobs; their ids are answered once all are durable.
 
+        :param reservations: memory and disk space to set aside for each, until it ends
         :raises JobQueueDrained: the administrator closed the queue
         :raises StoreBroken: they could not be written; none was accepted
         """
@@ -161,16 +183,22 @@ class JobEngine:
             return []
         prepared, writes = self.queue.prepare(jobs)
         await self._commit(writes)
-        for job in prepared:
+        for job, reserved in itertools.zip_longest(prepared, reservations):
             self.queue.jobs[job.id] = job
+            if reserved is not None:
+                self._services.reservations.hold_resources(
+                    reserved.instance, reserved.on_nodes, str(job.id))
             self._enqueue(job)
+            self._changed(job)
         self._kick()
         return [job.id for job in prepared]
 
-    def submit_from_thread(self, jobs: Sequence[Sequence[OpCode]]) -> list[int]:
+    def submit_from_thread(
+        self, jobs: Sequence[Sequence[OpCode]], reservations: Sequence[Reservation | None] = ()
+    ) -> list[int]:
         """As `submit`, for operations that expand into jobs; from a worker thread."""
         future = asyncio.run_coroutine_threadsafe(
-            self.submit(jobs, even_if_drained=True), self._loop)
+            self.submit(jobs, even_if_drained=True, reservations=reservations), self._loop)
         return future.result()
 
     async def _commit(self, writes: Sequence[Write]) -> None:
@@ -182,7 +210,8 @@ class JobEngine:
         if verdict.action == REJECT:
             log.info("job %d is rejected by filter rule %s", job.id, verdict.rule)
             self._backlog.remove(job)
-            self._spawn(self._fail(job, CANCELED, None))
+            rule = in_words(verdict.rule, self._filters.get(verdict.rule))
+            self._spawn(self._fail(job, CANCELED, f"Job rejected by {rule}"))
         else:
             self._backlog.put(job, verdict)
 
@@ -272,15 +301,15 @@ class JobEngine:
             self._ended(job)
 
     def _ended(self, job: Job) -> None:
-        self.waiters.wake(job)
+        self._services.reservations.release(str(job.id))  # what a job that never began had
+        self._changed(job)
+        if job.final:
+            self.on_end(job)
         self._backlog.unblock(job.id)
         if job.final and self._services.events.anybody:
-            self._pool.submit(self._tell_finished, job)
+            self._services.events.tell("job_finished", job_id=job.id, status=job.status,
+                                       summary=tuple(job.summary()))
         self._kick()
-
-    def _tell_finished(self, job: Job) -> None:
-        self._services.events.tell("job_finished", job_id=job.id, status=job.status,
-                                   summary=tuple(job.summary()))
 
     async def _fail(self, job: Job, status: str, result: Any) -> None:
         """End a job that never began; nobody sees it before it is durable."""
@@ -298,7 +327,7 @@ class JobEngine:
     # Control
 
     async def cancel(self, job_id: int, *, kill: bool = False) -> tuple[bool, str]:
-        """Cancel a job; answers whether it stops for sure, and a sentence in the peer's words.
+        """Cancel a job; return whether it stops for sure, and a sentence in Ganeti's words.
 
         `kill` leaves its thread behind, so that its undo begins at once.
         """
@@ -332,7 +361,7 @@ class JobEngine:
         elif (runner := self._runners.get(job_id)) is not None:
             runner.reorder()
         await self._commit(rows)
-        self.waiters.wake(job)
+        self._changed(job)
         return True, (f"Priorities of pending opcodes for job {job_id} have been changed to "
                       f"{priority}")
 
@@ -342,12 +371,12 @@ class JobEngine:
         if job is None or not job.final:
             return False
         await self._commit(self.queue.archive_rows(job))
-        return self.queue.jobs.pop(job_id, None) is not None
+        return self._forget(job)
 
     async def auto_archive(self, age: float, timeout: float) -> tuple[int, int]:
         """Archive jobs that ended more than `age` seconds ago; ``age`` -1: all finished ones.
 
-        Answers how many were archived, and how many are left after `timeout` seconds.
+        Return how many were archived, and how many there was no time for in `timeout` seconds.
         """
         limit = time.time() - age
         old = [job for job in self.queue.jobs.values()
@@ -356,11 +385,18 @@ class JobEngine:
         archived = 0
         for first in range(0, len(old), 500):
             if time.monotonic() > deadline:
-                break
+                return archived, len(old) - first
             batch = old[first:first + 500]
             await self._commit([row for job in batch for row in self.queue.archive_rows(job)])
-            archived += sum(self.queue.jobs.pop(job.id, None) is not None for job in batch)
-        return archived, len(self.queue.jobs)
+            archived += sum(self._forget(job) for job in batch)
+        return archived, 0
+
+    def _forget(self, job: Job) -> bool:
+        """Leave a job to the archive; False when somebody else just did."""
+        if self.queue.jobs.pop(job.id, None) is None:
+            return False
+        self._changed(job)
+        return True
 
     # Observation
 

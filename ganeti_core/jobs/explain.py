@@ -10,7 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ganeti_core.jobs.job import FINAL, RUNNING, Job
+from ganeti_core.jobs.filters import in_words
+from ganeti_core.jobs.job import CANCELED, FINAL, RUNNING, Job
 from ganeti_core.jobs.scheduler import dependencies, dependency_obstacle, full_bucket
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Explanation:
         job = self.job(job_id)
         self._told.add(job_id)
         if job.status in FINAL:
-            return [f"Job {job_id} is finished ({job.status})."]
+            return [f"Job {job_id} is finished ({job.status})." + _why_canceled(job)]
         runner = self.runners.get(job_id)
         return self._queued(job) if runner is None else self._started(job, runner)
 
@@ -75,22 +76,19 @@ class Explanation:
                 f" ({_names(self.runners)}).", *self._follow(*list(self.runners)[:1])]
 
     def _paused(self, job: Job, uuid: str) -> str:
-        rule = self.snapshot.filters.get(uuid)
-        reasons = "" if rule is None else "; ".join(
-            str(entry[1]) for entry in rule.reason if len(entry) > 1 and entry[1])
-        return f"Job {job.id} is paused by filter rule {uuid}" + (
-            f" ({reasons})." if reasons else ".")
+        return f"Job {job.id} is paused by {in_words(uuid, self.snapshot.filters.get(uuid))}."
 
     def _limited(self, job: Job, bucket: Bucket) -> list[str]:
         users = [job_id for job_id, buckets in self.slots.items()
                  if any(one.name == bucket.name for one in buckets)]
-        return [f"Job {job.id} waits for one of {bucket.limit} places of {bucket.name}, which"
-                f" {_names(users)} have.", *self._follow(*users[:1])]
+        most = "1 job" if bucket.limit == 1 else f"{bucket.limit} jobs"
+        return [f"Job {job.id} waits: {bucket.name} lets at most {most} run at a time, now"
+                f" {_names(users)}.", *self._follow(*users[:1])]
 
     def _started(self, job: Job, runner: JobRunner) -> list[str]:
-        ticket = runner.ticket
-        if ticket is None or ticket.state != "waiting":
-            return [_running(job)]
+        ticket = runner.waiting_ticket
+        if ticket is None:
+            return [_running(job, runner.waiting.describe())]
         blockers = self.locks.blockers(ticket)
         lines = [f"Job {job.id} waits for the lock {self._readable(name)}, held or asked for"
                  f" earlier by job {owner}." for name, owner in blockers[:MOST_NAMES]]
@@ -108,12 +106,18 @@ class Explanation:
         return lock
 
 
-def _running(job: Job) -> str:
+def _why_canceled(job: Job) -> str:
+    texts = (op.result for op in job.ops if op.status == CANCELED and isinstance(op.result, str))
+    text = next(texts, "")
+    return f" {text}." if text else ""
+
+
+def _running(job: Job, waits_for: str) -> str:
     state = next((op for op in job.ops if op.status == RUNNING), None)
     if state is None:
         return f"Job {job.id} has begun and waits for nothing."
     since = f" since {time.time() - state.exec[0]:.0f} s" if state.exec else ""
-    return f"Job {job.id} runs {state.summary()}{since} and waits for nothing."
+    return f"Job {job.id} runs {state.summary()}{since} and waits for {waits_for or 'nothing'}."
 
 
 def _names(job_ids: Mapping[int, object] | list[int]) -> str:

@@ -111,6 +111,13 @@ def judge(rules: Sequence[Rule], job: Job) -> Verdict:
     return Verdict(buckets=buckets) if buckets else _FREE
 
 
+def in_words(uuid: str, rule: FilterRule | None) -> str:
+    """Name a rule with the reasons that people gave for it."""
+    reasons = "; ".join(str(entry[1]) for entry in (rule.reason if rule else ())
+                        if len(entry) > 1 and entry[1])
+    return f"filter rule {uuid}" + (f" ({reasons})" if reasons else "")
+
+
 def buckets_of(job: Job) -> tuple[Bucket, ...]:
     """The buckets that the job's reason trails name, each once."""
     found: dict[str, Bucket] = {}
@@ -214,7 +221,7 @@ def _with_watermark(expression: Expression, watermark: int) -> Expression:
 def parse_action(data: object) -> Any:
     """Check an action.
 
-    :raises RequestError: it is none; the peer's text
+    :raises RequestError: not a valid one; Ganeti's text
     """
     match data:
         case str(name) if name in SIMPLE_ACTIONS:
@@ -227,7 +234,7 @@ def parse_action(data: object) -> Any:
 def parse_predicates(data: object) -> tuple[Any, ...]:
     """Check predicates and write their filters in one form.
 
-    :raises RequestError: one is malformed; the peer's text
+    :raises RequestError: one is malformed; Ganeti's text
     """
     if not isinstance(data, list):
         raise RequestError("Unable to read list")

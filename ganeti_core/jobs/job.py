@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import JobQueueError, RequestError
-from ganeti_core.opcodes.registry import parse, redacted, summary
+from ganeti_core.opcodes.registry import parse, summary
+from ganeti_core.opcodes.secrets import lost_secrets, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,7 +38,7 @@ to_json = json.JSONEncoder(separators=(",", ":")).encode
 """Encodes documents of jobs; made once, for that takes longer than most documents."""
 
 Timestamp = tuple[int, int]
-"""Seconds and microseconds since 1970, as the peer writes times."""
+"""Seconds and microseconds since 1970, as Ganeti writes times."""
 
 LogEntry = tuple[int, Timestamp, str, Any]
 """Serial within the job, time, type (``message``), content."""
@@ -192,8 +193,8 @@ def _decode_op(doc: Mapping[str, Any]) -> OpState:
     except RequestError:
         pass
     else:
-        # An opcode takes half the memory of its dict. One with secrets has lost them.
-        op, data = (None, data) if op.secret_fields else (op, None)
+        # An opcode takes half the memory of its dict. One that lost its secrets cannot be run.
+        op, data = (None, data) if lost_secrets(op) else (op, None)
     state = OpState(op, data, doc["priority"])
     _update_op(state, doc)
     return state

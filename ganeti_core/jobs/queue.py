@@ -79,6 +79,8 @@ class JobQueue:
 
     def archived(self, job_id: int) -> Job | None:
         """Read a job from the archive; None when it is not there."""
+        if not 0 < job_id <= self._last:
+            return None  # never given: no look at the disk, which cannot count that far either
         text = self.journal.read("archive", (job_id,))
         return decode(job_id, text) if text is not None else None
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +38,17 @@ from ganeti_core.jobs.job import (
     OpState,
     now,
 )
-from ganeti_core.opcodes.registry import REDACTED, parse
+from ganeti_core.locking import LockRequest
+from ganeti_core.opcodes.registry import parse
+from ganeti_core.opcodes.secrets import lost_secrets, secrets_in
+from ganeti_core.operations.base import check_real, expected_by
 from ganeti_core.operations.context import Journaling, OpContext, Services
+from ganeti_core.operations.debt import Debt
 from ganeti_core.operations.registry import operation_of
 from ganeti_core.operations.saga import Saga
 from ganeti_core.operations.scripts import run_after, run_before, run_config_update
+from ganeti_core.operations.waiting import Waiting
+from ganeti_core.spans import Place, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +58,7 @@ if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.config.store import Store
     from ganeti_core.jobs.queue import JobQueue
-    from ganeti_core.locking import LockManager, Ticket
+    from ganeti_core.locking import LockManager, Ticket, Want
     from ganeti_core.opcodes.base import OpCode
     from ganeti_core.operations.base import Operation
     from ganeti_core.operations.saga import Entry
@@ -60,6 +67,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 2.0
 """Seconds that an opportunistic request waits for the least that it needs."""
+LOOK = 0.5
+"""Seconds between two looks, while locks are waited for, at whether the job was canceled."""
 CANCELED_TEXT = "Job canceled by request"
 INTERRUPTED = "the master stopped while this opcode ran; what it had begun was undone"
 
@@ -107,6 +116,8 @@ class JobRunner:
         self.job = job
         self._sagas = sagas or {}
         self.ticket: Ticket | None = None
+        self.waiting = Waiting()
+        self._further: list[Ticket] = []
         self._granted: asyncio.Future[None] | None = None
         self._leaving = False
         self._acting: Acting | None = None
@@ -137,7 +148,7 @@ class JobRunner:
         acting = self._acting
         if acting is None:
             return False
-        entries = await asyncio.to_thread(acting.saga.poison)
+        entries = await self._env.loop.run_in_executor(self._env.pool, acting.saga.poison)
         if entries is None:
             return False
         self._env.services.nodes.abandon(str(self.job.id))
@@ -149,6 +160,12 @@ class JobRunner:
         waiting = next((op for op in self.job.ops if op.status == WAITING), None)
         if self.ticket is not None and waiting is not None:
             self._env.locks.reorder(self.ticket, waiting.priority)
+
+    @property
+    def waiting_ticket(self) -> Ticket | None:
+        """The locks that the job waits for, if any."""
+        tickets = [*([self.ticket] if self.ticket else []), *self._further]
+        return next((ticket for ticket in tickets if ticket.state == "waiting"), None)
 
     async def run(self) -> None:
         """Run every opcode that is not finished, then end the job."""
@@ -171,7 +188,7 @@ class JobRunner:
             await self._write_end(len(job.ops), SUCCESS, None)
 
     async def _run_op(self, index: int, state: OpState) -> tuple[str, Any]:
-        """Run one opcode; answers its final state and its result."""
+        """Run one opcode; return its final state and its result."""
         state.start = state.start or now()
         interrupted = state.status == RUNNING or index in self._sagas
         if not interrupted:
@@ -229,7 +246,7 @@ class JobRunner:
         acting = self._acting = Acting(saga, self._env.loop.create_future())
         ctx = self._context(index, op, snapshot, saga)
         self._env.inbox.run(self._env.pool, partial(self._thread_ended, acting),
-                            self._execute, index, op, operation, ctx)
+                            self._traced, self._execute, index, op, operation, ctx)
         try:
             return await acting.outcome
         except _Killed as killed:
@@ -237,7 +254,7 @@ class JobRunner:
         finally:
             self._acting = None
         return await self._env.loop.run_in_executor(
-            self._env.pool, self._undo_killed, index, op, operation, entries)
+            self._env.pool, self._traced, self._undo_killed, index, op, operation, entries)
 
     def _thread_ended(self, acting: Acting, result: Any, error: BaseException | None) -> None:
         if not acting.saga.poisoned:
@@ -291,18 +308,56 @@ class JobRunner:
         if ticket is self.ticket and self._granted is not None and not self._granted.done():
             self._granted.set_result(None)
 
+    def _take_more(
+        self, saga: Saga, priority: int, wants: Sequence[Want]
+    ) -> Callable[[], None]:
+        """In a worker thread: wait for further locks; return a function that gives them back.
+
+        :raises JobCanceled: the job was canceled or killed meanwhile
+        """
+        granted = threading.Event()
+        with saga.alive():
+            ticket = self._env.locks.request(
+                str(self.job.id), LockRequest.of(*wants), lambda _ticket: granted.set(), priority)
+            self._further.append(ticket)
+        while not granted.wait(LOOK):
+            stopped = self.job.cancel_wanted and self._env.locks.cancel(ticket)
+            if stopped or ticket.state == "cancelled":
+                raise JobCanceled(CANCELED_TEXT)
+
+        def give_back() -> None:
+            self._env.locks.release(ticket)
+
+        return give_back
+
     def _release(self) -> None:
+        for ticket in self._further:
+            if not self._env.locks.cancel(ticket):
+                self._env.locks.release(ticket)
+        self._further = []
         if self.ticket is not None:
             self._env.locks.release(self.ticket)
             self.ticket = None
 
     # In a worker thread
 
+    def _traced(self, work: Callable[..., Any], index: int, *arguments: Any) -> Any:
+        """Do what is done for an opcode; calls to nodes are told of as parts of it."""
+        services = self._env.services
+        if services.spans is None:
+            return work(index, *arguments)
+        cluster = self._env.store.snapshot.cluster.uuid
+        with within(Place.of_opcode(cluster, self.job.id, index), services.spans):
+            return work(index, *arguments)
+
     def _execute(
         self, index: int, op: OpCode, operation: Operation[Any, Any], ctx: OpContext
     ) -> Any:
         try:
+            ctx = replace(ctx, expected=expected_by(op, ctx.snapshot))
+            check_real(operation, op, ctx.snapshot)
             plan = operation.plan(op, ctx)
+            ctx.services.drivers.check(operation.needs(op, ctx, plan))
             if op.dry_run:
                 ctx.info("dry-run mode requested, not actually executing the operation")
                 return operation.dry_run_result(op, plan)
@@ -343,10 +398,10 @@ class JobRunner:
             if self.job.ops[ctx.op_index].committed:
                 return False
             # Nobody knows how far it came: what there is to undo must not be forgotten.
-            why = str(exc)
-            debts = ctx.settle(lambda _entry: why)
+            unknown = Debt.of(exc)
+            debts = ctx.settle(lambda _entry: unknown)
         for debt in debts:
-            ctx.warn(f"could not undo ({debt.note}): {debt.debt}; it is remembered and done as "
+            ctx.warn(f"could not undo ({debt.note}): {debt.why}; it is remembered and done as "
                      "soon as possible")
         return True
 
@@ -365,7 +420,7 @@ class JobRunner:
     ) -> Any:
         """Finish or undo an opcode that a dead master left running."""
         return await self._env.loop.run_in_executor(
-            self._env.pool, self._recover_now, index, op, operation)
+            self._env.pool, self._traced, self._recover_now, index, op, operation)
 
     def _recover_now(
         self, index: int, op: OpCode, operation: Operation[Any, Any]
@@ -415,7 +470,8 @@ class JobRunner:
         return OpContext(
             self._env.services, snapshot, self.job.id, index, saga,
             Journaling(rows_of_result, committed), log_entry,
-            cancelled, tuple(op.reason), self._chosen(), caller)
+            partial(self._take_more, saga, state.priority),
+            cancelled, tuple(op.reason), self._chosen(), caller, self.waiting)
 
     def _chosen(self) -> frozenset[str] | None:
         ticket = self.ticket
@@ -479,15 +535,14 @@ def _opcode(state: OpState) -> OpCode:
         op = parse(state.input)
     except RequestError as exc:
         raise OpPrereqError(f"this job cannot be read any more: {exc}", "internal_error") from exc
-    for name in op.secret_fields:
-        if REDACTED in str(getattr(op, name)):
-            raise OpPrereqError(
-                f"the secret parameter '{name}' was not kept when the master restarted: "
-                "submit the job again", "wrong_input")
+    if lost := lost_secrets(op):
+        raise OpPrereqError(
+            f"the secret parameter '{lost[0]}' was not kept when the master restarted: "
+            "submit the job again", "wrong_input")
     state.op, state.input = op, None
     return op
 
 
 def _forget_secrets(state: OpState) -> None:
-    if state.op is not None and state.op.secret_fields:
+    if state.op is not None and secrets_in(state.op):
         state.input, state.op = state.plain_input(), None

@@ -104,7 +104,7 @@ def full_bucket(buckets: Iterable[Bucket], taken: Mapping[str, int]) -> Bucket |
 def dependency_obstacle(
     depends: Iterable[tuple[int, list[str]]], status_of: Callable[[int], str | None]
 ) -> str | int | None:
-    """Tell what stands in the way of a job with these dependencies.
+    """Return what stands in the way of a job with these dependencies.
 
     :param status_of: a job's status; None when it does not exist (any more)
     :returns: None, the id of a job that has not ended, or why the job can never run

@@ -32,7 +32,7 @@ class Waiters:
         """Wait until the observed fields differ from `previous`, or a newer log entry is there.
 
         A finished job answers at once. After `timeout` seconds without a change the answer is what
-        is known already, as the peer's: its clients take nothing for a lost job.
+        is known already, as Ganeti's: its clients take nothing for a lost job.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout

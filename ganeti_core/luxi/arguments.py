@@ -1,4 +1,4 @@
-"""Arguments of LUXI methods, read strictly: what does not fit is refused as the peer does it."""
+"""Arguments of LUXI methods, read strictly: what does not fit is refused as Ganeti does it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ganeti_core.errors import RequestError
 
 MOST_DIGITS = 18
-"""Of an id as text; no cluster ever has so many jobs."""
+"""Of an id; no cluster ever has so many jobs, and the database can count so far."""
 
 
 def unreadable(args: list[Any], wanted: str) -> str:
@@ -20,11 +20,13 @@ def unreadable(args: list[Any], wanted: str) -> str:
 
 
 def job_id(value: Any) -> int:
-    """:raises RequestError: it is no number of a job"""
+    """:raises RequestError: it is no number of a job, or has more digits than any"""
     if isinstance(value, str) and value.isascii() and value.isdecimal() \
             and len(value) <= MOST_DIGITS:
         return int(value)
-    return natural(value, "JobId")
+    if natural(value, "JobId") >= 10 ** MOST_DIGITS:
+        raise RequestError(unreadable([value], "JobId"))
+    return int(value)
 
 
 def natural(value: Any, wanted: str) -> int:
@@ -53,3 +55,18 @@ def names(value: Any) -> list[str]:
     if not all(isinstance(one, str) for one in value):
         raise RequestError(unreadable([value], "string"))
     return value
+
+
+def repetitions(value: Any) -> tuple[tuple[str, str | None, str], ...]:
+    """:raises RequestError: it is no list of ``[key, inner key or null, other key]``"""
+    match value:
+        case [*entries] if all(_is_repetition(entry) for entry in entries):
+            return tuple((key, inner, other) for key, inner, other in entries)
+    raise RequestError(unreadable([value], "list of repetitions"))
+
+
+def _is_repetition(value: Any) -> bool:
+    match value:
+        case [str(), str() | None, str()]:
+            return True
+    return False

@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from ganeti_core.errors import GanetiError
+from ganeti_core.errors import GanetiError, MasterBusy
 from ganeti_core.luxi import protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
 CALL_TIMEOUT = 60.0
 """Seconds in which the master answers everything but a wait."""
+BUSY_SECONDS = 10.0
+"""How long to try to connect while too many others do."""
+RETRY_TIMEOUT = 3600.0
+"""Seconds for calls to nodes that the request itself makes, each as long as its contract allows."""
 
 
 class NoMasterError(GanetiError):
@@ -51,6 +58,7 @@ def connect(socket_path: Path, timeout: float) -> socket.socket:
     """Connect to the unix socket at `socket_path`, however long that path is.
 
     :raises NoMasterError: it does not exist or nobody listens
+    :raises MasterBusy: too many others wait to be accepted, for `BUSY_SECONDS`
     :raises MasterAccessError: the permissions forbid it
     """
     try:
@@ -62,14 +70,17 @@ def connect(socket_path: Path, timeout: float) -> socket.socket:
         raise NoMasterError(str(socket_path)) from exc
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        sock.settimeout(timeout)
-        sock.connect(f"/proc/self/fd/{folder}/{socket_path.name}")
+        _connect(sock, f"/proc/self/fd/{folder}/{socket_path.name}", timeout)
     except PermissionError as exc:
         sock.close()
         raise MasterAccessError(str(socket_path)) from exc
     except TimeoutError as exc:
         sock.close()
         raise LuxiTimeout(f"connect to {socket_path}") from exc
+    except BlockingIOError as exc:
+        sock.close()
+        raise MasterBusy(f"too many clients wait for the master at {socket_path}: try again "
+                         "later") from exc
     except OSError as exc:
         sock.close()
         raise NoMasterError(str(socket_path)) from exc
@@ -78,11 +89,28 @@ def connect(socket_path: Path, timeout: float) -> socket.socket:
     return sock
 
 
+def _connect(sock: socket.socket, path: str, timeout: float) -> None:
+    """:raises BlockingIOError: the queue of those that wait to be accepted stayed full"""
+    until = time.monotonic() + min(timeout, BUSY_SECONDS)
+    pause = 0.01
+    while True:
+        # With a timeout Python's sockets do not block, so a full queue is an error at once.
+        sock.settimeout(timeout)
+        try:
+            return sock.connect(path)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 0.5)
+
+
 class LuxiClient:
     """A connection to the master; every method is one LUXI call.
 
-    Methods raise the typed error that the master answers, `NoMasterError`, `LuxiTimeout`,
-    `ConnectionLost`, and `errors.RequestError` when the master did not understand the request.
+    Methods raise the typed error that the master answers, `NoMasterError`, `MasterBusy`,
+    `LuxiTimeout`, `ConnectionLost`, and `errors.RequestError` when the master did not understand
+    the request.
     """
 
     def __init__(self, socket_path: Path, timeout: float = CALL_TIMEOUT) -> None:
@@ -118,7 +146,9 @@ class LuxiClient:
             self._socket = connect(self._path, limit)
         try:
             self._socket.settimeout(limit)
-            self._socket.sendall(request)
+            with suppress(BrokenPipeError):
+                # It may have said why it closed the connection: that is read below.
+                self._socket.sendall(request)
             return self._receive(self._socket)
         except BaseException as exc:
             # Whatever comes later on this connection would answer the wrong question.
@@ -190,11 +220,25 @@ class LuxiClient:
         """Give ``{"fields": [...], "data": [[[status, value], ...], ...]}``."""
         return dict(self.call("Query", what, fields, qfilter))
 
+    def query_for_hook(
+        self, what: str, fields: list[str], qfilter: list[Any] | None
+    ) -> list[list[Any]]:
+        """As hooks ask, see `plugin_api.MasterQuery`: values alone, None for what is unknown."""
+        if what == "cluster":
+            info = self.query_cluster_info()
+            return [[info.get(field) for field in fields]]
+        return [[value if status == 0 else None for status, value in row]
+                for row in self.query(what, fields, qfilter)["data"]]
+
     def query_fields(self, what: str, fields: list[str] | None) -> dict[str, Any]:
         return dict(self.call("QueryFields", what, fields))
 
     def query_cluster_info(self) -> dict[str, Any]:
         return dict(self.call("QueryClusterInfo"))
+
+    def query_spec(self) -> dict[str, Any]:
+        """The configuration as one document, as files describe it."""
+        return dict(self.call("QuerySpec"))
 
     def query_config_values(self, names: list[str]) -> list[Any]:
         return list(self.call("QueryConfigValues", names))
@@ -233,7 +277,7 @@ class LuxiClient:
     def delete_filter(self, uuid: str) -> Any:
         return self.call("DeleteFilter", uuid)
 
-    # What the peer does not have
+    # What Ganeti does not have
 
     def set_plugin_enabled(self, kind: str, name: str, enabled: bool) -> list[str]:
         """Enable or disable a plugin on the whole cluster; tell what is disabled now."""
@@ -242,11 +286,55 @@ class LuxiClient:
     def plugin_status(self) -> list[Any]:
         return list(self.call("PluginStatus"))
 
-    def debts(self) -> list[Any]:
+    def node_plugins(self) -> dict[str, Any]:
+        """What plugins the ``master`` has, and each of the ``nodes``."""
+        return dict(self.call("NodePlugins"))
+
+    def collector_reports(self, node: str | None, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Give the last reports of a node's data collectors; None is the master's node."""
+        return list(self.call("CollectorReports", node, list(names)))
+
+    def collector_alarms(self, nodes: Sequence[str]) -> dict[str, dict[str, str] | None]:
+        """Tell, by node, what its data collectors report as bad; None where it does not answer."""
+        return dict(self.call("CollectorAlarms", list(nodes)))
+
+    def reload_plugins(self) -> dict[str, Any]:
+        """Let the master and all nodes look again for plugins.
+
+        :return: ``plugins``: how they are then, as `plugin_status`; ``nodes``: why one did not look
+        """
+        return dict(self.call("ReloadPlugins", timeout=RETRY_TIMEOUT))
+
+    def trace_plugin(
+        self, node: str | None, kind: str, name: str, after: int | None
+    ) -> dict[str, Any]:
+        """Calls of a plugin's hooks since the serial `after`, None begins; `node` None: of those
+        that run on the master, and not on its node.
+        """
+        return dict(self.call("TracePlugin", node, kind, name, after))
+
+    def report_left_behind(self, disk: str, copy: str, by: str) -> None:
+        """Report that a copy of a disk does not follow; see `CopyMarks.report`."""
+        self.call("ReportLeftBehind", disk, copy, by)
+
+    def debts(self) -> list[dict[str, Any]]:
+        """What earlier jobs left to do on nodes: ``id``, ``node_name``, ``note``, ``reason``..."""
         return list(self.call("Debts"))
 
+    def retry_debts(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Try to pay debts at once; returns those that are still owed."""
+        return list(self.call("RetryDebts", list(ids), timeout=RETRY_TIMEOUT))
+
+    def forget_debts(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Give debts up; returns them."""
+        return list(self.call("ForgetDebts", list(ids)))
+
+    def node_preflight(self) -> dict[str, Any]:
+        """Give what is asked of a host before it becomes a node (`bootstrap.preflight`)."""
+        return dict(self.call("NodePreflight"))
+
     def node_enrol_token(self, name: str | None = None) -> dict[str, Any]:
-        """Give a one-time ``token``, the ``ca_fingerprint`` and the ``master``'s address.
+        """Give a one-time ``token``, and ``ca_fingerprint``, ``master`` and ``master_fingerprint``.
 
         With the `name` of a node only that node's host may use it, to come back as what it was.
         """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SOURCE = "luxid"
-"""Who adds the last entry to a rule's reason trail, in the peer's words."""
+"""Who adds the last entry to a rule's reason trail, in Ganeti's words."""
 
 
 def replacement(args: list[Any], watermark: int) -> Put:
@@ -40,7 +40,7 @@ def replacement(args: list[Any], watermark: int) -> Put:
 
 
 def removal(uuid: Any, snapshot: Snapshot) -> Delete:
-    """:raises GanetiError: there is no such rule; the peer's text"""
+    """:raises GanetiError: there is no such rule; Ganeti's text"""
     rule = snapshot.filters.get(uuid) if isinstance(uuid, str) else None
     if rule is None:
         raise GanetiError(f"Filter rule with UUID {uuid} does not exist")

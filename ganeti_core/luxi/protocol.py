@@ -91,7 +91,7 @@ def encode_error(error: GanetiError) -> bytes:
 
 
 def parse_request(message: bytes) -> Request:
-    """Read a request; `args` that are no list count as none, as the peer has it.
+    """Read a request; `args` that are not a list count as none, as Ganeti has it.
 
     :raises RequestError: no JSON, no object, or a key is missing
     """
@@ -125,6 +125,14 @@ def parse_answer(message: bytes) -> Any:
         return document["result"]
     result = document["result"]
     raise RequestError(result) if isinstance(result, str) else GanetiError.from_wire(result)
+
+
+def parse_document(text: bytes) -> Any:
+    """Decode JSON that is a part of an answer.
+
+    :raises RequestError: the text is not JSON
+    """
+    return _parse(text)
 
 
 def _no_number(word: str) -> Any:

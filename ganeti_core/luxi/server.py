@@ -9,11 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
+import resource
+import select
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import GanetiError, RequestError
+from ganeti_core.errors import GanetiError, MasterBusy, RequestError
 from ganeti_core.luxi.protocol import (
     MessageBuffer,
     Raw,
@@ -31,6 +35,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHUNK = 256 * 1024
+BACKLOG = 4096
+"""Clients that may wait to be accepted; the kernel has a limit of its own (net.core.somaxconn)."""
+MOST_CLIENTS = 10_000
+SPARE_DESCRIPTORS = 256
+"""Left for files, and for connections to nodes, when clients are counted."""
+ACCEPT_PAUSE = 0.5
+NOTE_SECONDS = 60.0
+PATIENCE = 0.25
+"""Seconds that an answer may take before it is looked whether its client is still there."""
 
 
 def bind_unix(path: Path) -> socket.socket:
@@ -42,67 +55,177 @@ def bind_unix(path: Path) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.bind(f"/proc/self/fd/{folder}/{path.name}")
         path.chmod(0o660)
-        sock.listen(1024)
+        sock.listen(BACKLOG)
         sock.setblocking(False)
     finally:
         os.close(folder)
     return sock
 
 
-class LuxiServer:
-    """Serves `handler` on `path` until closed."""
+def room_for_clients() -> int:
+    """How many clients can be served at once with the descriptors that this process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MOST_CLIENTS
+    return max(SPARE_DESCRIPTORS // 4, min(MOST_CLIENTS, soft - SPARE_DESCRIPTORS))
 
-    def __init__(self, path: Path, handler: Handler) -> None:
+
+class LuxiServer:
+    """Serves `handler` on `path` until closed.
+
+    :param harmless: tells whether a method of this name may be ended halfway: its client is gone
+    :param most: clients at once; one more is refused with words
+    """
+
+    def __init__(
+        self, path: Path, handler: Handler, harmless: Callable[[str], bool] = lambda _name: False,
+        most: int | None = None,
+    ) -> None:
         self._path = path
         self._handler = handler
-        self._server: asyncio.Server | None = None
+        self._harmless = harmless
+        self._most = room_for_clients() if most is None else most
+        self._accepting: asyncio.Task[None] | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._noted: dict[str, float] = {}
 
     async def start(self) -> None:
         """:raises OSError: the socket cannot be made"""
-        self._server = await asyncio.start_unix_server(
-            self._accept, sock=bind_unix(self._path), limit=CHUNK)
+        self._accepting = asyncio.create_task(self._accept_all(bind_unix(self._path)))
 
     async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for task in list(self._connections):
+        tasks = [*self._connections, *([self._accepting] if self._accepting else ())]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._path.unlink(missing_ok=True)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        buffer = MessageBuffer()
-        try:
-            while data := await reader.read(CHUNK):
+    async def _accept_all(self, listener: socket.socket) -> None:
+        # Not asyncio's own server: when descriptors run out, that one logs a traceback for every
+        # place in the backlog, each second.
+        loop = asyncio.get_running_loop()
+        with listener:
+            while True:
                 try:
-                    messages = buffer.feed(data)
-                except RequestError as exc:
-                    writer.write(encode_error(exc))
-                    await writer.drain()
-                    return
-                for message in messages:
-                    writer.write(await self._answer(message))
-                    await writer.drain()
-        except (ConnectionError, TimeoutError):
+                    connection, _ = await loop.sock_accept(listener)
+                except OSError as exc:
+                    self._note(f"no client can be accepted: {exc}")
+                    await asyncio.sleep(ACCEPT_PAUSE)
+                    continue
+                if len(self._connections) >= self._most:
+                    self._refuse(connection)
+                    continue
+                task = loop.create_task(self._serve(connection))
+                self._connections.add(task)
+                task.add_done_callback(self._connections.discard)
+
+    def _note(self, trouble: str) -> None:
+        """Log a trouble once a minute, however often it is met."""
+        now = time.monotonic()
+        if now - self._noted.get(trouble, -math.inf) > NOTE_SECONDS:
+            self._noted[trouble] = now
+            log.error("%s (%d clients are connected)", trouble, len(self._connections))
+
+    def _refuse(self, connection: socket.socket) -> None:
+        self._note(f"clients are refused: more than {self._most} at once")
+        with connection, contextlib.suppress(OSError):
+            connection.send(encode_error(MasterBusy(
+                f"the master serves {self._most} clients already: try again later")))
+
+    async def _serve(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_unix_connection(sock=connection, limit=CHUNK)
+        client = _Client(reader, connection)
+        try:
+            await self._converse(client, writer)
+        except (ConnectionError, TimeoutError, _ClientGone):
             return  # the client went away: nothing is owed to it
         finally:
+            client.close()
             writer.close()
 
-    async def _answer(self, message: bytes) -> bytes:
+    async def _converse(self, client: _Client, writer: asyncio.StreamWriter) -> None:
+        buffer = MessageBuffer()
+        while data := await client.read():
+            try:
+                messages = buffer.feed(data)
+            except RequestError as exc:
+                writer.write(encode_error(exc))
+                await writer.drain()
+                return
+            for message in messages:
+                writer.write(await self._answer(message, client))
+                await writer.drain()
+
+    async def _answer(self, message: bytes, client: _Client) -> bytes:
         try:
             request = parse_request(message)
-            result = await self._handler(request.method, request.args)
+            work = self._handler(request.method, request.args)
+            result = await (while_there(client, work) if self._harmless(request.method) else work)
             if isinstance(result, Raw):
                 return b'{"success":true,"result":' + result + b"}\x03"
             return encode_result(result)
         except GanetiError as exc:
             return encode_error(exc)
+        except _ClientGone:
+            raise
         except Exception as exc:  # wall: a bug in a handler is that request's error
             log.exception("LUXI request failed")
             return encode_error(GanetiError(f"internal error: {exc!r}"))
+
+
+class _ClientGone(Exception):
+    """Nobody is there any more to read the answer."""
+
+
+class _Client:
+    """What the other side of a connection sends; it may be read ahead while an answer is made."""
+
+    def __init__(self, reader: asyncio.StreamReader, connection: socket.socket) -> None:
+        self._reader = reader
+        self._connection = connection
+        self._ahead: asyncio.Task[bytes] | None = None
+
+    def close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+
+    async def read(self) -> bytes:
+        """The next bytes; empty at the end."""
+        ahead, self._ahead = self._ahead, None
+        return await (self._reader.read(CHUNK) if ahead is None else ahead)
+
+    async def leaves(self) -> None:
+        """Return when the client is gone. One that only has nothing more to ask is not."""
+        if self._ahead is None:
+            self._ahead = asyncio.create_task(self._reader.read(CHUNK))
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait((self._ahead,))
+            if self._ahead.result() or not self._is_shut():
+                await asyncio.Event().wait()
+
+    def _is_shut(self) -> bool:
+        """Whether both directions are closed: a client may close its own and await answers."""
+        poll = select.poll()
+        poll.register(self._connection, 0)
+        return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
+
+
+async def while_there(client: _Client, work: Awaitable[Any]) -> Any:
+    """Await `work`; end it if the client leaves.
+
+    :raises _ClientGone: it left
+    """
+    working = asyncio.ensure_future(work)
+    leaving: asyncio.Task[None] | None = None
+    try:
+        await asyncio.wait((working,), timeout=PATIENCE)
+        if not working.done():
+            leaving = asyncio.create_task(client.leaves())
+            await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise _ClientGone
+        return working.result()
+    finally:
+        working.cancel()
+        if leaving is not None:
+            leaving.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from .base import ConfigObject, Params
 
@@ -11,11 +11,15 @@ BEPARAMS_DEFAULTS: Params = {
     "always_failover": False, "auto_balance": True, "maxmem": 128, "minmem": 128,
     "spindle_use": 1, "vcpus": 1,
 }
-NICPARAMS_DEFAULTS: Params = {"link": "br0", "mode": "bridged", "vlan": ""}
 NDPARAMS_DEFAULTS: Params = {
     "cpu_speed": 1.0, "exclusive_storage": False, "oob_program": "", "ovs": False, "ovs_link": "",
     "ovs_name": "switch1", "spindle_count": 1, "ssh_port": 22,
 }
+HV_STATE_DEFAULTS: Params = {
+    "cpu_node": 1, "cpu_total": 1, "mem_hv": 0, "mem_node": 0, "mem_total": 0}
+"""What an administrator says of nodes under one hypervisor; these values say nothing. MiB."""
+DISK_STATE_DEFAULTS: Params = {"disk_overhead": 0, "disk_reserved": 0, "disk_total": 0}
+"""The same of one storage of nodes, MiB."""
 IPOLICY_DEFAULTS: Params = {
     "minmax": [{
         "min": {"cpu-count": 1, "disk-count": 0, "disk-size": 0, "memory-size": 4,
@@ -38,8 +42,10 @@ class Cluster(ConfigObject):
     :param master_node: uuid of the master
     :param highest_used_port: instance ports are granted above it when none was given back
     :param tcpudp_port_pool: ports given back
+    :param settings: what drivers declare in `Description.settings`, by name
     :param max_running_jobs: jobs that may run at once; `max_tracked_jobs` is kept and shown only:
         here all jobs are tracked, and it costs nothing
+    :param job_queue_files: whether the master keeps Ganeti's files of jobs, as an export
     """
 
     name: str
@@ -63,12 +69,8 @@ class Cluster(ConfigObject):
     default_iallocator: str = ""
     default_iallocator_params: Params = field(default_factory=dict)
     mac_prefix: str = "aa:00:00"
-    volume_group_name: str = ""
-    drbd_usermode_helper: str = ""
     reserved_lvs: tuple[str, ...] = ()
-    file_storage_dir: str = ""
-    shared_file_storage_dir: str = ""
-    gluster_storage_dir: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
     hidden_os: tuple[str, ...] = ()
     blacklisted_os: tuple[str, ...] = ()
     os_search_path: tuple[str, ...] = ()
@@ -80,6 +82,7 @@ class Cluster(ConfigObject):
     highest_used_port: int = 10999
     tcpudp_port_pool: tuple[int, ...] = ()
     queue_drained: bool = False
+    job_queue_files: bool = False
     watcher_pause: float | None = None
     maintain_node_health: bool = False
     prealloc_wipe_disks: bool = False
@@ -87,6 +90,9 @@ class Cluster(ConfigObject):
     install_image: str = ""
     compression_tools: tuple[str, ...] = ("gzip", "gzip-fast", "gzip-slow")
     enabled_user_shutdown: bool = False
+    hv_state_static: Params = field(default_factory=dict)
+    disk_state_static: Params = field(default_factory=dict)
+    modify_etc_hosts: bool = False
     other: Params = field(default_factory=dict)
     """What an imported configuration held that we have no use for; exported again unchanged."""
 
@@ -101,4 +107,6 @@ class NodeGroup(ConfigObject):
     diskparams: dict[str, Params] = field(default_factory=dict)
     ipolicy: Params = field(default_factory=dict)
     networks: dict[str, Params] = field(default_factory=dict)
+    hv_state_static: Params = field(default_factory=dict)
+    disk_state_static: Params = field(default_factory=dict)
     other: Params = field(default_factory=dict)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 from .base import ConfigObject, Params
 
@@ -27,7 +27,10 @@ class Nic:
 class Disk(ConfigObject):
     """A disk. `size` in MiB; `logical_id` belongs to its template.
 
+    :param granted: what it drew from the cluster's pools: ``port``, ``secret``, and ``minor`` by
+        the uuid of each node; unique while the disk exists
     :param nodes: uuids of the nodes that hold it, primary first
+    :param stale: uuids of those whose copies may miss what was written to another one
     :param instance: uuid of the instance that it is attached to, or empty
     """
 
@@ -38,10 +41,17 @@ class Disk(ConfigObject):
     name: str | None = None
     spindles: int | None = None
     params: Params = field(default_factory=dict)
+    granted: Params = field(default_factory=dict)
     nodes: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
     children: tuple[Disk, ...] = ()
     instance: str = ""
     other: Params = field(default_factory=dict)
+
+    def on_top_of(self, newest: Self) -> Self:
+        """What nodes report of copies stays, but of those that are given up."""
+        gone = frozenset(newest.nodes) - frozenset(self.nodes)
+        return replace(self, stale=tuple(uuid for uuid in newest.stale if uuid not in gone))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +68,7 @@ class Instance(ConfigObject):
     primary_node: str
     hypervisor: str
     os: str = ""
-    disk_template: str = "diskless"
+    disk_template: str = ""
     secondary_nodes: tuple[str, ...] = ()
     admin_state: AdminState = "down"
     admin_state_source: Literal["admin", "user"] = "admin"

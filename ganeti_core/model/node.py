@@ -48,7 +48,7 @@ class Node(ConfigObject):
     other: Params = field(default_factory=dict)
 
     def role(self, master: str) -> NodeRole:
-        """Tell the node's role; `master` is the uuid of the master node."""
+        """Return the node's role; `master` is the uuid of the master node."""
         if self.uuid == master:
             return NodeRole.MASTER
         if self.offline:

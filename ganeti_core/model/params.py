@@ -8,12 +8,14 @@ from typing import Any
 from .base import Params
 from .cluster import (
     BEPARAMS_DEFAULTS,
+    DISK_STATE_DEFAULTS,
+    HV_STATE_DEFAULTS,
     IPOLICY_DEFAULTS,
     NDPARAMS_DEFAULTS,
-    NICPARAMS_DEFAULTS,
     Cluster,
     NodeGroup,
 )
+from .ganeti_settings import NICPARAMS_DEFAULTS
 from .instance import Instance, Nic
 from .node import Node
 
@@ -66,6 +68,44 @@ def filled_ndparams(
     """Parameters of a node, or without `node` what the nodes of `group` inherit."""
     return fill(NDPARAMS_DEFAULTS, cluster.ndparams,
                 group.ndparams if group else {}, node.ndparams if node else {})
+
+
+def filled_hv_state(
+    cluster: Cluster, group: NodeGroup | None = None, node: Node | None = None
+) -> dict[str, Params]:
+    """What is said of a node's processors and memory, by hypervisor; only what is said."""
+    levels = _states("hv_state_static", cluster, group, node)
+    names = sorted({name for level in levels for name in level})
+    return _said({name: fill(*(level.get(name, {}) for level in levels)) for name in names},
+                 HV_STATE_DEFAULTS)
+
+
+def filled_disk_state(
+    cluster: Cluster, group: NodeGroup | None = None, node: Node | None = None
+) -> dict[str, dict[str, Params]]:
+    """What is said of a node's storages, by disk template and storage; only what is said."""
+    levels = _states("disk_state_static", cluster, group, node)
+    found: dict[str, dict[str, Params]] = {}
+    for level in levels:
+        for template, storages in level.items():
+            of_template = found.setdefault(template, {})
+            for name, values in storages.items():
+                of_template[name] = fill(of_template.get(name, {}), values)
+    said = {template: _said(storages, DISK_STATE_DEFAULTS) for template, storages in found.items()}
+    return {template: storages for template, storages in said.items() if storages}
+
+
+def _said(states: Mapping[str, Params], defaults: Params) -> dict[str, Params]:
+    """Leave out the values that say nothing, which Ganeti writes into every configuration."""
+    said = {name: {key: value for key, value in values.items() if defaults.get(key) != value}
+            for name, values in states.items()}
+    return {name: values for name, values in said.items() if values}
+
+
+def _states(
+    field: str, cluster: Cluster, group: NodeGroup | None, node: Node | None
+) -> list[Params]:
+    return [getattr(level, field) for level in (cluster, group, node) if level is not None]
 
 
 def filled_diskparams(

@@ -1,32 +1,27 @@
-"""From a hook call to the plugin: which process it runs in, and what hangs is kept from spreading.
-
-Changing hooks run in worker processes, read-only and quick ones in the thread of the connection
-that asked. Such a thread cannot be ended: a plugin of which several calls hang beyond their limit
-is refused further ones until they end, so that it cannot use up all threads.
-"""
+"""From a hook call to the plugin: in a worker process, within the time that the hook may take."""
 
 from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ganeti_core.errors import GanetiError, PluginError
-from ganeti_core.node.hooks import HookRequest, hook_envelope, hook_failure
-from ganeti_core.node.world import Asked
+from ganeti_core.errors import GanetiError
+from ganeti_core.node.feedback import Told
+from ganeti_core.node.hooks import HookRequest, hook_failure
+from ganeti_core.node.tracing import Traces
+from ganeti_core.rpc.wire import is_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ganeti_core.node.running import RunningCall
     from ganeti_core.node.workers import Workers
     from ganeti_core.node.world import World
     from ganeti_core.rpc.wire import Envelope
 
-HANGING = 4
-"""Overdue calls of one plugin from which on it is asked nothing more."""
+IMPATIENCE_SECONDS = 2.0
+"""For a read-only hook that used all of its time when it was last asked: whoever lists instances
+again and again does not wait each time."""
 
 
 @dataclass
@@ -35,37 +30,47 @@ class Dispatcher:
 
     world: World
     workers: Workers
-    _running: dict[object, tuple[str, float]] = field(default_factory=dict)
+    traces: Traces = field(default_factory=Traces)
+    _slow: set[tuple[str, str]] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, request: HookRequest, call: RunningCall) -> Envelope:
-        """Run one hook as (a part of) `call`; never raises."""
-        lines: list[str] = []
+    def run(
+        self, request: HookRequest, call: RunningCall, told: Told | None = None
+    ) -> Envelope:
+        """Run one hook as (a part of) `call`; never raises.
+
+        :param told: gets what the hook tells the owner of its job, as it does so
+        """
+        began = time.monotonic()
+        envelope = self._run(request, call, told or Told())
+        self.traces.note(request, time.monotonic() - began, envelope)
+        return envelope
+
+    def _run(self, request: HookRequest, call: RunningCall, told: Told) -> Envelope:
         try:
             where = request.where()
-            if where.changes and not where.quick:
-                envelope = self.workers.run(request, call, lines.append)
-            else:
-                asked = Asked(lines.append, lambda: call.is_ending() or call.abandoned())
-                with self._watched(request, call.deadline):
-                    envelope = hook_envelope(self.world, request, asked)
         except GanetiError as exc:
-            envelope = hook_failure(exc, request)
-        return {**envelope, "feedback": lines} if lines else envelope
+            return hook_failure(exc, request)
+        if where.changes:
+            envelope = self.workers.run(request, call, told.add)
+        else:
+            envelope = self._read(request, call.within(where.timeout), told)
+        return {**envelope, "feedback": told.all()} if told.lines else envelope
 
-    @contextmanager
-    def _watched(self, request: HookRequest, deadline: float) -> Iterator[None]:
-        now = time.monotonic()
-        token = object()
+    def hangs(self, request: HookRequest) -> bool:
+        """Whether a read-only hook used all of its time when it was last asked."""
         with self._guard:
-            hanging = sum(1 for plugin, until in self._running.values()
-                          if plugin == request.plugin and until < now)
-            if hanging >= HANGING:
-                raise PluginError.in_hook(
-                    request.title, f"not asked, {hanging} earlier calls of this plugin still hang")
-            self._running[token] = (request.plugin, deadline)
-        try:
-            yield
-        finally:
+            return (request.plugin, request.hook) in self._slow
+
+    def _read(self, request: HookRequest, call: RunningCall, told: Told) -> Envelope:
+        key = (request.plugin, request.hook)
+        with self._guard:
+            slow = key in self._slow
+        if slow:
+            call = call.within(IMPATIENCE_SECONDS)
+        envelope = self.workers.run(request, call, told.add)
+        late = is_failure(envelope) and time.monotonic() >= call.deadline
+        if late != slow:
             with self._guard:
-                del self._running[token]
+                (self._slow.add if late else self._slow.discard)(key)
+        return envelope

@@ -16,7 +16,6 @@ import contextlib
 import gc
 import json
 import logging
-import logging.handlers
 import os
 import select
 import signal
@@ -27,21 +26,21 @@ import time
 import traceback
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.logs import set_up_logging
 from ganeti_core.node import worker
 from ganeti_core.node.sessions import kill_session
-from ganeti_core.node.world import Place, load_node_host
+from ganeti_core.node.world import LocalNode, load_node_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ganeti_core.plugins import PluginHost
 
 log = logging.getLogger(__name__)
 
-_LOG_FORMAT = "%(asctime)s: fork-server pid=%(process)d/%(threadName)s %(levelname)s %(message)s"
 _MESSAGE = 4096
 _ENDING_SECONDS = 2.0
 """A killed process that is still there after this time is stuck in the kernel."""
@@ -64,30 +63,30 @@ class ForkServer:
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def fork(cls, place: Place, host: PluginHost) -> ForkServer:
+    def fork(cls, local: LocalNode, host: PluginHost) -> ForkServer:
         """Fork the server from this process, which should have no second thread yet."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
-            _run_child(lambda: _begin(theirs, place, host))
+            _run_child(lambda: _begin(theirs, local, host))
         theirs.close()
         return cls(pid, ours)
 
     @classmethod
-    def launch(cls, place: Place, log_file: Path) -> ForkServer:
+    def launch(cls, local: LocalNode, log_file: Path) -> ForkServer:
         """Start the server as a program of its own, from a process with threads."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         theirs.set_inheritable(True)
         pid = os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", "ganeti_core.node.forkserver", str(theirs.fileno()),
-             json.dumps(place.to_dict()), str(log_file)],
+             json.dumps(local.to_dict()), str(log_file)],
             os.environ)
         theirs.close()
         return cls(pid, ours)
 
     def spawn(self) -> tuple[int, socket.socket]:
-        """Make a worker; answers its pid and the socket to talk to it.
+        """Make a worker; return its pid and the socket to talk to it.
 
         :raises ForkServerLost: the server has died
         """
@@ -115,7 +114,7 @@ class ForkServer:
         return None if status is None else int(status)
 
     def reap(self, pid: int) -> int | None:
-        """Tell how a worker ended that has closed its socket; one that lingers is killed.
+        """Return how a worker ended that has closed its socket; one that lingers is killed.
 
         :raises ForkServerLost: the server has died
         """
@@ -171,14 +170,14 @@ def _run_child(target: Callable[[], None]) -> None:
         os._exit(status)
 
 
-def _begin(control: socket.socket, place: Place, host: PluginHost) -> None:
+def _begin(control: socket.socket, local: LocalNode, host: PluginHost) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # The daemon decides when to end; what a terminal sends goes to everyone.
         signal.signal(number, signal.SIG_IGN)
     _close_others(control.fileno())
     # What is loaded now stays in memory shared with all workers, untouched by their collectors.
     gc.freeze()
-    _Loop(control, place, host).run()
+    _Loop(control, local, host).run()
 
 
 def _close_others(keep: int) -> None:
@@ -204,7 +203,7 @@ class _Loop:
     """The server's own side: one request after another."""
 
     control: socket.socket
-    place: Place
+    local: LocalNode
     host: PluginHost
     _living: set[int] = field(default_factory=set)
     _statuses: OrderedDict[int, int] = field(default_factory=OrderedDict)
@@ -253,7 +252,7 @@ class _Loop:
     def _work(self, sock: socket.socket, parent: int) -> None:
         self.control.close()
         worker.become_worker(parent)
-        worker.serve(sock, self.place, self.host)
+        worker.serve(sock, self.local, self.host)
 
     def _end(self, pid: int, grace: float) -> int | None:
         """Wait `grace` seconds for a worker's own end, then kill its whole session."""
@@ -289,13 +288,11 @@ class _Loop:
 
 
 def main() -> None:
-    """Serve as a program; arguments: descriptor of the control socket, place, log file."""
-    logging.basicConfig(
-        level=logging.INFO, format=_LOG_FORMAT,
-        handlers=[logging.handlers.WatchedFileHandler(sys.argv[3])])
+    """Serve as a program; arguments: descriptor of the control socket, local, log file."""
+    set_up_logging(Path(sys.argv[3]), "fork-server")
     control = socket.socket(fileno=int(sys.argv[1]))
-    place = Place.from_dict(json.loads(sys.argv[2]))
-    _begin(control, place, load_node_host())
+    local = LocalNode.from_dict(json.loads(sys.argv[2]))
+    _begin(control, local, load_node_host())
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import ECODE_INVAL, GanetiError, NotSupported, OpPrereqError, PluginError
+from ganeti_core.logs import note_left_out
 from ganeti_core.node.world import UNHEARD, Asked, World, find_kind
 from ganeti_core.plugin_api import codec
+from ganeti_core.readable import readable
 from ganeti_core.rpc.wire import Envelope, failure, success
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from ganeti_core.plugin_api.kinds import Kind, Where
 
 log = logging.getLogger(__name__)
+
+ERROR = 10_000
+"""Characters of a hook's error that reach the job: the tails of a program's streams fit."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class HookRequest:
         raise OpPrereqError("a hook call needs kind, driver, hook and arguments", ECODE_INVAL)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))
 
     @property
     def plugin(self) -> str:
@@ -74,7 +79,7 @@ def function(request: HookRequest) -> Callable[..., Any]:
 
 
 def run_hook(world: World, request: HookRequest, asked: Asked = UNHEARD) -> Any:
-    """Call the hook and answer its result as plain JSON.
+    """Call the hook and return its result as plain JSON.
 
     :raises GanetiError: what the hook raised; `PluginError` for what its contract does not name
     """
@@ -84,17 +89,21 @@ def run_hook(world: World, request: HookRequest, asked: Asked = UNHEARD) -> Any:
         arguments = codec.decode_arguments(spec, request.arguments)
     except TypeError as exc:
         raise OpPrereqError(f"{request.title}: {exc}", ECODE_INVAL) from exc
-    hook = getattr(world.hooks(kind, request.driver, request.settings), request.hook)
+    hook = world.hook(kind, request.driver, request.hook, request.settings, asked)
     if "ctx" in spec.__code__.co_varnames[: spec.__code__.co_argcount]:
         arguments["ctx"] = world.context(request.kind, request.driver, request.settings, asked)
     try:
-        return codec.encode(hook(**arguments))
+        result = hook(**arguments)
+        codec.check_result(spec, result)
+        return codec.encode(result)
     except GanetiError:
         raise
     except (Exception, SystemExit) as exc:  # wall: foreign code
         log.exception("plugin %s failed", request.title)
         said = str(exc) or "no message"
         raise PluginError.in_hook(request.title, f"{type(exc).__name__}: {said}") from exc
+    finally:
+        note_left_out(f"plugin.{request.kind}.{request.driver}")
 
 
 def hook_envelope(world: World, request: HookRequest, asked: Asked = UNHEARD) -> Envelope:
@@ -106,4 +115,7 @@ def hook_envelope(world: World, request: HookRequest, asked: Asked = UNHEARD) ->
 
 
 def hook_failure(error: GanetiError, request: HookRequest) -> Envelope:
+    """Wrap an error of a hook; its words are foreign, and may come from foreign programs."""
+    error.args = tuple(readable(argument, ERROR) if isinstance(argument, str) else argument
+                       for argument in error.args)
     return failure(error, plugin=request.plugin, hook=request.hook)

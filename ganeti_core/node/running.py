@@ -26,6 +26,13 @@ class RunningCall:
     began: float = field(default_factory=time.monotonic)
     _ending: threading.Event = field(default_factory=threading.Event)
 
+    def within(self, seconds: float) -> RunningCall:
+        """Return this call, or a part of it that may take `seconds` at most."""
+        deadline = time.monotonic() + seconds
+        if deadline >= self.deadline:
+            return self
+        return RunningCall(self.title, deadline, self.abandoned, _ending=self._ending)
+
     @property
     def left(self) -> float:
         """Seconds until the deadline, never negative."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, NotSupported, RpcError
@@ -12,10 +12,11 @@ from ganeti_core.node.hooks import HookRequest
 from ganeti_core.node.running import RunningCall
 from ganeti_core.node.services import SERVICE_FUNCTIONS
 from ganeti_core.node.subjects import Subjects
-from ganeti_core.rpc.access import Role, check_access, role_of
+from ganeti_core.rpc.access import Role, check_access, open_to_all_nodes, role_of
 from ganeti_core.rpc.calls import HOOK, SERVICES
 from ganeti_core.rpc.outcomes import internal_failure
 from ganeti_core.rpc.wire import Envelope, failure, is_failure, success
+from ganeti_core.spans import span, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ganeti_core.node.state import NodeState
     from ganeti_core.rpc.access import Caller
     from ganeti_core.rpc.server import Request
+    from ganeti_core.spans import Export
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +34,16 @@ class NodeService:
     """The handler of a node's `RpcServer`.
 
     :param strangers: answers callers without certificate; None refuses them
+    :param spans: takes what is done here for callers who tell tracing systems of it
     """
 
     state: NodeState
     strangers: Callable[[Caller, str, dict[str, Any]], Any] | None = None
+    spans: Export | None = None
     _subjects: Subjects = field(default_factory=Subjects)
 
     def __call__(self, caller: Caller, request: Request) -> Envelope:
-        """Answer one request; never raises."""
+        """Return one request; never raises."""
         began = time.monotonic()
         try:
             envelope = self._answer(caller, request)
@@ -53,10 +57,28 @@ class NodeService:
         return envelope
 
     def _answer(self, caller: Caller, request: Request) -> Envelope:
-        role = role_of(caller, self.state.candidates)
+        role = role_of(caller, self.state.members)
         if role is Role.ANONYMOUS and self.strangers is not None:
             return success(self.strangers(caller, request.service, request.args))
         check_access(role, request.service)
+        if not open_to_all_nodes(request.service):
+            self.state.gate.wait()
+            # What this node has learned meanwhile may concern this very caller.
+            check_access(role_of(caller, self.state.members), request.service)
+        if role is Role.NODE:
+            request = _without_settings(request)
+        with within(request.trace, self.spans), span(
+                _title(request), "server",
+                ganeti__node=self.state.world.local.identity.name) as opened:
+            envelope = self._done(caller, request)
+            if opened is not None and is_failure(envelope):
+                opened.error = str(envelope["error"][1])
+            return envelope
+
+    def _done(self, caller: Caller, request: Request) -> Envelope:
+        if (known := SERVICES.get(request.service)) is not None and known.names_caller:
+            owner = self.state.members.known().owner(caller.fingerprint)
+            request = replace(request, args={**request.args, "caller": owner})
         call = RunningCall(
             f"{_title(request)} (call {request.call_id or 'without id'})",
             time.monotonic() + request.timeout, request.abandoned)
@@ -80,12 +102,16 @@ class NodeService:
         if request.service == HOOK:
             hook = HookRequest.from_args(request.args)
             where = hook.where()
-            return lambda: self.state.dispatcher.run(hook, call), where.changes
+            return lambda: self._run(hook, call, request.call_id), where.changes
         if request.service not in SERVICES:
             raise NotSupported(f"this node knows no service {request.service}")
         function = SERVICE_FUNCTIONS[request.service]
         return (lambda: success(function(self.state, request.args, call.deadline)),
                 SERVICES[request.service].changes)
+
+    def _run(self, hook: HookRequest, call: RunningCall, call_id: str) -> Envelope:
+        with self.state.telling.of(call_id) as told:
+            return self.state.dispatcher.run(hook, call, told)
 
     def _alone(
         self, request: Request, call: RunningCall, act: Callable[[], Envelope]
@@ -106,6 +132,12 @@ class NodeService:
         except Exception as exc:  # wall: what failed unforeseen is still the call's outcome
             log.exception("%s failed", call.title)
             return internal_failure(exc)
+
+
+def _without_settings(request: Request) -> Request:
+    """The request without what only the master knows: settings say which folders are searched."""
+    return replace(request, args={
+        name: value for name, value in request.args.items() if name != "settings"})
 
 
 def _title(request: Request) -> str:

@@ -7,15 +7,20 @@ import threading
 import time
 from collections import deque
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import ECODE_STATE, OpPrereqError
+from ganeti_core.node.cards import Cards
+from ganeti_core.node.hook_spans import HookSpans
+from ganeti_core.node.receiving import stream_endpoint
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.all_kinds import KINDS
-from ganeti_core.plugin_api.context import HookContext
+from ganeti_core.plugin_api.context import HookContext, MasterQuery, no_master
 from ganeti_core.plugins import DISABLED, PluginHost
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.span_exporters import SpanExporters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,10 +30,13 @@ if TYPE_CHECKING:
 
 
 SOURCE_SECONDS = 1.0
+UNKNOWN_SECONDS = 0.1
+"""A driver that is not known may have come since, and the daemon, which looks by itself, has said
+that it is here. Many unknown ones in one round trip are still looked for only once."""
 
 
 @dataclass(frozen=True)
-class Place:
+class LocalNode:
     """The node and its file tree: data, so that it can be told to another process."""
 
     identity: NodeIdentity
@@ -44,10 +52,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Asked:
-    """How a hook reaches who asked for it: tell something, ask whether to stop."""
+    """How a hook reaches who asked for it: report a line, ask whether to stop, ask the master."""
 
     feedback: Callable[[str], None] = lambda _: None
     cancelled: Callable[[], bool] = lambda: False
+    query: MasterQuery = no_master
 
 
 UNHEARD = Asked()
@@ -55,7 +64,7 @@ UNHEARD = Asked()
 
 def load_node_host() -> PluginHost:
     """Load the plugins of every kind that has hooks for nodes."""
-    host = PluginHost()
+    host = PluginHost(wrap_each=HookSpans if SpanExporters.find() else None)
     host.load([kind for kind in KINDS.values() if _runs_on_nodes(kind)])
     return host
 
@@ -68,11 +77,11 @@ def _runs_on_nodes(kind: Kind[Any]) -> bool:
 class World:
     """What is needed to call a hook in this process."""
 
-    place: Place
+    local: LocalNode
     host: PluginHost
     _guard: threading.Lock = field(default_factory=threading.Lock)
-    _settled: set[tuple[str, str]] = field(default_factory=set)
-    """Plugins whose private folders were made: a hook call need not look again."""
+    _settled: dict[tuple[str, str], tuple[Path, Path, Path]] = field(default_factory=dict)
+    """The private folders of plugins, once they were made: a hook call need not look again."""
     _asked: deque[tuple[float, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=1))
 
     def hooks(self, kind: Kind[Any], driver: str, settings: Mapping[str, Any]) -> Any:
@@ -84,21 +93,35 @@ class World:
             raise OpPrereqError(
                 f"The {kind.title} '{driver}' cannot be used: {DISABLED}", ECODE_STATE)
         with self._guard:
-            if not self.host.has(kind, driver) or self.host.is_from_source(kind, driver):
+            if not self.host.has(kind, driver):
+                self._refresh(settings, UNKNOWN_SECONDS)
+            elif self.host.is_from_source(kind, driver):
                 self._refresh(settings, SOURCE_SECONDS)
-            return self.host.driver(kind, driver)
+            try:
+                return self.host.driver(kind, driver)
+            except OpPrereqError as exc:
+                name = self.local.identity.name
+                raise OpPrereqError(f"Node '{name}': {exc.message}", exc.ecode) from exc
 
     def refresh(self, settings: Mapping[str, Any]) -> None:
         """Look again for drivers that sources list."""
         with self._guard:
             self._refresh(settings, 0.0)
 
+    def reload(self, settings: Mapping[str, Any]) -> bool:
+        """Look again for all drivers, those of distributions too; tells whether any of those have
+        changed, so that processes that hold plugins are to be replaced."""
+        with self._guard:
+            changed = self.host.refresh_distributions()
+            self._refresh(settings, 0.0)
+        return changed
+
     def _refresh(self, settings: Mapping[str, Any], age: float) -> None:
         """Ask the sources, unless they were asked the same less than `age` seconds ago."""
         asked = (time.monotonic(), dict(settings))
         if self._asked and self._asked[-1][0] > asked[0] - age and self._asked[-1][1] == asked[1]:
             return
-        self.host.refresh_sources(self.place.paths.root, settings)
+        self.host.refresh_sources(self.local.paths.root, settings)
         self._asked.append(asked)
 
     def drivers(self) -> list[tuple[Kind[Any], str, Description]]:
@@ -111,34 +134,64 @@ class World:
         self, kind: str, driver: str, settings: Mapping[str, Any], asked: Asked = UNHEARD
     ) -> HookContext:
         """Make what a hook gets as `ctx`; its private folders exist."""
-        paths = self.place.paths
-        state = paths.plugin_state / kind / driver
-        keep = paths.data / "plugins" / kind / driver
-        logs = paths.os_logs if kind == "os" else paths.log / _log_folder(kind, driver)
-        if (kind, driver) not in self._settled:
-            for folder in (state, keep, logs):
-                folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-            self._settled.add((kind, driver))
+        if (folders := self._settled.get((kind, driver))) is None:
+            folders = self._settled[kind, driver] = _make_folders(self.local.paths, kind, driver)
+        state, keep, logs = folders
         return HookContext(
-            node=self.place.identity.name, root=paths.root, state=state, keep=keep, logs=logs,
+            node=self.local.identity.name, root=self.local.paths.root, state=state, keep=keep,
+            logs=logs,
             log=logging.getLogger(f"plugin.{kind}.{driver}"),
-            config={"address": self.place.identity.address, **settings},
-            feedback=asked.feedback, cancelled=asked.cancelled,
+            config={"address": self.local.identity.address, **settings},
+            feedback=asked.feedback, cancelled=asked.cancelled, query=asked.query,
+            endpoint=lambda: stream_endpoint(self.local),
             driver=self._neighbour(settings, asked))
 
-    def _neighbour(self, settings: Mapping[str, Any], asked: Asked) -> Callable[..., Any]:
+    @cached_property
+    def cards_folder(self) -> Path:
+        """Where the cards are noted that are attached on this node."""
+        return self.local.paths.run / "cards"
+
+    def hook(
+        self, kind: Kind[Any], driver: str, hook: str, settings: Mapping[str, Any], asked: Asked
+    ) -> Callable[..., Any]:
+        """Return a hook for the daemon itself; cards pass through their notes, see `Cards`.
+
+        :raises OpPrereqError: this node has no such driver, or the cluster has disabled it
+        """
+        plain = getattr(self.hooks(kind, driver, settings), hook)
+        return self._cards(settings, asked).wrapped(
+            kind.name, driver, hook, outside=True) or plain
+
+    def _cards(self, settings: Mapping[str, Any], asked: Asked) -> Cards:
+        return Cards(self.cards_folder, self._neighbour(settings, asked, plain=True))
+
+    def _neighbour(
+        self, settings: Mapping[str, Any], asked: Asked, *, plain: bool = False
+    ) -> Callable[..., Any]:
         def call(kind_name: str, driver: str, hook: str, /, **arguments: Any) -> Any:
             if (kind := KINDS.get(kind_name)) is None:
                 raise LookupError(f"there is no kind {kind_name}")
             function = getattr(self.hooks(kind, driver, settings), hook)
+            if not plain:
+                function = self._cards(settings, asked).wrapped(
+                    kind_name, driver, hook, outside=False) or function
             ctx = self.context(kind_name, driver, settings, asked)
             return function(ctx=ctx, **arguments)
 
         return call
 
 
+def _make_folders(paths: Paths, kind: str, driver: str) -> tuple[Path, Path, Path]:
+    """What is a plugin's own on this node: its state, what it keeps, its logs."""
+    logs = paths.os_logs if kind == "os" else paths.log / _log_folder(kind, driver)
+    folders = paths.plugin_state / kind / driver, paths.plugin_keep(kind, driver), logs
+    for folder in folders:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    return folders
+
+
 def _log_folder(kind: str, driver: str) -> str:
-    # As the peer has them: one folder per hypervisor, one for all external storage.
+    # As Ganeti has them: one folder per hypervisor, one for all external storage.
     return driver if kind == "hypervisors" else kind
 
 

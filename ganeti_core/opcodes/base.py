@@ -1,7 +1,7 @@
 """What an opcode is: a frozen value with typed parameters, parsed from a dict or refused.
 
 A class states its parameters as annotated fields; the checks, the JSON Schema and the dict form are
-made from them. Error texts of the parser have the peer's form. No behaviour lives here.
+made from them. Error texts of the parser have Ganeti's form. No behaviour lives here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get
 from ganeti_core.errors import RequestError
 
 Check = Callable[[Any], str | None]
-"""Answers what is wrong with a value, or None."""
+"""Return what is wrong with a value, or None."""
 
 NonEmptyStr = Annotated[str, "non-empty"]
 Natural = Annotated[int, "natural"]
@@ -38,6 +38,8 @@ class OpCode:
     :param depends: ``[job id, [accepted final states]]`` pairs; a negative id counts back from
         this job within one submission
     :param reason: the reason trail, ``[source, reason, nanoseconds]`` each
+    :param serial_no: that of the object that it acts on, as the client has seen it: where it has
+        another one nothing is done; not a parameter of Ganeti
     """
 
     op_id: ClassVar[str] = ""
@@ -46,6 +48,8 @@ class OpCode:
     """Runs alone: nothing else may run beside it."""
     secret_fields: ClassVar[tuple[str, ...]] = ()
     """Parameters whose values never reach a disk, a log or an answer."""
+    carries: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Parameters that are lists of other opcodes' parameters, with the id of those opcodes."""
 
     debug_level: Natural = 0
     dry_run: bool | None = None
@@ -53,10 +57,14 @@ class OpCode:
     depends: list[Any] | None = None
     comment: str | None = None
     reason: list[Any] = field(default_factory=list)
+    serial_no: Natural | None = None
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Build the opcode from a dict that has its parameters.
+
+        Null for a parameter that is not required means that it is not given: clients that keep
+        every parameter of an opcode in an object send it so.
 
         :raises RequestError: one is missing, unknown or of the wrong type; the text names it
         """
@@ -68,6 +76,8 @@ class OpCode:
             parameter = table.get(name)
             if parameter is None:
                 raise RequestError(f"Unknown parameter '{name}' for {cls.op_id}")
+            if value is None and not parameter.required:
+                continue
             problem = parameter.check(value)
             if problem is not None:
                 raise RequestError(f"Can't parse value for '{name}': {problem}")
@@ -96,7 +106,7 @@ class OpCode:
 
 
 def _number(value: float) -> str:
-    """Show a number as the peer does: ``3.0``, ``1.0e-6``."""
+    """Show a number as Ganeti does: ``3.0``, ``1.0e-6``."""
     if isinstance(value, int):
         return str(value)
     if value == 0 or 0.1 <= abs(value) < 1e7:
@@ -242,12 +252,20 @@ def schema(cls: type[OpCode]) -> JsonDict:
         "type": "object",
         "properties": {
             "OP_ID": {"const": cls.op_id},
-            **{name: _schema_of(p.annotation) | ({} if p.required else {"default": p.default})
-               for name, p in table.items()},
+            **{name: _parameter_schema(parameter) for name, parameter in table.items()},
         },
         "required": ["OP_ID", *(name for name, p in table.items() if p.required)],
         "additionalProperties": False,
     }
+
+
+def _parameter_schema(parameter: Parameter) -> JsonDict:
+    own = _schema_of(parameter.annotation)
+    if parameter.required:
+        return own
+    if type(None) not in get_args(parameter.annotation) and own:
+        own = {"anyOf": [own, {"type": "null"}]}
+    return own | {"default": parameter.default}
 
 
 _SCHEMAS: dict[Any, JsonDict] = {

@@ -18,7 +18,7 @@ class ClusterActivateMasterIp(OpCode):
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterConfigQuery(OpCode):
-    """Answer single values of the configuration."""
+    """Return single values of the configuration."""
 
     op_id = "OP_CLUSTER_CONFIG_QUERY"
 
@@ -51,7 +51,7 @@ class ClusterPostInit(OpCode):
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterQuery(OpCode):
-    """Answer the cluster's settings."""
+    """Return the cluster's settings."""
 
     op_id = "OP_CLUSTER_QUERY"
 
@@ -148,6 +148,8 @@ class ClusterSetParams(OpCode):
     enabled_user_shutdown: bool | None = None
     enabled_data_collectors: JsonDict | None = None
     data_collector_interval: JsonDict | None = None
+    job_queue_files: bool | None = None
+    settings: JsonDict | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ class InstanceChangeGroup(OpCode):
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceConsole(OpCode):
-    """Tell how to reach an instance's console."""
+    """Return how to reach an instance's console."""
 
     op_id = "OP_INSTANCE_CONSOLE"
     summary_field = "instance_name"
@@ -99,7 +99,7 @@ class InstanceCreate(OpCode):
     helper_startup_timeout: int | None = None
     helper_shutdown_timeout: int | None = None
     explain: bool | None = None
-    """Tell in the job's log how the allocator sees every node; not a parameter of the peer."""
+    """Tell in the job's log how the allocator sees every node; not a parameter of Ganeti."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +191,7 @@ class InstanceMultiAlloc(OpCode):
     """Create several instances; expands into jobs."""
 
     op_id = "OP_INSTANCE_MULTI_ALLOC"
+    carries = (("instances", "OP_INSTANCE_CREATE"),)
 
     opportunistic_locking: bool = False
     iallocator: NonEmptyStr | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from ganeti_core.opcodes.base import NonEmptyStr, OpCode
 
@@ -35,7 +35,7 @@ class NetworkConnect(OpCode):
 
     group_name: NonEmptyStr
     network_name: NonEmptyStr
-    network_mode: Literal["bridged", "openvswitch", "pool", "routed"]
+    network_mode: NonEmptyStr
     network_link: NonEmptyStr
     network_vlan: str = ""
     conflicts_check: bool = True

@@ -103,6 +103,16 @@ class NodeQueryStorage(OpCode):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeQueryvols(OpCode):
+    """List logical volumes of nodes."""
+
+    op_id = "OP_NODE_QUERYVOLS"
+
+    output_fields: list[NonEmptyStr]
+    nodes: list[NonEmptyStr] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeRemove(OpCode):
     """Remove a node that holds no instances."""
 

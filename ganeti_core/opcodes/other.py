@@ -10,7 +10,7 @@ from ganeti_core.opcodes.base import NonEmptyStr, OpCode
 
 @dataclass(frozen=True, kw_only=True)
 class ExtStorageDiagnose(OpCode):
-    """Tell how the ExtStorage providers are on every node."""
+    """Return how the ExtStorage providers are on every node."""
 
     op_id = "OP_EXT_STORAGE_DIAGNOSE"
 
@@ -34,7 +34,7 @@ class OobCommand(OpCode):
 
 @dataclass(frozen=True, kw_only=True)
 class OsDiagnose(OpCode):
-    """Tell how the OS definitions are on every node."""
+    """Return how the OS definitions are on every node."""
 
     op_id = "OP_OS_DIAGNOSE"
 

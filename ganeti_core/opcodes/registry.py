@@ -38,7 +38,7 @@ OPCODES = _classes(backup, cluster, group, instance, network, node, other, tags,
 def parse(data: object) -> OpCode:
     """Turn a client's dict into an opcode.
 
-    :raises RequestError: it is none; the text says what is wrong, in the peer's form
+    :raises RequestError: not a valid one; the text says what is wrong, in Ganeti's form
     """
     if not isinstance(data, dict):
         raise RequestError("Unable to read JSObject")
@@ -65,21 +65,3 @@ def summary(data: Mapping[str, Any]) -> str:
         return cls(**{name: data[name] for name in parameters(cls) if name in data}).summary()
     except TypeError:
         return op_id.removeprefix("OP_")
-
-
-def redacted(op: OpCode, data: dict[str, Any]) -> dict[str, Any]:
-    """The dict form of `op` without the values of its secret parameters."""
-    if not op.secret_fields:
-        return data
-    return {name: redact(value) if name in op.secret_fields else value
-            for name, value in data.items()}
-
-
-REDACTED = "<redacted>"
-
-
-def redact(value: Any) -> Any:
-    """Replace every value of a parameter, keep its keys."""
-    if isinstance(value, dict):
-        return {key: redact(item) for key, item in value.items()}
-    return value if value is None else REDACTED

@@ -10,22 +10,33 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from ganeti_core.config.expected import Expected
+from ganeti_core.errors import ECODE_INVAL, ECODE_NOENT, ECODE_STATE, OpPrereqError
 from ganeti_core.locking import BIG_LOCK, Level, LockRequest, Want
 from ganeti_core.opcodes.base import OpCode
+from ganeti_core.opcodes.subjects import CLUSTER, subject_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.node_drivers import Need
     from ganeti_core.operations.scripts import Scripts
 
 O = TypeVar("O", bound=OpCode)  # noqa: E741  # the opcode's type
 P = TypeVar("P")
+
+CLUSTER_SETTINGS = Want(Level.CLUSTER, "settings")
+"""Held by who changes the cluster object: two changes would lose each other's values."""
 
 
 class Operation(ABC, Generic[O, P]):
     """The behaviour of one opcode. Instances hold no state."""
 
     opcode: ClassVar[type[OpCode]]
+    of_forthcoming: ClassVar[bool] = False
+    """Whether the instance that it is about may be a forthcoming one, which is only reserved."""
 
     def locks(self, op: O, snapshot: Snapshot) -> LockRequest:
         """Name the locks that `plan` and `run` need.
@@ -42,13 +53,22 @@ class Operation(ABC, Generic[O, P]):
         :raises OpPrereqError: it cannot be done as things are
         """
 
+    def needs(self, op: O, ctx: OpContext, plan: P) -> Iterable[Need]:
+        """Return the drivers that `run` will call hooks of, and on which nodes.
+
+        The engine refuses the operation before `run` where a node lacks one, or has one that does
+        not fit (`operations.node_drivers`).
+        """
+        del op, ctx, plan
+        return ()
+
     def dry_run_result(self, op: O, plan: P) -> Any:
         """The result when only `plan` was asked for."""
         del op, plan
 
     @abstractmethod
     def run(self, op: O, ctx: OpContext, plan: P) -> Any:
-        """Do it; answers the opcode's result.
+        """Do it; return the opcode's result.
 
         :raises GanetiError: it failed; the engine undoes what was recorded
         """
@@ -73,6 +93,42 @@ class Operation(ABC, Generic[O, P]):
     def resume(self, op: O, ctx: OpContext) -> None:
         """Go on after a crash that came after the pivot, beyond the recorded forward calls."""
         del op, ctx
+
+
+def check_real(operation: Operation[Any, Any], op: OpCode, snapshot: Snapshot) -> None:
+    """Refuse what a forthcoming instance, which has neither disks nor a guest, cannot have done.
+
+    :raises OpPrereqError: the opcode is about one (`ECODE_STATE`)
+    """
+    name = getattr(op, "instance_name", None)
+    if operation.of_forthcoming or not isinstance(name, str):
+        return
+    instance = snapshot.find("instance", name)
+    if instance is not None and instance.forthcoming:
+        raise OpPrereqError(
+            f"forthcoming instances not supported for this operation: {instance.name} is only "
+            "reserved, and gnt-instance add --commit makes it", ECODE_STATE)
+
+
+def expected_by(op: OpCode, snapshot: Snapshot) -> Expected | None:
+    """Return the version of an object that an opcode is for; None where it names none.
+
+    :raises OpPrereqError: in `snapshot` it is of another version (`ECODE_STATE`), or there is no
+        such object (`ECODE_NOENT`), or the opcode acts on no single one (`ECODE_INVAL`)
+    """
+    if op.serial_no is None:
+        return None
+    subject = subject_of(op.to_dict())
+    if subject is None:
+        raise OpPrereqError(f"{op.op_id} acts on no single object that there is: it has no serial "
+                            "number to compare with; leave serial_no out", ECODE_INVAL)
+    kind, name = subject
+    found = snapshot.cluster if kind == CLUSTER else snapshot.find(kind, name)
+    if found is None:
+        raise OpPrereqError(f"There is no {kind} '{name}'", ECODE_NOENT)
+    expected = Expected(kind, found.uuid, found.name, op.serial_no)
+    expected.check(snapshot)
+    return expected
 
 
 def request(op: OpCode, *wants: Want) -> LockRequest:

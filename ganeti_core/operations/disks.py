@@ -1,96 +1,116 @@
-"""Steps with disks that several operations share."""
+"""Plan disks and check what they need; `disk_work` makes and uses them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Put
-from ganeti_core.errors import ECODE_INVAL, ECODE_NORES, OpPrereqError
-from ganeti_core.model import Disk, fill
-from ganeti_core.operations.specs import node_ref, with_paths
-from ganeti_core.plugin_api.disk import DISK_TEMPLATES
+from ganeti_core.errors import ECODE_INVAL, ECODE_NOTUNIQUE, ECODE_STATE, OpPrereqError
+from ganeti_core.model.names import parameter_names
+from ganeti_core.model.params import filled_ndparams
+from ganeti_core.operations.parameters import check_parameter_value
+from ganeti_core.operations.pools import draw
+from ganeti_core.plugin_api.disk import (
+    ADOPTION,
+    DISK_TEMPLATES,
+    EXCLUSIVE_STORAGE,
+    NO_DISKS,
+    SHARED,
+)
+from ganeti_core.specs.disks import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from ganeti_core.model import Instance, Node
+    from ganeti_core.model import Disk, Instance, Node
     from ganeti_core.operations.context import OpContext
-    from ganeti_core.plugin_api.data import DiskRequest, DiskSpec
-    from ganeti_core.rpc.calls import Call
+    from ganeti_core.plugin_api.data import DiskRequest
 
 
-def open_disks(
-    ctx: OpContext, node: Node, subject: str, disks: Sequence[DiskSpec], *, exclusive: bool = True
-) -> list[DiskSpec]:
-    """Open disks on a node; answers them with their paths.
+def check_options(ctx: OpContext, template: str, options: Mapping[str, Any]) -> None:
+    """Check what is asked of one disk beyond size, mode, name and spindles.
 
-    :raises GanetiError: one could not be opened
+    :raises OpPrereqError: the template does not know it, or the value is wrong (`ECODE_INVAL`)
     """
-    paths = [str(ctx.hook(node, DISK_TEMPLATES, disk.template, "open", subject=subject, disk=disk,
-                          exclusive=exclusive))
-             for disk in disks]
-    return with_paths(disks, paths)
-
-
-def close_calls(
-    ctx: OpContext, node: Node, subject: str, disks: Sequence[DiskSpec]
-) -> list[tuple[Node, Call, str]]:
-    """The calls that close disks on a node, as forward or undo steps."""
-    return [(node, ctx.hook_call(DISK_TEMPLATES, disk.template, "close", subject=subject,
-                                 disk=disk),
-             f"close disk {disk.index} of {disk.instance}") for disk in disks]
-
-
-def remove_calls(
-    ctx: OpContext, node: Node, subject: str, disks: Sequence[DiskSpec]
-) -> list[tuple[Node, Call, str]]:
-    """The calls that remove disks from a node, as forward or undo steps."""
-    return [(node, ctx.hook_call(DISK_TEMPLATES, disk.template, "remove", subject=subject,
-                                 disk=disk),
-             f"remove disk {disk.index} of {disk.instance}") for disk in disks]
-
-
-def check_space(ctx: OpContext, node: Node, template: str, needed: int) -> None:
-    """See that a node has room for disks of a template, beside what running jobs have set aside.
-
-    :param needed: MiB
-    :raises OpPrereqError: it has not (`ECODE_NORES`)
-    """
-    spaces = ctx.hook(node, DISK_TEMPLATES, template, "space")
-    if not spaces:
-        return  # its storage cannot say
-    held = ctx.services.reservations.held_on(node.uuid, ctx.owner).disk
-    free = max(space.free for space in spaces) - held
-    if free < needed:
+    if "adopt" in options and not has_capability(ctx, template, ADOPTION):
         raise OpPrereqError(
-            f"Not enough disk space on target node {node.name}: required {needed} MiB, "
-            f"available {free} MiB", ECODE_NORES)
+            f"Disk adoption is not supported for the '{template}' disk template", ECODE_INVAL)
+    parameter_names("a disk", options)
+    for name, value in options.items():
+        check_parameter_value(f"disk parameter '{name}'", value)
+    ctx.host.check_parameters(DISK_TEMPLATES, template, options)
+
+
+def check_spindles(ctx: OpContext, spindles: int | None, nodes: Sequence[Node]) -> None:
+    """:raises OpPrereqError: they are given, and none of the nodes counts them (`ECODE_INVAL`)"""
+    if spindles is not None and not _exclusive(ctx, nodes):
+        raise OpPrereqError("Spindles in instance disks cannot be specified when exclusive "
+                            "storage is not active", ECODE_INVAL)
+
+
+def _check_exclusive(
+    ctx: OpContext, template: str, spindles: int | None, nodes: Sequence[Node]
+) -> None:
+    """See that a disk can be on nodes where each has spindles for itself.
+
+    :raises OpPrereqError: its template cannot give it any (`ECODE_STATE`), or none are asked for
+        (`ECODE_INVAL`)
+    """
+    check_spindles(ctx, spindles, nodes)
+    if spindles is not None or not _exclusive(ctx, nodes):
+        return
+    if not has_capability(ctx, template, EXCLUSIVE_STORAGE):
+        raise OpPrereqError(
+            f"Disk template {template} not supported with exclusive storage", ECODE_STATE)
+    raise OpPrereqError("You must specify spindles in instance disks when exclusive storage is "
+                        "active", ECODE_INVAL)
+
+
+def _exclusive(ctx: OpContext, nodes: Sequence[Node]) -> bool:
+    cluster, groups = ctx.snapshot.cluster, ctx.snapshot.groups
+    return any(filled_ndparams(cluster, groups.get(node.group), node)["exclusive_storage"]
+               for node in nodes)
+
+
+def check_disk_names(names: Iterable[str | None]) -> None:
+    """:raises OpPrereqError: two disks of an instance have one name (`ECODE_NOTUNIQUE`)"""
+    counted = Counter(name for name in names if name)
+    for name, count in counted.items():
+        if count > 1:
+            raise OpPrereqError(f"Duplicate disk names found: {name}", ECODE_NOTUNIQUE)
 
 
 def plan_disk(
     ctx: OpContext, template: str, asked: DiskRequest, nodes: Sequence[Node], instance: str
 ) -> Disk:
-    """Let the template plan a disk of the instance with this uuid.
+    """Let the template plan a disk of the instance with this uuid, and draw what it needs.
 
-    It sees its filled parameters; what its answer has beyond them is the disk's own.
-
-    :raises OpPrereqError: the request's options make no sense to the template
+    :raises OpPrereqError: the request's options make no sense to the template, or a pool is empty
     """
-    group = ctx.snapshot.groups.get(nodes[0].group)
-    filled = fill(
-        ctx.host.defaults(DISK_TEMPLATES, template),
-        ctx.snapshot.cluster.diskparams.get(template, {}),
-        group.diskparams.get(template, {}) if group else {})
-    planned = ctx.host.driver(DISK_TEMPLATES, template).layout(
-        request=replace(asked, params=filled), nodes=tuple(node_ref(node) for node in nodes),
-        granted={}, settings=ctx.settings).disk
-    own = {name: value for name, value in planned.params.items()
-           if name not in filled or filled[name] != value}
-    return Disk(
-        uuid=planned.uuid, template=planned.template, size=planned.size,
-        logical_id=planned.logical_id, mode=planned.mode, name=planned.name, params=own,
-        spindles=planned.spindles, nodes=tuple(node.uuid for node in nodes), instance=instance)
+    def grant(below: str, request: DiskRequest) -> dict[str, Any]:
+        check_options(ctx, below, request.options)
+        _check_exclusive(ctx, below, request.spindles, nodes)
+        return draw(ctx, ctx.host.describe(DISK_TEMPLATES, below).pools, nodes)
+
+    layout = Layout(ctx.current, ctx.on_master, ctx.settings, nodes, grant)
+    return replace(layout.plan(template, asked), instance=instance)
+
+
+def with_partner(ctx: OpContext, disk: Disk, old: Node, new: Node) -> Disk:
+    """The disk, and those that it lies on, with its copy on another node.
+
+    What is unique on a node is drawn for the new one.
+    """
+    nodes = tuple(new.uuid if uuid == old.uuid else uuid for uuid in disk.nodes)
+    granted = dict(disk.granted)
+    if minors := granted.get("minor"):
+        drawn = draw(ctx, {"minor"}, [new])["minor"] if new.uuid != old.uuid else minors
+        granted["minor"] = {uuid: minors.get(uuid, drawn.get(uuid)) for uuid in nodes}
+    stale = tuple(uuid for uuid in disk.stale if uuid != old.uuid)
+    return replace(disk, nodes=nodes, granted=granted, stale=stale, children=tuple(
+        with_partner(ctx, child, old, new) for child in disk.children))
 
 
 def check_template(ctx: OpContext, template: str) -> None:
@@ -103,6 +123,21 @@ def check_template(ctx: OpContext, template: str) -> None:
             f"{','.join(enabled)}", ECODE_INVAL)
 
 
+def template_without_disks(ctx: OpContext) -> str:
+    """The disk template of instances for which none was named, which have no disks then.
+
+    :raises OpPrereqError: no driver is for instances without disks (`ECODE_INVAL`)
+    """
+    enabled = ctx.snapshot.cluster.enabled_disk_templates
+    names = dict.fromkeys((*ctx.host.preferred(DISK_TEMPLATES), *ctx.host.names(DISK_TEMPLATES)))
+    found = [name for name in names
+             if NO_DISKS in ctx.host.describe(DISK_TEMPLATES, name).capabilities]
+    if not found:
+        raise OpPrereqError("No disk template was named, and there is none for instances without "
+                            f"disks (there are: {', '.join(names) or 'none'})", ECODE_INVAL)
+    return next((name for name in found if name in enabled), found[0])
+
+
 def moved_disks(ctx: OpContext, moved: Instance) -> list[Put]:
     """The disks of an instance as they are after it has moved: held by its new nodes."""
     nodes = (moved.primary_node, *moved.secondary_nodes)
@@ -112,4 +147,9 @@ def moved_disks(ctx: OpContext, moved: Instance) -> list[Put]:
 
 def is_shared(ctx: OpContext, template: str) -> bool:
     """Whether every node sees the disks of this template."""
-    return "shared" in ctx.host.describe(DISK_TEMPLATES, template).capabilities
+    return has_capability(ctx, template, SHARED)
+
+
+def has_capability(ctx: OpContext, template: str, capability: str) -> bool:
+    """Whether a disk template promises something."""
+    return capability in ctx.host.describe(DISK_TEMPLATES, template).capabilities

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.config.reservations import Reservation, Resources
 from ganeti_core.errors import (
     ECODE_INVAL,
-    ECODE_NORES,
+    ECODE_STATE,
     OpExecError,
     OpPrereqError,
     RequestError,
 )
+from ganeti_core.model.params import filled_beparams
 from ganeti_core.opcodes.instance import InstanceFailover, InstanceMigrate, InstanceReplaceDisks
 from ganeti_core.opcodes.registry import parse
-from ganeti_core.operations.placement import ask_allocator
+from ganeti_core.operations.placement.choose import check_nodes, solution
+from ganeti_core.operations.placement.document import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,41 +30,93 @@ if TYPE_CHECKING:
 Jobs = list[list["OpCode"]]
 
 
-def submitted(ctx: OpContext, op: OpCode, jobs: Sequence[Sequence[OpCode]]) -> dict[str, Any]:
-    """Submit the jobs that an opcode becomes; its result when it is only that."""
-    ids = ctx.submit_jobs(op, jobs) if jobs else []
-    return {"jobs": [[True, job_id] for job_id in ids]}
+@dataclass(frozen=True)
+class Moves:
+    """What an allocator wants done: jobs, and the instances (name, why) that cannot move."""
+
+    jobs: Jobs
+    failed: tuple[tuple[str, str], ...] = ()
 
 
-def solved(
-    ctx: OpContext, allocator: str, request: dict[str, Any], what: str, *,
-    soft: bool = False,
-) -> Jobs:
-    """Ask an allocator for moves; answers the jobs that make them.
+def submitted(
+    ctx: OpContext, op: OpCode, jobs: Sequence[Sequence[OpCode]],
+    failed: Iterable[tuple[str, str]] = (),
+) -> dict[str, Any]:
+    """Submit the jobs that an opcode becomes; its result when it is only that.
 
-    :param what: of the message when it finds none: ``Can't compute WHAT using ...``
-    :param soft: instances that cannot move are told of, and the others move
-    :raises OpPrereqError: it found no solution (`ECODE_NORES`)
-    :raises OpExecError: some instance cannot move, or the answer makes no sense
+    Memory on the targets is set aside for them, until they have moved.
+
+    :param failed: instances for which there is no job, and why: in the place of jobs that could
+        not be submitted
     """
-    answer = ask_allocator(ctx, allocator, request)
-    if not answer.get("success"):
-        raise OpPrereqError(f"Can't compute {what} using iallocator '{allocator}': "
-                            f"{answer.get('info', '')}", ECODE_NORES)
-    match answer.get("result"):
-        case [list(moved), list(failed), list(jobs)]:
-            _tell(ctx, moved, failed, soft=soft)
-            return _opcodes(allocator, jobs)
-        case other:
-            raise OpExecError(f"iallocator '{allocator}' gave a result of the wrong form: "
-                              f"{str(other)[:200]}")
+    ids = ctx.submit_jobs(op, jobs, [_reservation(ctx, job) for job in jobs]) if jobs else []
+    return {"jobs": [*([True, job_id] for job_id in ids),
+                     *([False, f"Instance {name} cannot be moved: {why}"] for name, why in failed)]}
 
 
-def _tell(ctx: OpContext, moved: Iterable[Any], failed: Iterable[Any], *, soft: bool) -> None:
+def _reservation(ctx: OpContext, job: Iterable[OpCode]) -> Reservation | None:
+    """The memory that the moved instance needs on its target, if it is known and runs."""
+    for op in job:
+        if isinstance(op, InstanceFailover | InstanceMigrate):
+            instance = ctx.current.instance(op.instance_name)
+            target = (ctx.current.node(op.target_node).uuid if op.target_node is not None
+                      else next(iter(instance.secondary_nodes), None))
+            if target is None or instance.admin_state != "up":
+                return None
+            memory = filled_beparams(ctx.current.cluster, instance)["maxmem"]
+            return Reservation(instance.name, {target: Resources(memory=memory)})
+    return None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an allocator is asked to move.
+
+    :param what: of the message when it finds nothing: ``Can't compute WHAT using ...``
+    :param partly: the others move although some cannot
+    """
+
+    request: dict[str, Any]
+    what: str
+    partly: bool = False
+    ignore_soft_errors: bool = False
+
+
+def solved(ctx: OpContext, allocator: str, wish: Wish) -> Moves:
+    """Ask an allocator for moves. Call it in the reservations' turn, and submit the jobs there.
+
+    :raises OpPrereqError: it found no solution (`ECODE_NORES`)
+    :raises OpExecError: instances cannot move, or the answer makes no sense
+    """
+    extra = {"ignore-soft-errors": None} if wish.ignore_soft_errors else {}
+    result = solution(ctx, allocator, Request(wish.request), wish.what, extra)
+    match result:
+        case [list(moved), list(failed), list(jobs)] if _are_moves(moved) and _are_pairs(failed):
+            for _, _, nodes in moved:
+                check_nodes(ctx, allocator, nodes)
+            cannot = tuple((str(name), str(why)) for name, why in failed)
+            _tell(ctx, moved, cannot, partly=wish.partly)
+            return Moves(_opcodes(allocator, jobs), cannot)
+    raise OpExecError(f"iallocator '{allocator}' gave a result of the wrong form, which must be "
+                      f"[moved, failed, jobs]: {str(result)[:200]}")
+
+
+def _are_moves(entries: Iterable[Any]) -> bool:
+    return all(isinstance(entry, list) and len(entry) == 3 and isinstance(entry[2], list)
+               for entry in entries)
+
+
+def _are_pairs(entries: Iterable[Any]) -> bool:
+    return all(isinstance(entry, list) and len(entry) == 2 for entry in entries)
+
+
+def _tell(
+    ctx: OpContext, moved: Sequence[Any], failed: Iterable[tuple[str, str]], *, partly: bool
+) -> None:
     bad = ", ".join(f"{name} ({reason})" for name, reason in failed)
     if bad:
         ctx.warn(f"Unable to evacuate instances {bad}")
-        if not soft:
+        if not (partly and moved):
             raise OpExecError(f"Unable to evacuate instances {bad}")
     good = ", ".join(f"{name} (to {', '.join(nodes)})" for name, _group, nodes in moved)
     if good:
@@ -105,7 +160,7 @@ def target_groups(
 
     :param left: uuids of the groups that are left
     :param refusal: what to say when one of those is asked for; ``{names}`` becomes their names
-    :raises OpPrereqError: there is none, or one of those being left
+    :raises OpPrereqError: there is none, or one of those being left, or none has a node to move to
     """
     groups: list[NodeGroup] = [snapshot.group(name) for name in asked or ()]
     wrong = [group.name for group in groups if group.uuid in left]
@@ -115,4 +170,11 @@ def target_groups(
         uuid for uuid in snapshot.groups if uuid not in left]
     if not uuids:
         raise OpPrereqError("There are no possible target groups", ECODE_INVAL)
+    # An allocator has no word for a group without nodes.
+    if not any(node.group in uuids and node.vm_capable and not node.offline
+               for node in snapshot.nodes.values()):
+        names = ", ".join(snapshot.groups[uuid].name for uuid in uuids)
+        raise OpPrereqError(
+            f"No node of the target group(s) {names} can take instances: none is there that is "
+            "online and vm_capable", ECODE_STATE)
     return list(dict.fromkeys(uuids))

@@ -3,33 +3,72 @@
 from __future__ import annotations
 
 import math
+import re
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError, ValueRejected
+from ganeti_core.model.names import parameter_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SIZE_UNITS = {"": 1, "m": 1, "mib": 1, "g": 1024, "gib": 1024, "t": 1024 ** 2, "tib": 1024 ** 2}
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})\s*([mgt]?)(i?b)?",
+                   re.IGNORECASE | re.ASCII)
+_UNITS = {"": 1, "m": 1, "g": 1024, "t": 1024 ** 2}
+_MOST_MEBIBYTES = 1 << 53
+"""Beyond it, a number that travels as JSON is no longer exact."""
 
 
 def mebibytes(value: Any, what: str) -> int:
-    """Read a size given as a number of MiB or as text with a unit (``512m``, ``1.5g``).
+    """Read a size given as a number of MiB or as text with a unit (``512m``, ``1.5 GiB``).
 
-    :raises OpPrereqError: it is none (`ECODE_INVAL`)
+    :raises OpPrereqError: it is not a size (`ECODE_INVAL`)
     """
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    text = str(value).strip().lower()
-    number = text.rstrip("bgimt")
-    unit = _SIZE_UNITS.get(text[len(number):].replace("b", "") if text != number else "")
-    try:
-        size = float(number) * (unit or 0)
-    except ValueError:
-        size = -1
-    if unit is None or size < 0 or not math.isfinite(size):
-        raise OpPrereqError(f"Invalid size '{value}' for {what}", ECODE_INVAL)
-    return int(-(-size // 1))
+    found = None if isinstance(value, bool) else _SIZE.fullmatch(str(value).strip())
+    if found is None or (found[3] and not found[2]):
+        raise OpPrereqError(f"Invalid size '{value}' for {what}: expected a number of MiB, or a "
+                            "number with one of the units M, G and T", ECODE_INVAL)
+    size = math.ceil(Fraction(found[1]) * _UNITS[found[2].lower()])
+    if size > _MOST_MEBIBYTES:
+        raise OpPrereqError(f"Invalid size '{value}' for {what}: at most {_MOST_MEBIBYTES} MiB "
+                            "are possible", ECODE_INVAL)
+    return size
+
+
+def given(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a device that are given; null means that one is not."""
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def os_parameters(asked: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return parameters of an OS definition as texts; they become its scripts' environment.
+
+    :raises OpPrereqError: a name or value that cannot be in an environment (`ECODE_INVAL`)
+    """
+    named = given(asked or {})
+    parameter_names("an OS", named)
+    for name, value in named.items():
+        check_parameter_value(f"OS parameter '{name}'", value)
+    return {name: str(value) for name, value in named.items()}
+
+
+def changed_os_parameters(old: Mapping[str, str], asked: Mapping[str, Any]) -> dict[str, str]:
+    """Return own parameters of an OS definition after a change; null takes one back, too.
+
+    :raises OpPrereqError: as `os_parameters`
+    """
+    named = {name: "default" if value is None else value for name, value in asked.items()}
+    kept = os_parameters({name: value for name, value in named.items() if value != "default"})
+    return updated(old, named, kept)
+
+
+def check_parameter_value(what: str, value: Any) -> None:
+    """:raises OpPrereqError: it is not one text or number without NUL (`ECODE_INVAL`)"""
+    if not isinstance(value, str | int | float) or (isinstance(value, str) and "\0" in value):
+        # The value itself may be secret.
+        raise OpPrereqError(f"Invalid value for the {what}: expected text or a number, without "
+                            "NUL characters", ECODE_INVAL)
 
 
 BEPARAM_TYPES: dict[str, type] = {
@@ -57,7 +96,11 @@ def checked_beparams(given: Mapping[str, Any]) -> dict[str, Any]:
             checked[name] = _typed(name, value, kind)
     if "memory" in checked:
         both = checked.pop("memory")
-        checked = {"maxmem": both, "minmem": both, **checked}
+        for bound in ("maxmem", "minmem"):
+            if checked.setdefault(bound, both) != both:
+                raise OpPrereqError(
+                    f"Conflicting parameters: memory={both} sets minmem and maxmem, but {bound} "
+                    f"is given as {checked[bound]}", ECODE_INVAL)
     return checked
 
 

@@ -6,16 +6,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.cluster import ClusterConfigQuery, ClusterQuery
 from ganeti_core.opcodes.other import ExtStorageDiagnose, Query, QueryFields
-from ganeti_core.operations.base import Operation
-from ganeti_core.query.cluster import cluster_info, config_values
+from ganeti_core.operations.base import Operation, request
+from ganeti_core.query.cluster import CONFIG_VALUES, cluster_info, config_values
 
 if TYPE_CHECKING:
+    from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.operations.context import OpContext
 
-_VALUES = ("cluster_name", "master_node", "drain_flag", "watcher_pause", "volume_group_name")
 _PROVIDER_FIELDS = ("name", "node_status", "nodegroup_status", "parameters")
+_LEVELS = {"instance": Level.INSTANCE, "node": Level.NODE, "group": Level.GROUP,
+           "network": Level.NETWORK}
 
 
 def _check_fields(asked: list[str], known: tuple[str, ...]) -> None:
@@ -28,6 +31,12 @@ class QueryResources(Operation[Query, None]):
     """Query a resource."""
 
     opcode = Query
+
+    def locks(self, op: Query, snapshot: Snapshot) -> LockRequest:
+        level = _LEVELS.get(op.what)
+        if not op.use_locking or level is None:
+            return request(op)
+        return request(op, Want(level, ALL, exclusive=False))
 
     def plan(self, op: Query, ctx: OpContext) -> None:
         return
@@ -49,7 +58,7 @@ class QueryResourceFields(Operation[QueryFields, None]):
 
 
 class QueryCluster(Operation[ClusterQuery, None]):
-    """Tell the cluster's settings."""
+    """Return the cluster's settings."""
 
     opcode = ClusterQuery
 
@@ -66,14 +75,14 @@ class QueryConfig(Operation[ClusterConfigQuery, None]):
     opcode = ClusterConfigQuery
 
     def plan(self, op: ClusterConfigQuery, ctx: OpContext) -> None:
-        _check_fields(op.output_fields, _VALUES)
+        _check_fields(op.output_fields, CONFIG_VALUES)
 
     def run(self, op: ClusterConfigQuery, ctx: OpContext, plan: None) -> list[Any]:
-        return config_values(ctx.current, op.output_fields)
+        return config_values(ctx.current, ctx.host, op.output_fields)
 
 
 class DiagnoseProviders(Operation[ExtStorageDiagnose, None]):
-    """Tell which ExtStorage providers the nodes have."""
+    """Return which ExtStorage providers the nodes have."""
 
     opcode = ExtStorageDiagnose
 

@@ -3,7 +3,7 @@
 Each entry is data: a node and the RPC call to make there. Undo entries are durable before the step
 that they undo begins. The commit of the pivot replaces them, in one transaction with the config
 change, by the calls that remain to be made (*forward* entries). Both survive the master. An entry
-whose node is silent stays behind as a *debt* after its job has ended.
+whose node is silent, or refuses it, stays behind as a *debt* after its job has ended.
 
 All changing calls are idempotent by contract and a node makes calls for one object one after the
 other, so replaying an entry whose outcome is unknown is safe: the node first ends the call it had.
@@ -15,10 +15,13 @@ import json
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.config.database import Write
 from ganeti_core.errors import JobCanceled
+from ganeti_core.operations.debt import Debt, objects_of_call
+from ganeti_core.operations.earlier_calls import as_of_now
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.rpc.calls import Call
 
@@ -31,12 +34,45 @@ if TYPE_CHECKING:
 Direction = Literal["undo", "forward"]
 
 
+@unique
+class Tag(StrEnum):
+    """What a call means for recovery and for debts, which know no hooks."""
+
+    MAY_START = "may_start"
+    """It lets a guest run."""
+    GIVES_BACK = "gives_back"
+    """It gives a guest back what was taken from it."""
+    ENDS_RECEIVER = "ends_receiver"
+    """It ends what waits for a migrating guest on its node."""
+
+
+_GIVING_BACK = frozenset({"start", "plug_disk", "plug_nic", "modify_nic", "set_memory"})
+
+
+def tags_of(call: Call) -> frozenset[Tag]:
+    """Return what a call means."""
+    if call.args.get("kind") != HYPERVISORS.name:
+        return frozenset()
+    hook, arguments = call.args.get("hook"), call.args.get("arguments") or {}
+    tags = {Tag.GIVES_BACK} if hook in _GIVING_BACK else set()
+    if hook == "start":
+        tags.add(Tag.MAY_START)
+    if hook == "migration_finish":
+        # The guest runs on at the target after a success, at the source after a failure.
+        if arguments.get("source") != arguments.get("success"):
+            tags.add(Tag.MAY_START)
+        if not arguments.get("source"):
+            tags.add(Tag.ENDS_RECEIVER)
+    return frozenset(tags)
+
+
 @dataclass(frozen=True)
 class Entry:
     """One call that is owed to a node.
 
     :param note: what it does, for people: ``remove disk 0 of inst1``
-    :param debt: why it could not be made; empty while its job runs
+    :param debt: why it could not be made; None while its job runs
+    :param tags: what the call means
     """
 
     job: int
@@ -46,23 +82,47 @@ class Entry:
     node: str
     call: Call
     note: str
-    debt: str = ""
+    debt: Debt | None = None
+    tags: frozenset[Tag] = frozenset()
 
     @property
     def key(self) -> tuple[int, int, int]:
         return self.job, self.op, self.seq
 
+    @property
+    def id(self) -> str:
+        """How people name it: ``JOB-OPCODE-STEP``."""
+        return "-".join(str(part) for part in self.key)
+
+    @property
+    def objects(self) -> frozenset[str]:
+        """The uuid and names of what it is about."""
+        return objects_of_call(self.call)
+
+    @property
+    def why(self) -> str:
+        return self.debt.reason if self.debt is not None else ""
+
+    @property
+    def chain(self) -> tuple[str, str]:
+        """Entries with the same node and object are made in order; the others are independent."""
+        return self.node, self.call.subject
+
     def to_write(self) -> Write:
         doc = {"direction": self.direction, "node": self.node, "call": self.call.to_dict(),
-               "note": self.note, "debt": self.debt}
+               "note": self.note, "tags": sorted(self.tags),
+               "debt": self.debt.to_dict() if self.debt is not None else None}
         return Write("saga", self.key, json.dumps(doc, separators=(",", ":")))
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Entry:
         job, op, seq, text = row
         doc = json.loads(text)
-        return cls(job, op, seq, doc["direction"], doc["node"], Call.from_dict(doc["call"]),
-                   doc["note"], doc.get("debt", ""))
+        call = as_of_now(Call.from_dict(doc["call"]), doc["node"])
+        # Entries of older databases have no tags.
+        tags = frozenset(map(Tag, doc["tags"])) if "tags" in doc else tags_of(call)
+        return cls(job, op, seq, doc["direction"], doc["node"], call, doc["note"],
+                   Debt.from_doc(doc.get("debt")), tags)
 
 
 def is_void(entry: Entry, snapshot: Snapshot) -> bool:
@@ -70,12 +130,20 @@ def is_void(entry: Entry, snapshot: Snapshot) -> bool:
 
     While its node was silent the instance may have failed over, been stopped or removed.
     """
-    args = entry.call.args
-    if (args.get("kind"), args.get("hook")) != (HYPERVISORS.name, "start"):
+    if Tag.MAY_START not in entry.tags:
         return False
     instance = snapshot.instances.get(entry.call.subject)
     return (instance is None or instance.primary_node != entry.node
             or instance.admin_state != "up")
+
+
+def gives_back(entry: Entry) -> bool:
+    """Return whether a node that refuses the call is owed nothing.
+
+    Nothing is left behind then: the guest does not run, or lacks a device, and its next start puts
+    that right, with the parameters of that day, and not those that were refused.
+    """
+    return Tag.GIVES_BACK in entry.tags
 
 
 class Saga:
@@ -118,7 +186,7 @@ class Saga:
             yield
 
     def poison(self) -> tuple[Entry, ...] | None:
-        """Refuse everything from now on; answers what is left to be settled.
+        """Refuse everything from now on; return what is left to be settled.
 
         Waits for a commit under way. None, and no effect, while the saga is being settled: the job
         ends by itself then.
@@ -167,14 +235,15 @@ class Saga:
         self._entries = list(entries)
 
     def _new(self, direction: Direction, node: str, call: Call, note: str) -> Entry:
-        entry = Entry(self._job, self._op, self._next, direction, node, call, note)
+        entry = Entry(
+            self._job, self._op, self._next, direction, node, call, note, tags=tags_of(call))
         self._next += 1
         return entry
 
-    def settle(self, perform: Callable[[Entry], str]) -> list[Entry]:
+    def settle(self, perform: Callable[[Entry], Debt | None]) -> list[Entry]:
         """Make every call that is owed: undo entries backwards, forward entries in order.
 
-        :param perform: makes one call; answers an empty string, or why it could not be made
+        :param perform: makes one call; returns None, or why it could not be made
         :returns: the entries that became debts
         :raises JobCanceled: the saga was poisoned
         """
@@ -185,20 +254,23 @@ class Saga:
         finally:
             self._settling = False
 
-    def _settle(self, perform: Callable[[Entry], str]) -> list[Entry]:
+    def _settle(self, perform: Callable[[Entry], Debt | None]) -> list[Entry]:
         undo = [entry for entry in reversed(self._entries) if entry.direction == "undo"]
         forward = [entry for entry in self._entries if entry.direction == "forward"]
         debts: list[Entry] = []
         done: list[Write] = []
-        stuck: dict[str, str] = {}
+        silent: dict[str, Debt] = {}
+        stuck: dict[tuple[str, str], Debt] = {}
         for entry in [*undo, *forward]:
-            # Order counts on a node: no disk is removed below a guest that could not be stopped.
-            problem = stuck.get(entry.node) or perform(entry)
-            if problem:
-                stuck[entry.node] = problem
-                debts.append(replace(entry, debt=problem))
-            else:
+            # Order counts for an object: no disk is removed below a guest that was not stopped.
+            debt = silent.get(entry.node) or stuck.get(entry.chain) or perform(entry)
+            if debt is None:
                 done.append(Write("saga", entry.key, None))
+                continue
+            debts.append(replace(entry, debt=debt))
+            if debt.kind == "silent":
+                silent[entry.node] = debt
+            stuck[entry.chain] = debt
         if done or debts:
             self._journal.write_patiently([*done, *(debt.to_write() for debt in debts)])
         self._entries = debts

@@ -91,7 +91,7 @@ def run_config_update(ctx: OpContext, op: OpCode, scripts: Scripts | None) -> No
 
 
 def run_verify(ctx: OpContext, op: OpCode, scripts: Scripts) -> list[tuple[str, str, str]]:
-    """Run the ``post`` scripts of a verification; answers (node, script, output) of failures."""
+    """Run the ``post`` scripts of a verification; return (node, script, output) of failures."""
     variables = (_prefixed("GANETI_", scripts.environment)
                  | _prefixed("GANETI_POST_", scripts.environment))
     return _run(ctx, op, scripts, "post", variables)
@@ -104,7 +104,7 @@ def _prefixed(prefix: str, environment: Mapping[str, str]) -> dict[str, str]:
 def _run(
     ctx: OpContext, op: OpCode, scripts: Scripts, phase: Phase, variables: dict[str, str]
 ) -> list[tuple[str, str, str]]:
-    """Run one phase on all its nodes at once; answers (node, script, output) of failures."""
+    """Run one phase on all its nodes at once; return (node, script, output) of failures."""
     environment = variables | {
         "GANETI_HOOKS_VERSION": VERSION, "GANETI_OP_CODE": op.op_id,
         "GANETI_DATA_DIR": str(ctx.services.paths.data), "GANETI_HOOKS_PHASE": phase,

@@ -1,4 +1,4 @@
-"""What hooks are told of instances and disks, as operations need it."""
+"""What hooks receive of instances and disks, made from an operation's context."""
 
 from __future__ import annotations
 
@@ -6,21 +6,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.model.params import filled_osparams
-from ganeti_core.query.specs import disk_params, disk_spec, instance_spec, node_ref
+from ganeti_core.operations import os_schema
+from ganeti_core.specs.disks import disk_spec
+from ganeti_core.specs.instances import instance_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ganeti_core.model import Cluster, Disk, Instance
+    from ganeti_core.model import Disk, Instance
     from ganeti_core.operations.context import OpContext
     from ganeti_core.plugin_api.data import DiskSpec, InstanceSpec
 
-__all__ = ["disks_of", "installing", "node_ref", "spec_of", "with_disks", "with_paths"]
-
 
 def spec_of(ctx: OpContext, instance: Instance) -> InstanceSpec:
-    """An instance of the configuration as hooks get it, disks without paths."""
-    return instance_spec(ctx.current, ctx.host, instance)
+    """An instance as hooks get it, with its disks of the configuration, without paths."""
+    return new_spec(ctx, instance, ctx.current.disks_of(instance))
+
+
+def new_spec(ctx: OpContext, instance: Instance, disks: Sequence[Disk]) -> InstanceSpec:
+    """An instance whose disks are not in the configuration yet."""
+    return instance_spec(ctx.current, ctx.host, instance, disks)
 
 
 def disks_of(ctx: OpContext, instance: Instance) -> list[DiskSpec]:
@@ -31,17 +36,7 @@ def disks_of(ctx: OpContext, instance: Instance) -> list[DiskSpec]:
 
 def disk_spec_of(ctx: OpContext, disk: Disk, index: int, instance: str) -> DiskSpec:
     """One disk as hooks get it; it need not be in the configuration yet."""
-    snapshot = ctx.current
-    node = snapshot.nodes.get(disk.nodes[0]) if disk.nodes else None
-    group = snapshot.groups.get(node.group) if node else None
-    params = disk_params(ctx.host, snapshot.cluster, group, disk)
-    peers = tuple(node_ref(snapshot.nodes[uuid]) for uuid in disk.nodes if uuid in snapshot.nodes)
-    return replace(disk_spec(disk, index, params, instance), peers=peers)
-
-
-def with_paths(disks: Sequence[DiskSpec], paths: Sequence[str]) -> list[DiskSpec]:
-    """The disks with the paths under which their node opened them."""
-    return [replace(disk, path=path) for disk, path in zip(disks, paths, strict=True)]
+    return disk_spec(ctx.current, ctx.host, disk, index, instance)
 
 
 def with_disks(spec: InstanceSpec, disks: Sequence[DiskSpec]) -> InstanceSpec:
@@ -50,10 +45,16 @@ def with_disks(spec: InstanceSpec, disks: Sequence[DiskSpec]) -> InstanceSpec:
 
 
 def installing(
-    spec: InstanceSpec, cluster: Cluster, instance: Instance, secret: dict[str, str]
+    ctx: OpContext, spec: InstanceSpec, instance: Instance, secret: dict[str, str]
 ) -> InstanceSpec:
-    """The instance as an OS definition gets it: with private and secret parameters.
+    """The instance as an OS definition gets it: with defaults, private and secret parameters.
 
     Nobody else gets them, and a call with them is never recorded.
     """
-    return replace(spec, osparams=filled_osparams(cluster, instance, private=True) | secret)
+    cluster, system = ctx.snapshot.cluster, instance.os
+    params = os_schema.defaults(ctx.host, system) | filled_osparams(
+        cluster, instance, private=True) | secret
+    of_os = [cluster.osparams_private_cluster.get(name, {})
+             for name in (system.partition("+")[0], system)]
+    unshown = os_schema.unshown(ctx.host, system).union(*of_os, instance.osparams_private, secret)
+    return replace(spec, osparams=params, secret_osparams=tuple(sorted(unshown & params.keys())))

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import logging
+import json
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.model.ganeti_settings import GANETI_SETTINGS
 from ganeti_core.model.params import fill, filled_ndparams
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
-from ganeti_core.rpc.calls import service_call
+from ganeti_core.plugin_settings import filled_settings, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.model import Node
     from ganeti_core.operations.context import OpContext
     from ganeti_core.plugins import PluginHost
-    from ganeti_core.rpc.calls import Call
-
-log = logging.getLogger(__name__)
 
 RELEASE_VERSION = "3.0.2"
-"""What the peer's tools find: the version whose formats are spoken."""
+"""What Ganeti's tools find: the version whose formats are spoken."""
 
 
 def candidates_of(snapshot: Snapshot) -> list[Node]:
@@ -34,7 +32,22 @@ def candidates_of(snapshot: Snapshot) -> list[Node]:
 
 def ssconf_values(snapshot: Snapshot, host: PluginHost) -> dict[str, str]:
     """The content of every file, by name without the prefix."""
-    return {**_cluster_values(snapshot), **_parameters(snapshot, host)}
+    return {**_cluster_values(snapshot), **_folders(snapshot, host),
+            **_parameters(snapshot, host), **_documents(snapshot, host)}
+
+
+def _folders(snapshot: Snapshot, host: PluginHost) -> dict[str, str]:
+    filled = filled_settings(host, snapshot.cluster.settings)
+    return {setting.name: str(filled.get(setting.name) or "")
+            for setting in GANETI_SETTINGS if setting.is_folder}
+
+
+def _documents(snapshot: Snapshot, host: PluginHost) -> dict[str, str]:
+    """What Ganeti has no file for, as JSON: settings of hooks that a node calls by itself."""
+    return {
+        "data_collectors": json.dumps(snapshot.cluster.other.get("data_collectors", {}),
+                                      sort_keys=True),
+        "hook_settings": json.dumps(settings_of(host, snapshot), sort_keys=True)}
 
 
 def _parameters(snapshot: Snapshot, host: PluginHost) -> dict[str, str]:
@@ -60,9 +73,6 @@ def _cluster_values(snapshot: Snapshot) -> dict[str, str]:
         "master_node": snapshot.master.name, "master_ip": cluster.master_ip,
         "master_netdev": cluster.master_netdev, "master_netmask": str(cluster.master_netmask),
         "primary_ip_family": str(cluster.primary_ip_family),
-        "file_storage_dir": cluster.file_storage_dir,
-        "shared_file_storage_dir": cluster.shared_file_storage_dir,
-        "gluster_storage_dir": cluster.gluster_storage_dir,
         "hypervisor_list": _lines(cluster.enabled_hypervisors),
         "maintain_node_health": str(cluster.maintain_node_health),
         "enabled_user_shutdown": str(cluster.enabled_user_shutdown),
@@ -94,31 +104,14 @@ def _ssh_port(snapshot: Snapshot, node: Node) -> Any:
     return filled_ndparams(snapshot.cluster, snapshot.groups.get(node.group), node)["ssh_port"]
 
 
-def candidate_certificates(snapshot: Snapshot) -> list[str]:
-    """The fingerprints of all certificates that may change nodes."""
-    return [fingerprint for node in candidates_of(snapshot)
-            for fingerprint in (node.fingerprint, *node.renewing) if fingerprint]
+def distribute(ctx: OpContext, asked: Iterable[Node] = ()) -> list[str]:
+    """Wait until every node that is not offline has the files; return the names of the others.
 
+    A node that is silent now gets them when it answers again; its own job is not to know better.
 
-def ssconf_call(snapshot: Snapshot, host: PluginHost) -> Call:
-    """The call that brings a node's files up to date."""
-    return service_call("node.ssconf", {
-        "values": ssconf_values(snapshot, host), "epoch": snapshot.epoch,
-        "serial": snapshot.serial, "candidates": candidate_certificates(snapshot)})
-
-
-def distribute(ctx: OpContext, extra: Sequence[Node] = ()) -> list[str]:
-    """Send the files to every node that is not offline; answers the names of those that failed.
-
-    A node that is silent now gets them when the configuration changes next, or by
-    ``gnt-cluster redist-conf``; its own job is not to know better.
+    :param asked: nodes that get everything again, and are waited for even if they were silent
     """
-    snapshot = ctx.current
-    nodes = {node.uuid: node for node in (*snapshot.nodes.values(), *extra) if not node.offline}
-    call = ssconf_call(snapshot, ctx.host)
-    failed: list[str] = []
-    for uuid, answer in ctx.fan_out(nodes.values(), lambda _node: call).items():
-        if isinstance(answer, GanetiError):
-            ctx.warn(f"could not send the configuration's files to {nodes[uuid].name}: {answer}")
-            failed.append(nodes[uuid].name)
-    return failed
+    failed = ctx.services.spread(frozenset(node.uuid for node in asked))
+    for name, problem in failed.items():
+        ctx.warn(f"could not send the configuration's files to {name}: {problem}")
+    return list(failed)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from ganeti_core.config.store import Edit
 from ganeti_core.errors import ECODE_INVAL, ECODE_NOENT, OpPrereqError, RequestError, TagError
 from ganeti_core.locking import Level, LockRequest, Want
+from ganeti_core.model.names import nice_key
 from ganeti_core.opcodes.tags import TagsDel, TagsGet, TagsSearch, TagsSet
-from ganeti_core.operations.base import Operation, request
-from ganeti_core.operations.locks import CLUSTER_SETTINGS
+from ganeti_core.operations.base import CLUSTER_SETTINGS, Operation, request
+from ganeti_core.operations.networking import check_services
 from ganeti_core.operations.ssconf import distribute
-from ganeti_core.query.sorting import nice_key
+from ganeti_core.plugin_api.network_services import services_of
 from ganeti_core.query.tags import tags_of
-from ganeti_core.query_language.automaton import Automaton, compile_pattern
+from ganeti_core.query_language.patterns import Pattern, compile_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,6 +102,8 @@ class Set(Operation[TagsSet, "ConfigObject"]):
 
     def plan(self, op: TagsSet, ctx: OpContext) -> ConfigObject:
         found = _tagged(ctx.snapshot, op.kind, op.name)
+        if op.kind == "network":
+            check_services(ctx.host, services_of(op.tags))
         return replace(found, tags=with_tags(found.tags, op.tags))
 
     def run(self, op: TagsSet, ctx: OpContext, plan: ConfigObject) -> None:
@@ -136,15 +139,15 @@ def _commit(op: TagsSet | TagsDel, ctx: OpContext, changed: ConfigObject) -> Non
         distribute(ctx)
 
 
-class Search(Operation[TagsSearch, Automaton]):
-    """Find tags on all objects; answers (path, tag) pairs.
+class Search(Operation[TagsSearch, Pattern]):
+    """Find tags on all objects; return (path, tag) pairs.
 
-    The pattern is matched by an automaton: no client's pattern can keep the master busy.
+    The pattern is matched in linear time: no client's pattern can keep the master busy.
     """
 
     opcode = TagsSearch
 
-    def plan(self, op: TagsSearch, ctx: OpContext) -> Automaton:
+    def plan(self, op: TagsSearch, ctx: OpContext) -> Pattern:
         try:
             re.compile(op.pattern)  # its messages are those that clients know
             return compile_pattern(op.pattern)
@@ -155,7 +158,7 @@ class Search(Operation[TagsSearch, Automaton]):
             raise OpPrereqError("Invalid search pattern: its groups are nested too deeply",
                                 ECODE_INVAL) from exc
 
-    def run(self, op: TagsSearch, ctx: OpContext, plan: Automaton) -> list[tuple[str, str]]:
+    def run(self, op: TagsSearch, ctx: OpContext, plan: Pattern) -> list[tuple[str, str]]:
         snapshot = ctx.snapshot
         found = [("/cluster", tag) for tag in snapshot.cluster.tags]
         for kind, folder in _PATHS.items():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import select
+import socket
+import tempfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 STEP = 0.2
 """Seconds between two looks at whether the job was canceled."""
+INTERRUPTIBLE = "delay-test"
+"""Kind of the log entry that names the socket through which a delay can be ended."""
 
 
 @dataclass(frozen=True)
@@ -34,25 +39,32 @@ class Delay(Operation[TestDelay, DelayPlan]):
     opcode = TestDelay
 
     def locks(self, op: TestDelay, snapshot: Snapshot) -> LockRequest:
-        names = [*op.on_nodes, *(op.on_node_uuids or ())]
-        nodes = [snapshot.node(name) for name in names]
-        wants = () if op.no_locks else tuple(Want(Level.NODE, node.uuid) for node in nodes)
-        return request(op, *wants)
+        nodes = {node.uuid for node in _nodes(op, snapshot)}
+        if op.on_master:
+            nodes.add(snapshot.cluster.master_node)
+        return request(op, *(() if op.no_locks else (Want(Level.NODE, uuid) for uuid in nodes)))
 
     def plan(self, op: TestDelay, ctx: OpContext) -> DelayPlan:
         if op.duration <= 0:
             raise OpPrereqError("Duration must be greater than zero", ECODE_INVAL)
-        names = [*op.on_nodes, *(op.on_node_uuids or ())]
-        return DelayPlan(tuple(ctx.snapshot.node(name) for name in names))
+        return DelayPlan(_nodes(op, ctx.snapshot))
 
     def run(self, op: TestDelay, ctx: OpContext, plan: DelayPlan) -> None:
         for turn in range(op.repeat or 1):
             if op.repeat:
                 ctx.info(f"Test delay iteration {turn}/{op.repeat - 1}")
-            if op.on_master:
+            if op.interruptible:
+                if _interrupted(op.duration, ctx):
+                    return
+            elif plan.nodes:
+                _wait_on_nodes(op.duration, ctx, plan.nodes)  # the master waits as long for them
+            elif op.on_master:
                 _wait(op.duration, ctx)
-            if plan.nodes:
-                _wait_on_nodes(op.duration, ctx, plan.nodes)
+
+
+def _nodes(op: TestDelay, snapshot: Snapshot) -> tuple[Node, ...]:
+    found = [snapshot.node(name) for name in (*op.on_nodes, *(op.on_node_uuids or ()))]
+    return tuple({node.uuid: node for node in found}.values())
 
 
 def _wait(duration: float, ctx: OpContext) -> None:
@@ -60,6 +72,41 @@ def _wait(duration: float, ctx: OpContext) -> None:
     while (left := deadline - time.monotonic()) > 0:
         time.sleep(min(left, STEP))
         ctx.check_cancelled()
+
+
+def _interrupted(duration: float, ctx: OpContext) -> bool:
+    """Wait until somebody connects to a socket and sends or closes, or the time is over.
+
+    The job's log tells where it is. Return whether somebody came.
+    """
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="ganeti-delay-") as folder, socket.socket(
+            socket.AF_UNIX) as listener:
+        path = f"{folder}/sock"
+        listener.bind(path)
+        listener.listen(1)
+        ctx.log_entry(INTERRUPTIBLE, [path])
+        if not readable(listener, began + duration, ctx):
+            return False
+        caller, _ = listener.accept()
+    with caller:
+        left = began + duration - time.monotonic()
+        ctx.feedback(f"Received connection, time to go is {max(0, left):.0f}")
+        if not readable(caller, began + duration, ctx):
+            return False
+    ctx.feedback(f"Interrupted, time spent waiting: {time.monotonic() - began:.0f}")
+    return True
+
+
+def readable(sock: socket.socket, deadline: float, ctx: OpContext) -> bool:
+    """Wait for something to read, at most until `deadline`."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    while (left := deadline - time.monotonic()) > 0:
+        if poll.poll(min(left, STEP) * 1000):
+            return True
+        ctx.check_cancelled()
+    return False
 
 
 def _wait_on_nodes(duration: float, ctx: OpContext, nodes: tuple[Node, ...]) -> None:

@@ -9,10 +9,11 @@ ignored and missing ones take the default, so that versions which differ by an a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path, PurePath
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import cattrs
@@ -67,13 +68,16 @@ def decode(annotation: Any, data: object) -> Any:
         raise TypeError(f"not a {_name(annotation)}: {exc}") from exc
 
 
-def decode_arguments(hook: Callable[..., Any], data: Mapping[str, object]) -> dict[str, Any]:
+def decode_arguments(
+    hook: Callable[..., Any], data: Mapping[str, object], kept: Collection[str] = ()
+) -> dict[str, Any]:
     """Decode the arguments of a call of a contract's `hook`; `ctx` never travels.
 
+    :param kept: further arguments that do not travel: functions that the master passes
     :raises TypeError: one is missing or does not fit; unknown ones, of a newer caller, are dropped
     """
     hints = hook_types(hook)
-    if missing := hints.keys() - data.keys() - {"return"}:
+    if missing := hints.keys() - data.keys() - {"return", *kept}:
         raise TypeError(f"{hook.__name__} was called without {', '.join(sorted(missing))}")
     return {name: _argument(hook, name, hints[name], item)
             for name, item in data.items() if name in hints and name != "return"}
@@ -87,19 +91,39 @@ def _argument(hook: Callable[..., Any], name: str, annotation: Any, data: object
 
 
 def decode_result(hook: Callable[..., Any], data: object) -> Any:
-    """Decode what a call of a contract's `hook` answered.
+    """Decode what a call of a contract's `hook` returned.
 
     :raises TypeError: it does not fit the contract
     """
     try:
         return decode(hook_types(hook).get("return", Any), data)
     except TypeError as exc:
-        raise TypeError(f"{hook.__name__} answered what is {exc}") from exc
+        raise TypeError(f"{hook.__name__} returned what is {exc}") from exc
+
+
+def check_result(hook: Callable[..., Any], value: object) -> None:
+    """Check what a hook returned before it is encoded, as far as one look tells.
+
+    :raises TypeError: it is of another type than the contract says
+    """
+    wanted = hook_types(hook).get("return", Any)
+    build = get_origin(wanted) or wanted
+    if build in (list, tuple):
+        fits = isinstance(value, list | tuple)
+        (items, *_) = get_args(wanted) or (Any,)
+        if isinstance(value, list | tuple) and isinstance(items, type | UnionType):
+            fits = all(isinstance(item, items) for item in value)
+    elif isinstance(wanted, UnionType):
+        fits = isinstance(value, wanted)
+    else:
+        fits = not isinstance(build, type) or isinstance(value, build)
+    if not fits:
+        raise TypeError(f"it returned {value!r:.100}, its contract says {_name(wanted)}")
 
 
 @cache
 def hook_types(hook: Callable[..., Any]) -> dict[str, Any]:
-    """Tell the types of a contract's hook by parameter, ``return`` included, `ctx` left out."""
+    """Return the types of a contract's hook by parameter, ``return`` included, `ctx` left out."""
     return {name: kind for name, kind in get_type_hints(hook).items() if name != "ctx"}
 
 
@@ -120,6 +144,7 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(Path, lambda data, _: Path(_string(data, str)))
     converter.register_structure_hook_factory(_is_array, _array_hook)
     converter.register_structure_hook_factory(is_dataclass, _object_hook)
+    converter.register_structure_hook_factory(_is_text_or_another, _text_or_another_hook)
     return converter
 
 
@@ -164,6 +189,22 @@ def _nothing(data: object, _: object) -> None:
 
 def _is_array(annotation: Any) -> bool:
     return (get_origin(annotation) or annotation) in (list, tuple, frozenset)
+
+
+def _is_text_or_another(annotation: Any) -> bool:
+    return isinstance(annotation, UnionType) and len(get_args(annotation)) == 2 and (
+        str in get_args(annotation) and type(None) not in get_args(annotation))
+
+
+def _text_or_another_hook(
+    annotation: Any, converter: cattrs.Converter
+) -> Callable[[Any, Any], Any]:
+    (other,) = set(get_args(annotation)) - {str}
+
+    def structure(data: object, _: object) -> Any:
+        return data if isinstance(data, str) else converter.structure(data, other)
+
+    return structure
 
 
 def _array_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:

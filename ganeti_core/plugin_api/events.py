@@ -1,8 +1,12 @@
-"""Events: told to every subscriber after something became true; nobody can veto.
+"""Events: sent to every subscriber after something became true; nobody can veto.
 
-A subscriber is found through the group ``ganeti.events``. Events run on the master, each subscriber
-with its own guard: an exception is logged and reaches nobody else. They come after the commit that
-they tell of, in order per instance; after a crash of the master some may be missing.
+A subscriber is a class without arguments, found through the group ``ganeti.events``. It is loaded
+and called on the master, in a process of its own: nobody waits for it. It gets one event after
+another, in the order in which they came, after the commit that they report; it has 30 seconds for
+each. One that hangs is killed with what it had started, and begins again with the next event; what
+is wrong with a subscriber is logged (``subscribers.log``, ``master-daemon.log``) and shown by
+``gnt-plugin list`` and ``gnt-cluster verify``. Events that nobody took are lost when the master
+ends, and so are those for a subscriber for whom 1000 are waiting.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from typing import Any
 
 from .kinds import hookspec
 
+EVENTS = "events"
 EVENTS_GROUP = "ganeti.events"
 
 
@@ -35,7 +40,7 @@ class EventsSpec:
 
     @hookspec
     def instance_moved(self, name: str, uuid: str, source: str, target: str, how: str) -> None:
-        """An instance has another primary node; `how`: ``migrate``, ``failover``."""
+        """An instance has another primary node; `how`: ``migrate``, ``failover``, ``move``."""
 
     @hookspec
     def node_added(self, name: str, uuid: str) -> None:

@@ -12,20 +12,31 @@ from .kinds import Kind, hookspec, where
 
 @dataclass(frozen=True)
 class VolumeSpec:
-    """A volume: `name` is unique in the storage system, `size` in MiB, `params` are its options."""
+    """A volume of a storage system.
+
+    :param name: unique in the storage system
+    :param size: MiB
+    :param params: its options
+    :param disk_name: what people call the disk; empty where it has no name
+    """
 
     uuid: str
     name: str
     size: int
     instance: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+    disk_name: str = ""
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """An attached volume: its block device, and URIs by which hypervisors may open it directly."""
+    """An attached volume.
 
-    device: str
+    :param device: its block device; empty if only hypervisors reach it, by a URI
+    :param uris: addresses that hypervisors open themselves, by the hypervisor's name
+    """
+
+    device: str = ""
     uris: dict[str, str] = field(default_factory=dict)
 
 
@@ -43,7 +54,7 @@ class ExtStorageSpec:
 
     @hookspec(firstresult=True)
     def verify(self, ctx: HookContext, params: dict[str, Any]) -> None:
-        """Check volume parameters.
+        """Check volume parameters, before the volume is made.
 
         :raises OpPrereqError: they cannot work
         """
@@ -105,5 +116,6 @@ class ExtStorageSpec:
 
 
 EXTSTORAGE = Kind(
-    "extstorage", ExtStorageSpec, optional=frozenset({"snapshot", "open", "close", "set_info"})
+    "extstorage", ExtStorageSpec, optional=frozenset({"snapshot", "open", "close", "set_info"}),
+    capabilities=frozenset({"snapshots", "open_close"}),
 )

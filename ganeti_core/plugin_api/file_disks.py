@@ -10,15 +10,14 @@ from ganeti_core.errors import BlockDeviceError
 
 from .context import HookContext
 from .data import (
-    DeviceStep,
-    DiskPlan,
     DiskRequest,
     DiskSpec,
     DiskStatus,
-    NodeRef,
+    OpenDisk,
     StorageSpace,
 )
 from .kinds import hookimpl
+from .storage_folders import device_of
 
 MIB = 1024**2
 DRAFT = ".draft"
@@ -57,13 +56,12 @@ class FileDisks:
         return file
 
     @hookimpl
-    def layout(self, request: DiskRequest, nodes: tuple[NodeRef, ...]) -> DiskPlan:
-        disk = DiskSpec(
+    def layout(self, request: DiskRequest) -> DiskSpec:
+        return DiskSpec(
             uuid=request.uuid, index=request.index, template=self.template, size=request.size,
             logical_id=(f"{request.uuid}.{self.template}", *self.further_id(request)),
             mode=request.mode, name=request.name, params=request.params,
             instance=request.instance_name)
-        return DiskPlan(disk, (DeviceStep(nodes[0].name, disk),))
 
     @hookimpl
     def identity(self, disk: DiskSpec) -> str:
@@ -72,7 +70,7 @@ class FileDisks:
     @hookimpl
     def space(self, ctx: HookContext) -> list[StorageSpace]:
         total, _, free = (number // MIB for number in shutil.disk_usage(ctx.keep))
-        return [StorageSpace(str(ctx.keep), total, free)]
+        return [StorageSpace(str(ctx.keep), total, free, device=device_of(ctx.keep))]
 
     @hookimpl
     def devices(self, ctx: HookContext) -> list[str]:
@@ -99,8 +97,8 @@ class FileDisks:
             path.unlink(missing_ok=True)
 
     @hookimpl
-    def open(self, ctx: HookContext, disk: DiskSpec) -> str:
-        return str(self.existing(ctx, disk))
+    def open(self, ctx: HookContext, disk: DiskSpec) -> OpenDisk:
+        return OpenDisk(str(self.existing(ctx, disk)))
 
     @hookimpl
     def close(self, ctx: HookContext, disk: DiskSpec) -> None:

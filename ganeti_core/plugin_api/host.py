@@ -8,7 +8,7 @@ from .data import HostFacts
 
 
 def measure_host(guests_mib: float = 0.0, version: str = "") -> HostFacts:
-    """Tell the node's memory and CPUs, as `HypervisorSpec.host_facts` answers them.
+    """Return the node's memory and CPUs, as `HypervisorSpec.host_facts` answers them.
 
     Memory that the kernel would give up for a guest, its caches, counts as free.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar
 
 import pluggy
@@ -27,17 +29,23 @@ _WHERE = "ganeti_hook_where"
 class Where:
     """Where and how a hook of a contract runs.
 
-    `place`: on the object's node, or on the master. `changes`: whether it changes the node; such
-    hooks run in a worker process that is killed at the deadline, the others in a thread.
-    `timeout`: seconds that a call may take where the caller names no other limit.
-    `quick`: it changes something but only waits for answers of the kernel or a local socket, so a
-    thread is enough.
+    `place`: on the object's node, or on the master. Every hook of a node runs in a worker process
+    that is killed at the deadline. `changes`: whether it changes the node; such a call is recorded,
+    and made once at a time per object.
+    `timeout`: seconds that a call may take where the caller names no other limit; a read-only hook
+    never gets more.
+    `quick`: it changes something but only waits for answers of the kernel or a local socket; it
+    need not wait for a worker behind long changes, but shares those of read-only hooks.
     """
 
     place: Place = "node"
     changes: bool = False
     timeout: float = 30.0
     quick: bool = False
+
+
+LISTED = 8.0
+"""Seconds for a read-only hook that listings of instances and nodes ask."""
 
 
 def where(
@@ -53,7 +61,7 @@ def where(
 
 
 def hook_where(function: object) -> Where:
-    """Tell where a contract's hook runs; unmarked hooks are read-only hooks of the node."""
+    """Return where a contract's hook runs; unmarked hooks are read-only hooks of the node."""
     found = getattr(function, _WHERE, None)
     return found if isinstance(found, Where) else Where()
 
@@ -67,7 +75,9 @@ class Kind(Generic[S]):
     :param extensions: further contracts by the capability that promises them, kept whole or not
         at all: ``{"live_migration": MigrationSpec}``
     :param api: the version that the core speaks; `oldest_api`: the oldest it still accepts
-    :param optional: hooks of `spec` that a driver may lack; the host then answers `NotSupported`
+    :param optional: hooks that a driver may lack; calling one then raises `NotSupported`
+    :param defaults: what stands in for a hook that a driver lacks, by the hook's name
+    :param capabilities: that a driver may declare beside those of `extensions`
     """
 
     name: str
@@ -76,6 +86,8 @@ class Kind(Generic[S]):
     api: int = 0
     oldest_api: int = 0
     optional: frozenset[str] = frozenset()
+    defaults: tuple[tuple[str, Callable[..., Any]], ...] = ()
+    capabilities: frozenset[str] = frozenset()
 
     @property
     def title(self) -> str:
@@ -96,26 +108,35 @@ class Kind(Generic[S]):
     def specs(self) -> tuple[type, ...]:
         return (self.spec, *(spec for _, spec in self.extensions))
 
-    def hooks(self) -> dict[str, Callable[..., Any]]:
+    def hooks(self) -> Mapping[str, Callable[..., Any]]:
         """Every hook of every contract of this kind, by name."""
-        return {
+        return self._hooks
+
+    @cached_property
+    def _hooks(self) -> Mapping[str, Callable[..., Any]]:
+        return MappingProxyType({
             name: function
             for spec in self.specs
             for name, function in vars(spec).items()
             if not name.startswith("_") and callable(function)
-        }
+        })
 
     def hook_where(self, hook: str) -> Where:
         """:raises KeyError: the kind has no such hook"""
         return hook_where(self.hooks()[hook])
 
 
-class Refusals:
-    """Stands in for hooks that a driver lacks and may lack: pluggy alone would answer None."""
+class StandIns:
+    """Stands in for hooks that a driver lacks and may lack: pluggy alone would return None.
+
+    A hook with a default in its kind gets that one, any other raises `NotSupported`.
+    """
 
     def __init__(self, kind: Kind[Any], name: str, hooks: Iterable[str]) -> None:
+        defaults = dict(kind.defaults)
         for hook in hooks:
-            setattr(self, hook, hookimpl(_refusal(f"{kind.name} {name} does not offer {hook}")))
+            refusal = _refusal(f"{kind.name} {name} does not offer {hook}")
+            setattr(self, hook, hookimpl(defaults.get(hook, refusal)))
 
 
 def _refusal(message: str) -> Callable[[], None]:

@@ -8,14 +8,15 @@ hides itself.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .context import HookContext
 from .run import DEFAULT_PATH, run_command
@@ -26,6 +27,9 @@ POLL = 0.01
 EXEC_PATIENCE = 1.0
 """Seconds that a process may be without an environment because it is becoming another program."""
 
+Whom = Literal["all", "first", "others"]
+_PARTS: dict[Whom, slice] = {
+    "all": slice(None), "first": slice(0, 1), "others": slice(1, None)}
 _ENTER = 'exec "$@" >>"$0" 2>&1'
 
 
@@ -57,7 +61,12 @@ def begin(
 ) -> None:
     """Start a program in a session of its own; what it prints goes to ``NAME.log`` in `ctx.logs`.
 
-    Whether it is still there a moment later, `kept` tells.
+    Whether it is still there a moment later, `kept` says. The log is appended to and never rotated:
+    what writes much for months should write to files of its own. A signal that the caller ignores
+    is ignored by the program and all that it starts; hooks run with the usual handling of all.
+
+    :param env: added to the environment, which is otherwise `mark`: ``PATH`` and the mark itself,
+        and nothing of the daemon's
 
     :raises CommandFailed: nothing could be started
     """
@@ -68,21 +77,20 @@ def begin(
 def kept(ctx: HookContext) -> dict[str, Kept]:
     """Find the processes of this driver on this node, by name."""
     found: dict[str, Kept] = {}
-    for _, pid, told in sorted(_marked(), key=_order):
-        folder, name, facts, stopped = told
-        if folder == str(ctx.state):
-            one = found.get(name) or Kept(name, facts, stopped=stopped)
-            found[name] = Kept(name, one.facts, (*one.pids, pid), one.stopped)
+    for one in _found(ctx):
+        known = found.get(one.name) or Kept(one.name, one.facts, stopped=one.stopped)
+        found[one.name] = replace(known, pids=(*known.pids, one.pid))
     return found
 
 
-def send(ctx: HookContext, name: str, number: int, *, first: bool = True) -> bool:
-    """Send a signal to a process and those that it started, or (not `first`) only to those.
+def send(ctx: HookContext, name: str, number: int, to: Whom = "all") -> bool:
+    """Send a signal to a process and those that it started, or only to a part of them.
 
+    :param to: ``all``, the ``first`` process alone, or the ``others``, which it started
     :returns: whether there is such a process
     """
     one = kept(ctx).get(name, Kept(name))
-    for pid in one.pids[0 if first else 1:]:
+    for pid in one.pids[_PARTS[to]]:
         try:
             os.kill(pid, number)
         except ProcessLookupError:
@@ -91,9 +99,16 @@ def send(ctx: HookContext, name: str, number: int, *, first: bool = True) -> boo
 
 
 def pause(ctx: HookContext, name: str) -> None:
-    """Halt a process until it gets SIGCONT; nothing happens when there is none."""
-    while (one := kept(ctx).get(name)) and not one.stopped:
-        send(ctx, name, signal.SIGSTOP)
+    """Halt a process, and those that it started, until they get SIGCONT; nothing happens when
+    there is none."""
+    while running := [one for one in _found(ctx) if one.name == name and not one.stopped]:
+        pids = {one.pid for one in running}
+        for one in running:
+            # Parents first: one that has just forked may wait, deaf to signals, until its child
+            # has become another program, which a child that is halted never does.
+            if one.parent not in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one.pid, signal.SIGSTOP)
         time.sleep(POLL)
 
 
@@ -108,11 +123,23 @@ def end(ctx: HookContext, name: str, patience: float = 0.0) -> None:
         patient = patient and time.monotonic() < until
 
 
-_Found = tuple[bool, int, tuple[str, str, dict[str, Any], bool]]
+@dataclass(frozen=True)
+class _Found:
+    """A process with a mark; `started`: by another kept one, not by `begin`."""
+
+    started: bool
+    pid: int
+    parent: int
+    stopped: bool
+    folder: str
+    name: str
+    facts: dict[str, Any]
 
 
-def _order(found: _Found) -> tuple[bool, int]:
-    return found[:2]
+def _found(ctx: HookContext) -> list[_Found]:
+    """The processes of this driver, of each name the first one first."""
+    return sorted((one for one in _marked() if one.folder == str(ctx.state)),
+                  key=lambda one: (one.started, one.pid))
 
 
 def _marked() -> Iterator[_Found]:
@@ -124,18 +151,18 @@ def _marked() -> Iterator[_Found]:
 
 
 def _look(process: Path) -> _Found | None:
-    """Whether a process was started by another kept one, its pid, and what is told of it."""
+    """What is told of a process; None when it has no mark."""
     try:
         marks = [word for word in _environment(process).split(b"\0")
                  if word.startswith(f"{MARK}=".encode())]
         if not marks:
             return None
-        state, _, _, session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
+        state, parent, _, session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
         folder, name, facts = json.loads(marks[0].partition(b"=")[2])
     except (OSError, ValueError):
         return None  # it ended, is not ours to see, or says something of its own
     pid = int(process.name)
-    return pid != int(session), pid, (folder, name, facts, state == "T")
+    return _Found(pid != int(session), pid, int(parent), state == "T", folder, name, facts)
 
 
 def _environment(process: Path) -> bytes:

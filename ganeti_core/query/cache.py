@@ -24,18 +24,47 @@ MAX_LISTINGS = 32
 class Encoded(Generic[R]):
     """One computed row: its cells, and their JSON once somebody asked for it."""
 
-    __slots__ = ("_text", "cells", "context")
+    __slots__ = ("_record", "_text", "cells", "context")
 
     def __init__(self, context: R, cells: list[list[Any]]) -> None:
         self.context = context
         self.cells = cells
         self._text: str | None = None
+        self._record: tuple[Shape, str] | None = None
 
     @property
     def text(self) -> str:
         if self._text is None:
             self._text = _encode_json(self.cells)
         return self._text
+
+    def record(self, shape: Shape) -> str:
+        """The row as one JSON object of plain values."""
+        if self._record is None or self._record[0] != shape:
+            self._record = shape, _encode_json(shape.document([cell[1] for cell in self.cells]))
+        return self._record[1]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a row becomes an object: its keys, and values that stand there a second time.
+
+    :param repeated: ``(key, inner, other)``: the value of `key` is found under `other`, too; with
+        an `inner` key it is that value inside the object at `key` which is repeated beside it
+    """
+
+    keys: tuple[str, ...]
+    repeated: tuple[tuple[str, str | None, str], ...] = ()
+
+    def document(self, values: Sequence[Any]) -> dict[str, Any]:
+        """Make the object of a row's values."""
+        found = dict(zip(self.keys, values, strict=True))
+        for key, inner, other in self.repeated:
+            if inner is None:
+                found[other] = found[key]
+            elif isinstance(found[key], dict) and inner in found[key]:
+                found[key] = {**found[key], other: found[key][inner]}
+        return found
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.model import fill
-from ganeti_core.model.cluster import BEPARAMS_DEFAULTS, NICPARAMS_DEFAULTS
+from ganeti_core.model.cluster import BEPARAMS_DEFAULTS
+from ganeti_core.model.ganeti_settings import GANETI_SETTINGS, LISTED, NICPARAMS_DEFAULTS
 from ganeti_core.model.params import filled_diskparams, filled_ipolicy, filled_ndparams
 from ganeti_core.plugin_api.collector import COLLECTORS
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
+from ganeti_core.plugin_api.extstorage import EXTSTORAGE
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
+from ganeti_core.plugin_api.os import OS_DEFINITIONS
+from ganeti_core.plugin_settings import filled_settings, settings_of
+from ganeti_core.query.template_needs import template_needs
 from ganeti_core.query.versions import (
     CONFIG_VERSION,
     EXPORT_VERSION,
@@ -29,15 +34,14 @@ if TYPE_CHECKING:
     from ganeti_core.plugins import PluginHost
 
 COLLECTOR_INTERVAL = 5_000_000
-"""Microseconds between two runs of a collector for which nothing else is configured."""
+"""Microseconds between two runs of a collector that is configured and not installed here."""
 
 _AS_THEY_ARE = (
     "enabled_hypervisors", "os_hvp", "osparams", "candidate_pool_size", "max_running_jobs",
     "max_tracked_jobs", "mac_prefix", "master_netdev", "master_netmask",
-    "use_external_mip_script", "file_storage_dir", "shared_file_storage_dir",
-    "gluster_storage_dir", "maintain_node_health", "ctime", "mtime", "uuid", "uid_pool",
-    "default_iallocator", "default_iallocator_params", "reserved_lvs", "prealloc_wipe_disks",
-    "hidden_os", "blacklisted_os", "enabled_disk_templates", "install_image",
+    "use_external_mip_script", "maintain_node_health", "ctime", "mtime", "uuid", "serial_no",
+    "uid_pool", "default_iallocator", "default_iallocator_params", "reserved_lvs",
+    "prealloc_wipe_disks", "hidden_os", "blacklisted_os", "enabled_disk_templates", "install_image",
     "compression_tools", "enabled_user_shutdown",
 )
 # What nothing here uses; an imported configuration keeps its values.
@@ -65,13 +69,33 @@ def cluster_info(snapshot: Snapshot, host: PluginHost) -> dict[str, Any]:
         "default_hypervisor": hypervisors[0] if hypervisors else "",
         "tags": sorted(cluster.tags),
         "primary_ip_version": 4 if cluster.primary_ip_family == 2 else 6,
-        "volume_group_name": cluster.volume_group_name or None,
-        "drbd_usermode_helper": cluster.drbd_usermode_helper or None,
         **values,
+        **_settings(cluster, host),
+        "disk_template_needs": template_needs(host),
+        "storage_types": _storage_types(host),
         **{name: cluster.other.get(name, default) for name, default in _UNUSED.items()},
+        **({"job_queue_files": True} if cluster.job_queue_files else {}),
+        **({"hv_state": cluster.hv_state_static} if cluster.hv_state_static else {}),
+        **({"disk_state": cluster.disk_state_static} if cluster.disk_state_static else {}),
+        "os_search_path": host.search_path(OS_DEFINITIONS, {
+            "os_search_path": list(cluster.os_search_path)}),
+        "extstorage_search_path": host.search_path(EXTSTORAGE, {}),
         **_parameters(cluster, host),
         **_collectors(cluster, host),
     }
+
+
+def _settings(cluster: Cluster, host: PluginHost) -> dict[str, Any]:
+    """Settings of drivers: all in one table, and Ganeti's in their own places."""
+    filled = filled_settings(host, cluster.settings)
+    return {**{setting.name: filled.get(setting.name) or setting.empty
+               for setting in GANETI_SETTINGS}, "settings": filled}
+
+
+def _storage_types(host: PluginHost) -> list[str]:
+    """The types of storage units that disk templates know, enabled or not, and their own names."""
+    return sorted({kind for name in host.names(DISK_TEMPLATES)
+                   for kind in (name, *host.describe(DISK_TEMPLATES, name).storage_types)})
 
 
 def _plain(value: Any) -> Any:
@@ -109,12 +133,19 @@ def _with_default(
 def _collectors(cluster: Cluster, host: PluginHost) -> dict[str, Any]:
     configured: Mapping[str, Any] = cluster.other.get("data_collectors", {})
     names = sorted({*host.names(COLLECTORS), *configured})
-    settings = {name: {"active": True, "interval": COLLECTOR_INTERVAL}
+    settings = {name: {"active": True, "interval": _interval(host, name)}
                 | configured.get(name, {}) for name in names}
     return {
         "enabled_data_collectors": {name: found["active"] for name, found in settings.items()},
         "data_collector_interval": {name: found["interval"] for name, found in settings.items()},
     }
+
+
+def _interval(host: PluginHost, name: str) -> int:
+    """Microseconds between two runs of a collector, as it says itself."""
+    if not host.has(COLLECTORS, name):
+        return COLLECTOR_INTERVAL
+    return round(host.describe(COLLECTORS, name).interval * 1_000_000)
 
 
 _VALUES: dict[str, Callable[[Snapshot], Any]] = {
@@ -123,10 +154,23 @@ _VALUES: dict[str, Callable[[Snapshot], Any]] = {
     "drain_flag": lambda snapshot: snapshot.cluster.queue_drained,
     "watcher_pause": lambda snapshot: (
         None if snapshot.cluster.watcher_pause is None else int(snapshot.cluster.watcher_pause)),
-    "volume_group_name": lambda snapshot: snapshot.cluster.volume_group_name or None,
 }
+_SETTINGS = {setting.name: setting for setting in LISTED}
+CONFIG_VALUES = (*_VALUES, *_SETTINGS)
+"""The names that `config_values` knows."""
+HOOK_SETTINGS = "hook_settings"
+"""Under this name it returns what hooks get as settings of the cluster: other daemons call some."""
 
 
-def config_values(snapshot: Snapshot, names: Sequence[str]) -> list[Any]:
+def config_values(snapshot: Snapshot, host: PluginHost, names: Sequence[str]) -> list[Any]:
     """The answer to ``QueryConfigValues``: a value per name, None for one that is not known."""
-    return [_VALUES[name](snapshot) if name in _VALUES else None for name in names]
+    settings = filled_settings(host, snapshot.cluster.settings)
+
+    def value(name: str) -> Any:
+        if name in _SETTINGS:
+            return settings.get(name) or _SETTINGS[name].empty
+        if name == HOOK_SETTINGS:
+            return settings_of(host, snapshot)
+        return _VALUES[name](snapshot) if name in _VALUES else None
+
+    return [value(name) for name in names]

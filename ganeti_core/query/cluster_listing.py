@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ganeti_core.model.ganeti_settings import LISTED
+from ganeti_core.plugin_settings import filled_settings
 from ganeti_core.query.fields import Field, or_unavailable, table
 from ganeti_core.query.versions import (
     CONFIG_VERSION,
@@ -17,7 +19,7 @@ from ganeti_core.query.versions import (
 from ganeti_core.query.view import Resource, View
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ganeti_core.model import Cluster
 
@@ -25,10 +27,17 @@ if TYPE_CHECKING:
 class ClusterRow(NamedTuple):
     cluster: Cluster
     master: str
+    settings: Mapping[str, Any]
+    """Of drivers, with their defaults."""
 
 
 def _fixed(name: str, title: str, kind: Any, doc: str, value: Any) -> Field[ClusterRow]:
     return Field(name, title, kind, doc, lambda _: value)
+
+
+def _setting(name: str, title: str, doc: str) -> Field[ClusterRow]:
+    return Field(name, title, "text", doc,
+                 lambda row: or_unavailable(row.settings.get(name) or None))
 
 
 _FIELDS: list[Field[ClusterRow]] = [
@@ -41,8 +50,7 @@ _FIELDS: list[Field[ClusterRow]] = [
           lambda row: row.cluster.queue_drained),
     Field("watcher_pause", "WatcherPause", "timestamp", "Until when watcher is paused",
           lambda row: or_unavailable(row.cluster.watcher_pause)),
-    Field("volume_group_name", "VgName", "text", "LVM volume group name",
-          lambda row: or_unavailable(row.cluster.volume_group_name or None)),
+    *(_setting(setting.name, *setting.field) for setting in LISTED if setting.field),
     Field("ctime", "CTime", "timestamp", "Creation timestamp", lambda row: row.cluster.ctime),
     Field("mtime", "MTime", "timestamp", "Modification timestamp",
           lambda row: row.cluster.mtime),
@@ -69,7 +77,8 @@ class ClusterResource(Resource[ClusterRow]):
 
     def rows(self, view: View, names: Sequence[str | int] | None) -> Sequence[ClusterRow]:
         cluster = view.index.cluster
-        row = ClusterRow(cluster, view.snapshot.master.name)
+        row = ClusterRow(cluster, view.snapshot.master.name,
+                         filled_settings(view.index.host, cluster.settings))
         return [row] if names is None else [row for name in names if name == cluster.name]
 
     def key(self, row: ClusterRow) -> str:

@@ -1,4 +1,4 @@
-"""Answers queries: which fields there are, and rows of them.
+"""Return queries: which fields there are, and rows of them.
 
 One query: parse the filter; take the rows by name from the index where the filter only names
 objects, else all; drop what the filter's configuration part excludes; ask the nodes of the rest,
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError, ParameterError, RequestError
-from ganeti_core.query.cache import Columns, Encoded, RowCache
+from ganeti_core.query.cache import Columns, Encoded, RowCache, Shape
 from ganeti_core.query.cluster_listing import ClusterResource
 from ganeti_core.query.export import ExportResource
 from ganeti_core.query.fields import Field, unknown_field
+from ganeti_core.query.figure import FigureResource
 from ganeti_core.query.filter_rule import RuleResource
 from ganeti_core.query.group import GroupResource
 from ganeti_core.query.instance import InstanceResource
@@ -39,13 +40,16 @@ from ganeti_core.query_language import (
     requested_names,
     split,
 )
+from ganeti_core.specs.disks import NoCalls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ganeti_core.figures import Samples
     from ganeti_core.plugins import PluginHost
     from ganeti_core.query.live import LiveSource
     from ganeti_core.query.sources import JobSource, LockSource
+    from ganeti_core.specs.disks import MasterCalls
 
 R = TypeVar("R")
 
@@ -76,15 +80,20 @@ class _Query:
 
 @dataclass
 class QueryEngine:
-    """Answers queries from snapshots and the given sources. Safe to use from several threads.
+    """Return queries from snapshots and the given sources. Safe to use from several threads.
 
     Answers share their rows with later answers: do not change them.
+
+    :param on_master: calls hooks that need no node; without it none is called
+    :param figures: gives what the master has counted and measured, by name
     """
 
     host: PluginHost
     live: LiveSource
     jobs: JobSource
     locks: LockSource
+    on_master: MasterCalls | None = None
+    figures: Callable[[], Mapping[str, Samples]] = dict
     _cache: RowCache = field(default_factory=RowCache)
     _indexes: dict[int, Index] = field(default_factory=dict)
     _latest: Index | None = None
@@ -100,7 +109,7 @@ class QueryEngine:
         resources: list[Resource[Any]] = [
             InstanceResource(self.host), NodeResource(), GroupResource(), NetworkResource(),
             JobResource(), LockResource(), RuleResource(), ExportResource(), ClusterResource(),
-            OsResource(), ProviderResource(),
+            OsResource(), ProviderResource(), FigureResource(),
         ]
         self._resources = {resource.what: resource for resource in resources}
         with self._guard:
@@ -137,7 +146,7 @@ class QueryEngine:
     def query(
         self, snapshot: Snapshot, what: str, fields: Sequence[str], qfilter: object = None
     ) -> dict[str, Any]:
-        """Answer ``{"fields": [...], "data": [[[status, value], ...], ...]}``.
+        """Return ``{"fields": [...], "data": [[[status, value], ...], ...]}``.
 
         :param qfilter: the list form of a filter, None for everything
         :raises RequestError: no such resource, or no filter
@@ -157,6 +166,22 @@ class QueryEngine:
         described = [found.describe() for found in query.columns.fields]
         rows = ",".join([row.text for row in self._encoded(snapshot, query)])
         return f'{{"fields":{json.dumps(described, separators=(",", ":"))},"data":[{rows}]}}'
+
+    def records(
+        self, snapshot: Snapshot, what: str, names: Sequence[str], shape: Shape
+    ) -> str:
+        """A JSON list of objects, one per row; a row that was sent before is not encoded again.
+
+        :param names: of the objects wanted, those not known select nothing; none for all
+        :param shape: its keys are fields
+        :raises RequestError: there is no such resource
+        :raises OpPrereqError: unknown fields (`ECODE_INVAL`)
+        """
+        name_field = self._resource(what).name_field
+        query = self._prepare(what, shape.keys, make_simple_filter(name_field, names))
+        _refuse_unknown(query.columns.fields)
+        rows = self._encoded(snapshot, replace(query, names=None))
+        return f"[{','.join([row.record(shape) for row in rows])}]"
 
     def old_style(
         self, snapshot: Snapshot, what: str, names: Sequence[str], fields: Sequence[str]
@@ -230,7 +255,8 @@ class QueryEngine:
 
     def _encoded(self, snapshot: Snapshot, query: _Query) -> list[Encoded[Any]]:
         resource = query.columns.resource
-        view = View(self._index(snapshot), self.live, self.jobs, self.locks, query.wanted)
+        view = View(self._index(snapshot), self.live, self.jobs, self.locks,
+                    self.on_master or NoCalls(self.host), query.wanted, self.figures)
         rows = resource.rows(view, query.names)
         if query.early is not None:
             rows = list(filter(query.early, rows))

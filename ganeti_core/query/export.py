@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.model.names import nice_key
 from ganeti_core.query.fields import Absent, Field, Need, table
-from ganeti_core.query.sorting import nice_key
 from ganeti_core.query.view import Resource, View
 from ganeti_core.query_language import Comparison
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ExportRow(NamedTuple):
-    """An export; a node that stores none, or did not tell, has one row that says so."""
+    """An export; a node without a folder of exports, or a silent one, has one row for that."""
 
     node: Node
     export: str | Absent = Absent.NODATA
@@ -54,7 +54,7 @@ class ExportResource(Resource[ExportRow]):
             exports = told.get(node.uuid, ())
             if node.offline:
                 found.append(ExportRow(node, Absent.OFFLINE))
-            elif isinstance(exports, GanetiError) or not exports:
+            elif isinstance(exports, GanetiError):
                 found.append(ExportRow(node))
             else:
                 found += [ExportRow(node, name) for name in sorted(exports, key=nice_key)]

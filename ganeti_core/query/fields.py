@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, unique
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from ganeti_core.query.sorting import nice_key
+from ganeti_core.model.names import nice_key
 from ganeti_core.query_language import NO_VALUE, Access, Comparison
 
 if TYPE_CHECKING:
@@ -135,3 +135,10 @@ def parameter_kind(value: object) -> Kind:
     if isinstance(value, int):
         return "number"
     return "float" if isinstance(value, float) else "other"
+
+
+def ordinal(number: int) -> str:
+    """Return a positive number as a counting word, for descriptions: ``1st``, ``2nd``, ``11th``."""
+    if number % 100 in (11, 12, 13):
+        return f"{number}th"
+    return f"{number}{({1: 'st', 2: 'nd', 3: 'rd'}).get(number % 10, 'th')}"

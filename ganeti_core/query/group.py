@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganeti_core.model.cluster import NDPARAMS_DEFAULTS
+from ganeti_core.model.names import nice_key
 from ganeti_core.model.params import filled_diskparams, filled_ipolicy, filled_ndparams
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.query.fields import Field, common_fields, parameter_kind, table
 from ganeti_core.query.node import NDPARAM_TITLES
-from ganeti_core.query.sorting import nice_key
 from ganeti_core.query.view import Index, Resource, View, find_named
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from ganeti_core.query.instance_params import PARAMETER_FIELDS, hvparam_fields
 from ganeti_core.query.instance_row import (
     InstanceRow,
     ask_nodes,
-    console_document,
     instance_row,
     status,
 )
@@ -74,11 +73,7 @@ def _of_guest(attribute: str) -> Callable[[InstanceRow], Any]:
 def _is_running(row: InstanceRow) -> bool | Absent:
     if row.live.problem:
         return Absent.NODATA
-    return row.live.guest is not None and row.live.guest.state != "user-down"
-
-
-def _console(row: InstanceRow) -> Any:
-    return row.console if isinstance(row.console, Absent) else console_document(row.console)
+    return row.live.guest is not None and row.live.guest.runs
 
 
 _CORE: list[Field[InstanceRow]] = [
@@ -121,7 +116,7 @@ _LIVE: list[Field[InstanceRow]] = [
           _of_guest("memory"), _RUNNING),
     Field("oper_vcpus", "VCPUs", "number", "Actual number of VCPUs as seen by hypervisor",
           _of_guest("vcpus"), _RUNNING),
-    Field("console", "Console", "other", "Instance console information", _console,
+    Field("console", "Console", "other", "Instance console information", lambda row: row.console,
           frozenset({Need.CONSOLE})),
 ]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.config.ganeti_format import logical_id
 from ganeti_core.model.params import filled_beparams, filled_nicparams, filled_osparams
 from ganeti_core.plugin_api.data import DiskStatus
 from ganeti_core.query.instance_row import InstanceRow, ask_nodes, hvparams, instance_row
 from ganeti_core.query.live import DiskQuestion
 from ganeti_core.query.sources import NO_JOBS, NO_LOCKS
-from ganeti_core.query.specs import disk_params, disk_spec, network_document
 from ganeti_core.query.view import Index, View
+from ganeti_core.specs.disks import NoCalls, disk_spec
+from ganeti_core.specs.instances import network_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from ganeti_core.plugins import PluginHost
     from ganeti_core.query.live import InstanceLive, LiveSource
 
-# How a device is, in the peer's numbers.
+# How a device is, in Ganeti's numbers.
 _OKAY, _FAULTY, _SYNCING = 1, 3, 4
 
 
@@ -36,23 +38,26 @@ def instance_data(
     :param static: ask no node: states are None
     :raises OpPrereqError: there is no such instance (`ECODE_NOENT`)
     """
-    view = View(Index(snapshot, host), live, NO_JOBS, NO_LOCKS)
+    view = View(Index(snapshot, host), live, NO_JOBS, NO_LOCKS, NoCalls(host))
     instances = [snapshot.instance(name) for name in names] or view.index.instances
     rows: Sequence[InstanceRow] = [instance_row(view, instance) for instance in instances]
     states: Mapping[tuple[str, str], DiskStatus | GanetiError] = {}
     if not static:
         rows = ask_nodes(view, rows, frozenset())
         states = live.disk_states([
-            question for row in rows for question in _disk_questions(host, row)])
+            question for row in rows if not row.instance.forthcoming
+            for question in _disk_questions(snapshot, host, row)])
     return {row.instance.name: _Document(row, states).build() for row in rows}
 
 
-def _disk_questions(host: PluginHost, row: InstanceRow) -> list[DiskQuestion]:
+def _disk_questions(
+    snapshot: Snapshot, host: PluginHost, row: InstanceRow
+) -> list[DiskQuestion]:
     nodes = [node for node in (row.primary, *row.secondaries) if node and not node.offline]
     return [
-        DiskQuestion(node, disk_spec(disk, index, params, row.instance.name))
+        DiskQuestion(node, spec)
         for index, disk in enumerate(row.disks)
-        for params in [disk_params(host, row.cluster, row.group, disk)]
+        for spec in [disk_spec(snapshot, host, disk, index, row.instance.name)]
         for node in nodes]
 
 
@@ -112,8 +117,8 @@ class _Document:
         return {
             "iv_name": f"disk/{index}",
             "dev_type": disk.template,
-            "logical_id": list(disk.logical_id),
-            "drbd_info": None,
+            "logical_id": _shown_id(disk),
+            "drbd_info": self._pair(disk),
             "pstatus": self._state(self.row.primary, disk),
             "sstatus": next((self._state(node, disk) for node in self.row.secondaries), None),
             "children": [self._disk(child, at) for at, child in enumerate(disk.children)],
@@ -123,6 +128,19 @@ class _Document:
             "name": disk.name,
             "uuid": disk.uuid,
         }
+
+    def _pair(self, disk: Disk) -> dict[str, Any] | None:
+        """The numbers that a disk of two nodes has on each, and its port."""
+        match disk.granted:
+            case {"minor": dict(minors), "port": port} if len(minors) == 2 and self.row.primary:
+                own = self.row.primary.uuid
+                other = next((uuid for uuid in minors if uuid != own), "")
+                names = {node.uuid: node.name for node in self.row.secondaries}
+                return {
+                    "primary_node": self.row.primary.name, "primary_minor": minors.get(own),
+                    "secondary_node": names.get(other), "secondary_minor": minors.get(other),
+                    "port": port}
+        return None
 
     def _state(self, node: Node | None, disk: Disk) -> list[Any] | None:
         """Path, major and minor number, progress and seconds left of a resync, degraded, state."""
@@ -135,9 +153,18 @@ class _Document:
         return [found.path, None, None, found.sync_percent, None, found.degraded, number]
 
 
+def _shown_id(disk: Disk) -> list[Any]:
+    """The identity of a disk, without the secret that may be the last of it."""
+    shown = logical_id(disk)
+    secret = disk.granted.get("secret")
+    return [None if part == secret and secret is not None else part for part in shown]
+
+
 def _run_state(admin_state: str, live: InstanceLive) -> str | None:
     if live.problem:
         return None
     if live.guest is None:
         return "down" if admin_state == "up" else admin_state
-    return "user down" if live.guest.state == "user-down" else "up"
+    if live.guest.state == "user-down":
+        return "user down"
+    return "up" if live.guest.runs else "down"

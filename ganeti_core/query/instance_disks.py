@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.query.fields import Absent, Field, Kind, or_unavailable
-from ganeti_core.query.ordinals import ordinal
+from ganeti_core.query.fields import Absent, Field, Kind, or_unavailable, ordinal
 
 if TYPE_CHECKING:
     from ganeti_core.model import Disk

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.model.params import filled_nicparams
-from ganeti_core.query.fields import Absent, Field, or_unavailable
-from ganeti_core.query.ordinals import ordinal
+from ganeti_core.plugin_api.network import BRIDGE_LINK, VLANS
+from ganeti_core.query.fields import Absent, Field, or_unavailable, ordinal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,12 +27,15 @@ def _parameter(name: str) -> Callable[[InstanceRow, int], Any]:
 
 def _bridge(row: InstanceRow, index: int) -> Any:
     filled = filled_nicparams(row.cluster, row.instance.nics[index])
-    return filled["link"] if filled["mode"] == "bridged" else None
+    return filled["link"] if BRIDGE_LINK in row.modes.get(filled["mode"], ()) else None
 
 
 def _vlan(row: InstanceRow, index: int) -> Any:
     filled = filled_nicparams(row.cluster, row.instance.nics[index])
-    return filled["vlan"] if filled["mode"] == "openvswitch" else None
+    able = row.modes.get(filled["mode"], ())
+    # Bridges know VLANs only here: where a card is in none, clients see what Ganeti shows.
+    shown = VLANS in able and (filled["vlan"] or BRIDGE_LINK not in able)
+    return filled["vlan"] if shown else None
 
 
 def _network_name(row: InstanceRow, index: int) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganeti_core.errors import GanetiError
 from ganeti_core.model.params import filled_hvparams
+from ganeti_core.query.consoles import console_document
 from ganeti_core.query.fields import Absent, Need
 from ganeti_core.query.live import (
     NODE_OFFLINE,
@@ -16,13 +17,13 @@ from ganeti_core.query.live import (
     NodeLive,
     running,
 )
-from ganeti_core.query.specs import instance_spec
+from ganeti_core.specs.instances import instance_spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ganeti_core.model import Cluster, Disk, Instance, Network, Node, NodeGroup
-    from ganeti_core.plugin_api.data import Console, RunningInstance
+    from ganeti_core.plugin_api.data import RunningInstance
     from ganeti_core.query.view import HypervisorDefaults, View
 
 
@@ -30,6 +31,7 @@ class InstanceRow(NamedTuple):
     """An instance with everything its fields read.
 
     :param networks: one per network card
+    :param modes: what the network back ends of this cluster can, by name
     :param live: how it was found; `NODE_SILENT` before nodes were asked
     """
 
@@ -41,8 +43,9 @@ class InstanceRow(NamedTuple):
     networks: tuple[Network | None, ...]
     cluster: Cluster
     defaults: HypervisorDefaults
+    modes: Mapping[str, frozenset[str]]
     live: InstanceLive = NODE_SILENT
-    console: Console | Absent = Absent.NODATA
+    console: dict[str, Any] | Absent = Absent.NODATA
 
     @property
     def group(self) -> NodeGroup | None:
@@ -65,6 +68,7 @@ def instance_row(view: View, instance: Instance) -> InstanceRow:
         tuple([networks.get(nic.network) if nic.network else None for nic in instance.nics]),
         view.index.settings,
         view.index.hypervisor_defaults(instance.hypervisor),
+        view.index.nic_modes,
     )
 
 
@@ -91,8 +95,10 @@ def status(row: InstanceRow) -> str:
 
 def _found_status(row: InstanceRow, guest: RunningInstance) -> str:
     wanted_up = row.instance.admin_state == "up"
-    if guest.state != "user-down":
+    if guest.runs:
         return "running" if wanted_up else "ERROR_up"
+    if guest.state != "user-down":  # it has not ended, and holds its memory and its disks
+        return "ERROR_down" if wanted_up else "ERROR_up"
     if not wanted_up:
         return "ADMIN_down"
     return "USER_down" if _user_may_stop(row) else "ERROR_down"
@@ -124,7 +130,7 @@ def ask_nodes(
     guests = _guests(answers)
     consoles = _consoles(view, rows) if Need.CONSOLE in needs else {}
     return [
-        InstanceRow(*row[:8], _live(row, answers, guests),
+        InstanceRow(*row[:9], _live(row, answers, guests),
                     consoles.get(row.instance.uuid, Absent.NODATA))
         for row in rows
     ]
@@ -156,23 +162,16 @@ def _live(
     return NODE_SILENT
 
 
-def _consoles(view: View, rows: Sequence[InstanceRow]) -> dict[str, Console | Absent]:
+def _consoles(view: View, rows: Sequence[InstanceRow]) -> dict[str, dict[str, Any] | Absent]:
+    asked = {row.instance.uuid: row.primary for row in rows
+             if row.primary is not None and not row.primary.offline}
     requests = [
-        ConsoleRequest(instance_spec(view.snapshot, view.host, row.instance), row.primary)
-        for row in rows if row.primary is not None and not row.primary.offline
-    ]
-    found: dict[str, Console | Absent] = {
+        ConsoleRequest(instance_spec(
+            view.snapshot, view.host, row.instance, row.disks), row.primary)
+        for row in rows if row.primary is not None and row.instance.uuid in asked]
+    found: dict[str, dict[str, Any] | Absent] = {
         row.instance.uuid: Absent.OFFLINE for row in rows if row.primary and row.primary.offline}
     for uuid, console in view.live.consoles(requests).items():
-        found[uuid] = Absent.NODATA if isinstance(console, GanetiError) else console
+        found[uuid] = Absent.NODATA if isinstance(console, GanetiError) else console_document(
+            view.snapshot, console, asked[uuid])
     return found
-
-
-def console_document(console: Console) -> dict[str, Any]:
-    """A console as clients know it: only what its kind has."""
-    document: dict[str, Any] = {"instance": console.instance, "kind": console.kind}
-    for name in ("message", "host", "port", "user", "command", "display"):
-        value = getattr(console, name)
-        if value not in (None, "", ()) and not (name == "user" and console.kind != "ssh"):
-            document[name] = list(value) if name == "command" else value
-    return document

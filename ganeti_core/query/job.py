@@ -111,7 +111,7 @@ class JobResource(Resource[JobRow]):
 def job_id(data: object) -> int:
     """Read a job id, a number or its digits.
 
-    :raises RequestError: it is neither; the peer's text
+    :raises RequestError: it is neither; Ganeti's text
     """
     if isinstance(data, str):
         if not (data.isascii() and data.isdigit()) or len(data) > 18:

@@ -10,6 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.plugin_api.data import OsInfo
+from ganeti_core.query.host_figures import host_figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
         DiskStatus,
         HostFacts,
         InstanceSpec,
-        OsInfo,
         RunningInstance,
         StorageSpace,
     )
@@ -65,8 +66,15 @@ class NodeLive:
         return None if isinstance(answer, GanetiError) else answer
 
     def facts(self, hypervisor: str) -> HostFacts | None:
-        """None, here and below, where the node did not tell."""
+        """The view of one hypervisor, with its version; None, here and below, where the node did
+        not tell."""
         return self._answer(host_facts(hypervisor))
+
+    @cached_property
+    def host(self) -> HostFacts | None:
+        """Memory and processors, as all hypervisors that were asked see them together."""
+        return host_figures(found for question in self.answers if question.hook == "host_facts"
+                            and (found := self._answer(question)) is not None)
 
     def running(self, hypervisor: str) -> Sequence[RunningInstance] | None:
         return self._answer(running(hypervisor))
@@ -75,7 +83,9 @@ class NodeLive:
         return self._answer(spaces(template))
 
     def os_info(self, name: str) -> OsInfo | None:
-        return self._answer(os_info(name))
+        """An OS definition; what its hook failed with is the problem that it has here."""
+        answer: OsInfo | GanetiError | None = self.answers.get(os_info(name))
+        return OsInfo(name, "", problem=str(answer)) if isinstance(answer, GanetiError) else answer
 
     @property
     def node_facts(self) -> Mapping[str, Any]:
@@ -118,7 +128,7 @@ class LiveSource(Protocol):
     def gather(
         self, nodes: Sequence[Node], questions: frozenset[Question]
     ) -> Mapping[str, NodeLive | GanetiError]:
-        """Ask every node all questions; answers by uuid, a node's failure is its answer."""
+        """Ask every node all questions; return by uuid, a node's failure is its answer."""
 
     def consoles(
         self, requests: Sequence[ConsoleRequest]

@@ -14,16 +14,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import GanetiError, NotSupported, RpcError
+from ganeti_core.errors import GanetiError, RpcError
 from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.query.live import NODE_FACTS, ConsoleRequest, DiskQuestion, NodeLive, Question
-from ganeti_core.query.specs import node_ref
 from ganeti_core.rpc import wire
-from ganeti_core.rpc.calls import service_call
+from ganeti_core.rpc.calls import hook_answer, service_call
 from ganeti_core.rpc.client import Peer
+from ganeti_core.specs.disks import node_ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from ganeti_core.rpc.client import NodeClients
 
 FRESH_SECONDS = 1.0
+ANSWER_SECONDS = 40.0
+"""What a node may take: less than the minute that a client waits for the master, so that a node
+that hangs costs a listing what that node would say, not all of it."""
 JOIN_SECONDS = 120.0
 """How long to wait for an answer that another query asked for; longer than any call takes."""
 
@@ -65,12 +68,14 @@ class LiveNodes:
 
     :param settings: tells what travels with hook calls as their `ctx.config`
     :param clock: monotonic, seconds
+    :param owner: whose calls these are, for `NodeClients.abandon`
     """
 
     def __init__(
         self, nodes: NodeClients, settings: Callable[[], Mapping[str, Any]],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic, owner: str = "",
     ) -> None:
+        self._owner = owner
         self._nodes = nodes
         self._settings = settings
         self._clock = clock
@@ -151,7 +156,7 @@ class LiveNodes:
             if NODE_FACTS in questions[uuid]:
                 calls[uuid, "facts"] = (
                     Peer.of(node), service_call("node.facts", {"settings": settings}))
-        results = self._nodes.fan_out(calls)
+        results = self._nodes.fan_out(calls, owner=self._owner)
         found: dict[str, Answers] = {}
         for uuid in nodes:
             found[uuid] = _survey_answers(hooks[uuid], results.get((uuid, "survey"), []))
@@ -176,13 +181,13 @@ class LiveNodes:
         """See `LiveSource.disk_states`; one round trip per node."""
         answers = self._ask_each([
             (asked.node, Question(DISK_TEMPLATES.name, asked.disk.template, "status"),
-             {"disk": asked.disk}) for asked in questions])
+             {"disk": asked.disk.on(asked.node.uuid)}) for asked in questions])
         return {asked.key: answer for asked, answer in zip(questions, answers, strict=True)}
 
     def _ask_each(
         self, asked: Sequence[tuple[Node, Question, Mapping[str, Any]]]
     ) -> list[Any]:
-        """Ask hooks with arguments, all of one node in one survey; answers in order."""
+        """Ask hooks with arguments, all of one node in one survey; return in order."""
         by_node: dict[str, list[int]] = defaultdict(list)
         for at, (node, _, _) in enumerate(asked):
             by_node[node.uuid].append(at)
@@ -190,7 +195,7 @@ class LiveNodes:
         results = self._nodes.fan_out({
             uuid: (Peer.of(asked[places[0]][0]),
                    _survey([asked[at][1:] for at in places], settings))
-            for uuid, places in by_node.items()})
+            for uuid, places in by_node.items()}, owner=self._owner)
         found: dict[int, Any] = {}
         for uuid, places in by_node.items():
             answers = _decode_all([asked[at][1] for at in places], results[uuid])
@@ -198,14 +203,19 @@ class LiveNodes:
         return [found[at] for at in range(len(asked))]
 
     def exports(self, nodes: Sequence[Node]) -> Mapping[str, Sequence[str] | GanetiError]:
-        """See `LiveSource.exports`. Nodes store no exports yet."""
-        return {node.uuid: NotSupported("nodes cannot be asked for exports") for node in nodes}
+        """See `LiveSource.exports`."""
+        call = service_call("export.list")
+        found = self._nodes.fan_out(
+            {node.uuid: (Peer.of(node), call) for node in nodes}, owner=self._owner)
+        return {uuid: answer if isinstance(answer, GanetiError) else answer["exports"]
+                for uuid, answer in found.items()}
 
 
 def _survey(asked: Sequence[tuple[Question, Mapping[str, Any]]], settings: Any) -> Call:
     hooks = [{"kind": question.kind, "driver": question.driver, "hook": question.hook,
               "arguments": codec.encode(arguments)} for question, arguments in asked]
-    return service_call("node.survey", {"hooks": hooks, "settings": settings})
+    return service_call("node.survey", {"hooks": hooks, "settings": settings},
+                        timeout=ANSWER_SECONDS)
 
 
 def _survey_answers(questions: Sequence[Question], result: Any) -> Answers:
@@ -224,12 +234,10 @@ def _decode_all(questions: Sequence[Question], result: Any) -> list[Any]:
 
 def _decoded(question: Question, envelope: Any) -> Any:
     try:
-        spec = KINDS[question.kind].hooks()[question.hook]
-        return codec.decode_result(spec, wire.unwrap(envelope))
+        return hook_answer(
+            KINDS[question.kind], question.driver, question.hook, wire.unwrap(envelope))
     except GanetiError as exc:
         return exc
-    except TypeError as exc:
-        return RpcError(f"plugin {question.kind} {question.driver}: {exc}")
 
 
 def _collected(share: _Share, questions: frozenset[Question]) -> NodeLive | GanetiError:

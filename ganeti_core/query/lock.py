@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ganeti_core.model.names import nice_key
 from ganeti_core.query.fields import Field, table
-from ganeti_core.query.sorting import nice_key
 from ganeti_core.query.sources import LockStatus
 from ganeti_core.query.view import Resource, View
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganeti_core.model import fill
-from ganeti_core.model.cluster import NICPARAMS_DEFAULTS
+from ganeti_core.model.ganeti_settings import NICPARAMS_DEFAULTS
 from ganeti_core.model.ip_pool import Pool
 from ganeti_core.query.fields import Field, common_fields, or_unavailable, table
 from ganeti_core.query.view import Index, Resource, View, find_named

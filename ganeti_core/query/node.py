@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganeti_core.model.cluster import NDPARAMS_DEFAULTS
-from ganeti_core.model.params import filled_ndparams
-from ganeti_core.plugin_api.disk import DISK_TEMPLATES, LOCAL_SPACE, NO_DISKS
+from ganeti_core.model.params import filled_disk_state, filled_hv_state, filled_ndparams
+from ganeti_core.plugin_settings import settings_of
 from ganeti_core.query.fields import (
     Absent,
     Field,
@@ -18,10 +18,12 @@ from ganeti_core.query.fields import (
 from ganeti_core.query.live import NODE_FACTS, NodeLive, Question, host_facts, spaces
 from ganeti_core.query.view import Resource, View, find_named
 from ganeti_core.query_language import Comparison
+from ganeti_core.specs.storages import default_storages, space_for_disks, space_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from ganeti_core.config.reservations import Storage
     from ganeti_core.errors import GanetiError
     from ganeti_core.model import Cluster, Node, NodeGroup
     from ganeti_core.plugin_api.data import HostFacts, StorageSpace
@@ -97,10 +99,10 @@ _CONFIG: list[Field[NodeRow]] = [
           lambda row: len(row.secondaries)),
     Field("sinst_list", "SecInstances", "other", "List of instances with this node as secondary",
           lambda row: list(row.secondaries)),
-    # Declared by the peer, never filled by it.
     Field("hv_state", "HypervisorState", "other", "Hypervisor state",
-          lambda _: Absent.UNAVAIL),
-    Field("disk_state", "DiskState", "other", "Disk state", lambda _: Absent.UNAVAIL),
+          lambda row: filled_hv_state(row.cluster, row.group, row.node) or Absent.UNAVAIL),
+    Field("disk_state", "DiskState", "other", "Disk state",
+          lambda row: filled_disk_state(row.cluster, row.group, row.node) or Absent.UNAVAIL),
 ]
 
 
@@ -118,18 +120,26 @@ def _fact(name: str, title: str, kind: Any, attribute: str, doc: str) -> Field[N
         frozenset({Need.FACTS}))
 
 
-def _room(name: str, title: str, attribute: str, doc: str) -> Field[NodeRow]:
-    return Field(
-        name, title, "unit", doc,
-        lambda row: row.space if isinstance(row.space, Absent) else getattr(row.space, attribute),
-        frozenset({Need.SPACES}))
+def _space(name: str, title: str, attribute: str, doc: str) -> Field[NodeRow]:
+    def value(row: NodeRow) -> Any:
+        if isinstance(row.space, Absent):
+            return row.space
+        return getattr(space_for_disks(row.space, exclusive=_is_exclusive(row)), attribute)
+
+    return Field(name, title, "unit", doc, value, frozenset({Need.SPACES}))
 
 
-def _spindles(name: str, title: str, doc: str) -> Field[NodeRow]:
-    # No storage counts spindles: only a volume group with exclusive storage could.
-    return Field(name, title, "number", doc,
-                 lambda row: row.space if isinstance(row.space, Absent) else Absent.NODATA,
-                 frozenset({Need.SPACES}))
+def _spindles(name: str, title: str, attribute: str, doc: str) -> Field[NodeRow]:
+    def value(row: NodeRow) -> Any:
+        if isinstance(row.space, Absent):
+            return row.space
+        return getattr(row.space, attribute) if _is_exclusive(row) else Absent.NODATA
+
+    return Field(name, title, "number", doc, value, frozenset({Need.SPACES}))
+
+
+def _is_exclusive(row: NodeRow) -> bool:
+    return bool(filled_ndparams(row.cluster, row.group, row.node)["exclusive_storage"])
 
 
 _LIVE: list[Field[NodeRow]] = [
@@ -138,7 +148,7 @@ _LIVE: list[Field[NodeRow]] = [
           " tracking changes", lambda row: row.boot_id, frozenset({Need.BOOT})),
     _fact("cnodes", "CNodes", "number", "cpu_nodes",
           "Number of NUMA domains on node (if exported by hypervisor)"),
-    _fact("cnos", "CNOs", "number", "cpu_total",  # the node itself may use them all
+    _fact("cnos", "CNOs", "number", "host_cpus",
           "Number of logical processors used by the node OS (dom0 for Xen)"),
     _fact("csockets", "CSockets", "number", "cpu_sockets",
           "Number of physical CPU sockets (if exported by hypervisor)"),
@@ -147,12 +157,13 @@ _LIVE: list[Field[NodeRow]] = [
     _fact("mnode", "MNode", "unit", "memory_host",
           "Amount of memory used by node (dom0 for Xen)"),
     _fact("mtotal", "MTotal", "unit", "memory_total", "Total amount of memory of physical machine"),
-    _room("dfree", "DFree", "free", "Available storage space on storage unit"),
-    _room("dtotal", "DTotal", "total",
-          "Total storage space on storage unit for instance disk allocation"),
-    _spindles("spfree", "SpFree",
+    _space("dfree", "DFree", "free", "Available storage space on storage unit"),
+    _space("dtotal", "DTotal", "total",
+           "Total storage space on storage unit for instance disk allocation"),
+    _spindles("spfree", "SpFree", "free_spindles",
               "Available spindles in volume group (exclusive storage only)"),
-    _spindles("sptotal", "SpTotal", "Total spindles in volume group (exclusive storage only)"),
+    _spindles("sptotal", "SpTotal", "spindles",
+              "Total spindles in volume group (exclusive storage only)"),
 ]
 
 
@@ -171,16 +182,18 @@ class NodeResource(Resource[NodeRow]):
     def with_live(
         self, view: View, rows: Sequence[NodeRow], needs: frozenset[Need]
     ) -> Sequence[NodeRow]:
-        hypervisor = next(iter(view.index.cluster.enabled_hypervisors), "")
-        templates = storage_templates(view) if Need.SPACES in needs else []
-        questions: set[Question] = {spaces(template) for template in templates}
-        if Need.FACTS in needs and hypervisor:
-            questions.add(host_facts(hypervisor))
+        storages: Mapping[str, Storage] = {}
+        if Need.SPACES in needs:
+            storages = view.index.once("storages", lambda: default_storages(
+                view.snapshot, view.on_master, settings_of(view.host, view.snapshot)))
+        questions: set[Question] = {spaces(template) for template, _ in storages.values()}
+        if Need.FACTS in needs:
+            questions |= set(map(host_facts, view.index.cluster.enabled_hypervisors))
         if Need.BOOT in needs:
             questions.add(NODE_FACTS)
         nodes = [row.node for row in rows if not row.node.offline]
         answers = view.live.gather(nodes, frozenset(questions))
-        return [_with_answer(row, answers.get(row.node.uuid), hypervisor, templates)
+        return [_with_answer(row, answers.get(row.node.uuid), storages.get(row.node.group))
                 for row in rows]
 
     def key(self, row: NodeRow) -> str:
@@ -194,20 +207,8 @@ def _row(view: View, node: Node) -> NodeRow:
         index.primaries.get(node.uuid, ()), index.secondaries.get(node.uuid, ()))
 
 
-def storage_templates(view: View) -> list[str]:
-    """The disk templates whose storage stands for a node's disk room, best first.
-
-    That is the first enabled one that takes room on the node, as the peer's "default storage".
-    """
-    enabled = [name for name in view.index.cluster.enabled_disk_templates
-               if view.host.has(DISK_TEMPLATES, name)]
-    promises = {name: view.host.describe(DISK_TEMPLATES, name).capabilities for name in enabled}
-    local = [name for name in enabled if LOCAL_SPACE in promises[name]]
-    return local[:1] or [name for name in enabled if NO_DISKS not in promises[name]][:1]
-
-
 def _with_answer(
-    row: NodeRow, answer: NodeLive | GanetiError | None, hypervisor: str, templates: list[str]
+    row: NodeRow, answer: NodeLive | GanetiError | None, storage: Storage | None
 ) -> NodeRow:
     if row.node.offline:
         return NodeRow(*row[:5], Absent.OFFLINE, Absent.OFFLINE, Absent.OFFLINE)
@@ -216,6 +217,6 @@ def _with_answer(
     boot_id = answer.node_facts.get("boot_id") or Absent.NODATA
     if not row.node.vm_capable:
         return NodeRow(*row[:5], Absent.UNAVAIL, Absent.UNAVAIL, boot_id)
-    room = next((space for name in templates for space in answer.spaces(name) or ()), None)
+    space = space_in(answer.spaces(storage[0]) or (), storage[1]) if storage else None
     return NodeRow(
-        *row[:5], answer.facts(hypervisor) or Absent.NODATA, room or Absent.NODATA, boot_id)
+        *row[:5], answer.host or Absent.NODATA, space or Absent.NODATA, boot_id)

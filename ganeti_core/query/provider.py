@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ganeti_core.model.names import nice_key
 from ganeti_core.plugin_api.extstorage import EXTSTORAGE
 from ganeti_core.plugin_api.os import OS_DEFINITIONS
 from ganeti_core.query.fields import Field, Need, table
 from ganeti_core.query.live import NODE_FACTS, NodeLive, os_info
-from ganeti_core.query.sorting import nice_key
 from ganeti_core.query.view import Resource, View
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ganeti_core.model import Cluster, Node
     from ganeti_core.plugin_api.data import OsInfo
     from ganeti_core.plugin_api.kinds import Kind
-    from ganeti_core.plugins import PluginHost
 
 
 class OsRow(NamedTuple):
@@ -117,13 +116,36 @@ class OsResource(Resource[OsRow]):
         return row.name
 
 
+class Provider(NamedTuple):
+    """An ExtStorage provider as one node has it: where, what is wrong with it, its parameters."""
+
+    location: str
+    problem: str
+    parameters: Sequence[Sequence[str]]
+
+
 class ProviderRow(NamedTuple):
-    """An ExtStorage provider; `nodes` and `groups`: whether each has it."""
+    """An ExtStorage provider.
+
+    :param nodes: by uuid, None where the node lacks it
+    :param groups: by name, whether all their nodes can use it
+    """
 
     name: str
-    nodes: Mapping[str, bool]
+    nodes: Mapping[str, Provider | None]
     groups: Mapping[str, bool]
-    parameters: Sequence[Sequence[str]]
+
+    @property
+    def parameters(self) -> list[Any]:
+        """Those that every node knows where it can be used."""
+        return _common([found.parameters for found in self.nodes.values()
+                        if found is not None and not found.problem])
+
+    def status(self) -> dict[str, list[list[Any]]]:
+        """By node: one entry for the provider that is used; none where there is none."""
+        return {uuid: [] if found is None else [
+            [found.location, not found.problem, found.problem, list(found.parameters)]]
+            for uuid, found in self.nodes.items()}
 
 
 _PROVIDERS = frozenset({Need.PROVIDERS})
@@ -131,12 +153,11 @@ _PROVIDERS = frozenset({Need.PROVIDERS})
 _PROVIDER_FIELDS: list[Field[ProviderRow]] = [
     Field("name", "Name", "text", "ExtStorage provider name", lambda row: row.name, _PROVIDERS),
     Field("node_status", "NodeStatus", "other", "Status from node",
-          lambda row: {uuid: [["", True, "", list(row.parameters)]] if has else []
-                       for uuid, has in row.nodes.items()}, _PROVIDERS),
+          ProviderRow.status, _PROVIDERS),
     Field("nodegroup_status", "NodegroupStatus", "other", "Overall Nodegroup status",
           lambda row: dict(row.groups), _PROVIDERS),
     Field("parameters", "Parameters", "other", "ExtStorage provider parameters",
-          lambda row: list(row.parameters), _PROVIDERS),
+          lambda row: row.parameters, _PROVIDERS),
 ]
 
 
@@ -157,22 +178,34 @@ class ProviderResource(Resource[ProviderRow]):
         needs: frozenset[Need],  # noqa: ARG002  # only one is possible
     ) -> Sequence[ProviderRow]:
         nodes = _nodes(view)
-        have = _drivers(view, nodes, EXTSTORAGE)
+        have = _providers(view, nodes)
         names = sorted({name for found in have.values() for name in found}, key=nice_key)
         groups = {group.name: [node.uuid for node in nodes if node.group == group.uuid]
                   for group in view.index.groups}
         return [ProviderRow(
-            name, {uuid: name in found for uuid, found in have.items()},
-            {group: all(name in have.get(uuid, ()) for uuid in members)
-             for group, members in groups.items() if members},
-            _provider_parameters(view.host, name)) for name in names]
+            name, {uuid: found.get(name) for uuid, found in have.items()},
+            {group: all(_is_usable(have.get(uuid, {}).get(name)) for uuid in members)
+             for group, members in groups.items() if members}) for name in names]
 
     def key(self, row: ProviderRow) -> str:
         return row.name
 
 
-def _provider_parameters(host: PluginHost, name: str) -> list[list[str]]:
-    if not host.has(EXTSTORAGE, name):
-        return []
-    properties = host.describe(EXTSTORAGE, name).parameters.get("properties", {})
-    return [[key, str(schema.get("description", ""))] for key, schema in properties.items()]
+def _providers(view: View, nodes: Sequence[Node]) -> dict[str, dict[str, Provider]]:
+    """The ExtStorage providers of each node that told, those with problems, too."""
+    told = view.live.gather(nodes, frozenset({NODE_FACTS}))
+    return {uuid: _of_node(answer.node_facts) for uuid, answer in told.items()
+            if isinstance(answer, NodeLive)}
+
+
+def _of_node(facts: Mapping[str, Any]) -> dict[str, Provider]:
+    rows = {row["name"]: row for row in facts.get("plugins", ())
+            if row["kind"] == EXTSTORAGE.name}
+    usable = facts.get("kinds", {}).get(EXTSTORAGE.name, {})
+    return {name: Provider(
+        rows.get(name, {}).get("distribution", ""), rows.get(name, {}).get("problem", ""),
+        (usable.get(name) or {}).get("options", [])) for name in {**usable, **rows}}
+
+
+def _is_usable(found: Provider | None) -> bool:
+    return found is not None and not found.problem

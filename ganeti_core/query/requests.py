@@ -20,10 +20,10 @@ def unreadable(args: list[Any], problem: object) -> RequestError:
 
 
 def refuse_as_peer(call: str, what: str) -> None:
-    """Refuse, at the LUXI door, the resources that the peer lists only inside jobs.
+    """Refuse, at the LUXI door, the resources that Ganeti lists only inside jobs.
 
     :param call: ``Query`` or ``QueryFields``
-    :raises GanetiError: with the peer's text
+    :raises GanetiError: with Ganeti's text
     """
     if what in ("os", "cluster"):
         name = {"os": "QROs", "cluster": "QRCluster"}[what]

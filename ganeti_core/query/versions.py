@@ -6,7 +6,7 @@ import platform
 from functools import cache
 
 SOFTWARE_VERSION = "3.0.2"
-"""Of the peer whose protocols we speak; clients decide by it what they may ask."""
+"""Of the Ganeti whose protocols we speak; clients decide by it what they may ask."""
 PROTOCOL_VERSION = 3000000
 CONFIG_VERSION = 3000000
 OS_API_VERSION = 20

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ganeti_core.errors import ECODE_NOENT, OpPrereqError
 from ganeti_core.model import Cluster
+from ganeti_core.model.names import nice_key
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
-from ganeti_core.query.sorting import nice_key
+from ganeti_core.plugin_api.network import NETWORK_BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.figures import Samples
     from ganeti_core.model import Instance, Network, Node, NodeGroup
     from ganeti_core.plugins import PluginHost
     from ganeti_core.query.fields import Field, Need
     from ganeti_core.query.live import LiveSource
     from ganeti_core.query.sources import JobSource, LockSource
+    from ganeti_core.specs.disks import MasterCalls
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,7 +45,7 @@ PEER_CLUSTER_WIDE = frozenset({
 _INHERITED = (
     "master_node", "enabled_hypervisors", "enabled_disk_templates", "hvparams", "os_hvp",
     "beparams", "nicparams", "ndparams", "diskparams", "osparams", "ipolicy",
-    "enabled_user_shutdown",
+    "enabled_user_shutdown", "hv_state_static", "disk_state_static",
 )
 
 
@@ -73,7 +76,7 @@ class Index:
         self._defaults: dict[str, HypervisorDefaults] = {}
 
     def once(self, key: str, build: Callable[[], T]) -> T:
-        """Answer what `build` made when first asked for `key`."""
+        """Return what `build` made when first asked for `key`."""
         # Two threads may both build; the values are equal, either may stay.
         if key not in self._parts:
             self._parts[key] = build()
@@ -93,6 +96,12 @@ class Index:
         values = {name: getattr(self.cluster, name) for name in _INHERITED}
         found = Cluster(uuid=self.cluster.uuid, name=self.cluster.name, **values)
         return self._shared if self._shared == found else found
+
+    @cached_property
+    def nic_modes(self) -> Mapping[str, frozenset[str]]:
+        """What each network back end can, by its name, which is the mode of its cards."""
+        return {name: self.host.describe(NETWORK_BACKENDS, name).capabilities
+                for name in self.host.names(NETWORK_BACKENDS)}
 
     @cached_property
     def instances(self) -> Sequence[Instance]:
@@ -152,14 +161,18 @@ def by_name(objects: Iterable[Any]) -> list[Any]:
 class View:
     """One query's world.
 
+    :param on_master: calls hooks that need no node
     :param wanted: the fields that the query shows or filters by
+    :param figures: gives what the master has counted and measured, by name
     """
 
     index: Index
     live: LiveSource
     jobs: JobSource
     locks: LockSource
+    on_master: MasterCalls
     wanted: frozenset[str] = field(default_factory=frozenset)
+    figures: Callable[[], Mapping[str, Samples]] = dict
 
     @property
     def snapshot(self) -> Snapshot:
@@ -208,7 +221,7 @@ def find_named(
 ) -> list[Any]:
     """Look objects up by name or uuid, in the order of `names`.
 
-    :raises OpPrereqError: `ECODE_NOENT`, with the peer's text
+    :raises OpPrereqError: `ECODE_NOENT`, with Ganeti's text
     """
     found = []
     for name in names:

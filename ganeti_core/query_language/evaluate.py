@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ganeti_core.errors import ParameterError
 
-from .automaton import compile_pattern
 from .expression import All, AnyOf, Compare, Contains, Expression, Match, Not, Truth
+from .patterns import compile_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ def _names(
     for term in terms:
         if not isinstance(term, Compare) or term.operator != "==" or isinstance(term.value, int):
             return None
-        values.add(term.value)
+        values.add(term.value.lower())
         fields.add(term.field)
     if len(fields) != 1:
         return None
@@ -121,7 +121,8 @@ def _names(
     def test(value: Any) -> bool:
         if not isinstance(value, str):
             raise _type_error(value, next(iter(values)))
-        return value in values or any(prefix in values for prefix in _prefixes(value))
+        name = value.lower()
+        return name in values or any(prefix in values for prefix in _prefixes(name))
 
     return _guard(found, test)
 
@@ -139,12 +140,14 @@ def _is_true(value: Any) -> bool:
 def _host_name_test(wanted: str | int) -> Callable[[Any], bool]:
     if isinstance(wanted, int):
         return _order_test("==", wanted)
-    prefix = f"{wanted}."
+    whole = wanted.lower()
+    prefix = f"{whole}."
 
     def test(value: Any) -> bool:
         if not isinstance(value, str):
             raise _type_error(value, wanted)
-        return value == wanted or value.startswith(prefix)
+        name = value.lower()
+        return name == whole or name.startswith(prefix)
 
     return test
 
@@ -168,7 +171,7 @@ def _match_test(text: str) -> Callable[[Any], bool]:
         if not isinstance(value, str):
             raise ParameterError("Invalid field value used in regexp matching, expecting string "
                                  f"but got '{_shown(value)}'")
-        return pattern.search(value)
+        return bool(pattern.search(value))
 
     return test
 

@@ -12,7 +12,7 @@ The list form is what LUXI carries: ``[operator, operand...]``, nested; ``null``
 ``["=[]", field, value]``                  the field is a list that contains the value
 =========================================  =================================================
 
-A value is a string or a whole number. Texts of errors are the peer's.
+A value is a string or a whole number. Texts of errors are Ganeti's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.errors import RequestError
 
-from .automaton import compile_pattern
+from .patterns import compile_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,13 +1,26 @@
-"""Regular expressions of filters, as far as clients care: their syntax, and globs."""
+"""Regular expressions of filters, and globs.
+
+A filter comes from any client and runs inside the master, where Python's `re` could be made to
+backtrack for hours. So `re` checks the syntax, whose messages clients know, and RE2 matches, in
+time linear in the text. What RE2 cannot do is refused: references back to groups, looking around.
+Classes such as ``\\w`` are of ASCII, and ``$`` is the end of the text even before a last newline.
+"""
 
 from __future__ import annotations
 
 import re
 import warnings
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol, cast
 
 from ganeti_core.errors import RequestError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MAX_PATTERN = 500
+MAX_MEMORY = 1 << 20
+"""Bytes that a compiled pattern and its states may take."""
 
 _PEER_TEXTS = {
     "missing ), unterminated subpattern": "missing )",
@@ -31,6 +44,49 @@ def check_syntax(text: str) -> None:
         raise RequestError(f'({position},"{message}")') from exc
     except (Warning, OverflowError, RecursionError, ValueError) as exc:
         raise RequestError(f'(0,"{exc}")') from exc
+
+
+class Pattern(Protocol):
+    """A compiled pattern. Safe to use from several threads."""
+
+    def search(self, text: str) -> object:
+        """Return something true if it matches somewhere in `text`."""
+
+
+@lru_cache(maxsize=32)
+def compile_pattern(text: str) -> Pattern:
+    """Compile a pattern.
+
+    :raises RequestError: it is no regular expression, or one that cannot be matched in linear time
+    """
+    check_syntax(text)
+    # Imported late: commands, which only check syntax, need not load it.
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = MAX_MEMORY
+    try:
+        return cast("Pattern", re2.compile("".join(_translated(text)), options=options))
+    except re2.error as exc:
+        reason = exc.args[0].decode() if exc.args and isinstance(exc.args[0], bytes) else str(exc)
+        raise RequestError(f"Regular expression refused, {reason}: {text}") from exc
+
+
+_PIECE = re.compile(r"\\u([0-9a-fA-F]{4})|\\.|\[\^?\]?(?:\\.|[^\]])*\]|\{,(\d+)\}|.", re.DOTALL)
+"""What differs between the two languages, and what must not be looked into for it."""
+
+
+def _translated(text: str) -> Iterator[str]:
+    """The pattern in RE2's words, piece by piece."""
+    for found in _PIECE.finditer(text):
+        piece, code, most = found[0], found[1], found[2]
+        if code is not None:
+            yield rf"\x{{{code}}}"
+        elif most is not None:
+            yield f"{{0,{most}}}"
+        else:
+            yield r"\z" if piece == r"\Z" else piece
 
 
 def glob_pattern(glob: str) -> str:

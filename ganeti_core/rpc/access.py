@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import threading
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,21 +10,24 @@ from typing import TYPE_CHECKING
 from ganeti_core.errors import AccessDenied, ConfigurationError, StaleEpoch
 from ganeti_core.rpc.atomic import write_private
 from ganeti_core.rpc.calls import HOOK, SERVICES
-from ganeti_core.rpc.certs import candidates_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ganeti_core.paths import Paths
-
-log = logging.getLogger(__name__)
+    from ganeti_core.rpc.members import Members
 
 
 class Role(Enum):
-    """What a caller is. `ANONYMOUS` showed no certificate: it may only try to enrol."""
+    """What a caller is.
+
+    `ANONYMOUS` showed no certificate: it may only try to enrol. `UNLISTED` showed one that the
+    cluster's authority has signed, but the list of members does not name: of a node that was
+    removed, perhaps. It may ask nothing.
+    """
 
     CANDIDATE = "master candidate"
     NODE = "node"
+    UNLISTED = "no member"
     ANONYMOUS = "anonymous"
 
 
@@ -39,57 +40,31 @@ class Caller:
     node_uuid: str = ""
 
 
-@dataclass
-class Candidates:
-    """The certificates of master candidates; the file is read again when it was replaced."""
-
-    file: Path
-    _stamp: tuple[int, int] = (0, 0)
-    _known: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, paths: Paths) -> Candidates:
-        return cls(candidates_file(paths))
-
-    def __contains__(self, fingerprint: str) -> bool:
-        return fingerprint in self.known()
-
-    def known(self) -> frozenset[str]:
-        """The fingerprints; none where the file is missing or damaged."""
-        try:
-            state = self.file.stat()
-            if (stamp := (state.st_mtime_ns, state.st_ino)) != self._stamp:
-                self._known = _fingerprints(self.file.read_text())
-                self._stamp = stamp
-        except (OSError, ValueError) as exc:
-            if self._stamp != (0, 0):
-                log.error("nobody may change this node, %s cannot be read: %s", self.file, exc)
-            self._known, self._stamp = frozenset(), (0, 0)
-        return self._known
-
-
-def _fingerprints(text: str) -> frozenset[str]:
-    """:raises ValueError: it is no list of texts"""
-    match json.loads(text):
-        case [*items] if all(isinstance(item, str) for item in items):
-            return frozenset(items)
-    raise ValueError("no list of fingerprints")
-
-
-def role_of(caller: Caller, candidates: Candidates) -> Role:
-    """Tell what `caller` is right now; TLS has checked that its certificate is the cluster's."""
+def role_of(caller: Caller, members: Members) -> Role:
+    """Return what `caller` is right now; TLS has checked that its certificate is the cluster's."""
     if not caller.fingerprint:
         return Role.ANONYMOUS
-    return Role.CANDIDATE if caller.fingerprint in candidates else Role.NODE
+    known = members.known()
+    if caller.fingerprint in known.candidates:
+        return Role.CANDIDATE
+    return Role.NODE if caller.fingerprint in known.certificates else Role.UNLISTED
+
+
+NOT_LISTED = "its certificate is not in the list of the cluster's nodes"
+
+
+def open_to_all_nodes(service: str) -> bool:
+    """Whether a plain node may ask for `service`."""
+    known = SERVICES.get(service)
+    return known is not None and known.any_node
 
 
 def check_access(role: Role, service: str) -> None:
     """:raises AccessDenied: `role` may not ask for `service`"""
-    if role is Role.CANDIDATE:
+    if role is Role.CANDIDATE or (role is Role.NODE and open_to_all_nodes(service)):
         return
-    known = SERVICES.get(service)
-    if role is Role.NODE and known is not None and known.any_node:
-        return
+    if role is Role.UNLISTED:
+        raise AccessDenied(f"the caller may ask nothing: {NOT_LISTED}")
     wanted = "a hook" if service == HOOK else service
     raise AccessDenied(
         f"only a master candidate may ask for {wanted}; the caller's certificate is not in the "
@@ -130,5 +105,12 @@ class Epochs:
                 raise StaleEpoch(
                     f"this node follows a newer master (epoch {highest}, the call has {epoch})")
             if epoch > highest:
+                write_private(self.file, f"{epoch}\n".encode())
+                self._highest = epoch
+
+    def raise_to(self, epoch: int) -> None:
+        """Remember that a master of `epoch` was seen, unless a newer one was."""
+        with self._guard:
+            if epoch > self._load():
                 write_private(self.file, f"{epoch}\n".encode())
                 self._highest = epoch

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DRAFT = re.compile(r"\..+\.(?:(?P<pid>[0-9]+)-)?[a-z0-9_]{8}")
 
 
 def write_private(file: Path, content: bytes) -> None:
@@ -12,23 +21,49 @@ def write_private(file: Path, content: bytes) -> None:
     write_atomically(file, content, 0o600)
 
 
-def write_atomically(file: Path, content: bytes, mode: int) -> None:
-    """Replace `file`; its content is on the disk when this returns.
+def write_atomically(file: Path, content: bytes, mode: int, *, durable: bool = True) -> None:
+    """Replace `file`; its content is on the disk when this returns, if it is to be `durable`.
 
     :raises OSError: nothing was changed
     """
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=f".{file.name}.{os.getpid()}-", dir=file.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
             stream.write(content)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         Path(temporary).replace(file)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    sync_folder(file.parent)
+    if durable:
+        sync_folder(file.parent)
+
+
+@contextmanager
+def exclusive(file: Path) -> Iterator[None]:
+    """Let one thread of one process at a time read `file` and replace it by what follows from that.
+
+    Replacing is atomic, but what was read before it may be old by then. The lock lies beside the
+    file, because `write_atomically` exchanges the file itself.
+    """
+    lock = os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def drafts(folder: Path) -> list[Path]:
+    """What writers that were killed have left in `folder`; the drafts of those that live are not
+    among them."""
+    return [file for file in folder.glob(".*")
+            if (name := _DRAFT.fullmatch(file.name)) is not None
+            and not Path("/proc", name["pid"] or "none").exists()]
 
 
 def sync_folder(folder: Path) -> None:

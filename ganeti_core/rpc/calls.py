@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from ganeti_core.errors import GanetiError, PluginError
 from ganeti_core.plugin_api import codec
 
 if TYPE_CHECKING:
@@ -25,27 +26,51 @@ class Service:
 
     `changes`: it changes the node, so only a master candidate may ask and the call is recorded.
     `timeout`: seconds. `any_node`: harmless enough for certificates of plain nodes.
+    `names_caller`: its argument ``caller`` is the uuid of the node that calls, by its certificate.
     """
 
     changes: bool = False
     timeout: float = 30.0
     any_node: bool = False
+    names_caller: bool = False
 
 
 SERVICES: dict[str, Service] = {
     "node.ping": Service(timeout=10.0, any_node=True),
     "node.facts": Service(any_node=True),
     "node.epoch": Service(timeout=10.0, any_node=True),
+    "node.members": Service(timeout=10.0, any_node=True),
+    "node.collectors": Service(timeout=10.0),
     "node.survey": Service(timeout=60.0),
     "node.verify": Service(timeout=120.0),
     "node.delay": Service(timeout=3600.0),
+    "node.trace": Service(timeout=10.0),
     "node.ssconf": Service(changes=True),
     "node.scripts": Service(changes=True, timeout=600.0),
     "node.recover": Service(changes=True, timeout=120.0),
     "node.leave": Service(changes=True),
     "node.stop_master": Service(timeout=10.0),
+    "node.start_master": Service(timeout=60.0),
     "node.crypto": Service(changes=True),
+    "node.reload": Service(changes=True, timeout=120.0),
+    "node.restricted": Service(changes=True, timeout=600.0),
+    "node.power": Service(changes=True, timeout=60.0),
+    "node.hosts_file": Service(changes=True),
     "node.master_ip": Service(changes=True, timeout=30.0),
+    "console.open": Service(timeout=30.0),
+    "disk.left_behind": Service(timeout=30.0, any_node=True, names_caller=True),
+    "disk.give": Service(changes=True, timeout=60.0),
+    "disk.end": Service(changes=True, timeout=60.0),
+    "export.list": Service(timeout=10.0),
+    "export.config": Service(timeout=10.0),
+    "export.sizes": Service(timeout=10.0),
+    "export.begin": Service(changes=True, timeout=300.0),
+    "export.receive": Service(changes=True, timeout=60.0),
+    "export.finish": Service(changes=True, timeout=300.0),
+    "export.abort": Service(changes=True, timeout=300.0),
+    "export.remove": Service(changes=True, timeout=300.0),
+    "export.give": Service(changes=True, timeout=60.0),
+    "export.end": Service(changes=True, timeout=60.0),
     # These check the epoch of their argument themselves: recording each would double its fsyncs.
     "replica.position": Service(timeout=10.0),
     "replica.append": Service(timeout=10.0),
@@ -53,6 +78,7 @@ SERVICES: dict[str, Service] = {
     "replica.mark": Service(timeout=5.0),
     "replica.promise": Service(timeout=5.0),
     "call.outcome": Service(timeout=10.0),
+    "call.feedback": Service(timeout=5.0),
 }
 
 
@@ -126,3 +152,28 @@ def hook_call(
         "arguments": codec.encode(arguments), "settings": codec.encode(settings or {}),
     }
     return Call(HOOK, args, subject, where.changes, call_timeout)
+
+
+def hook_answer(kind: Kind[Any], driver: str, hook: str, answer: object) -> Any:
+    """Decode what a call of a plugin's hook has returned, into the type that its contract names.
+
+    :raises PluginError: it does not fit the contract
+    """
+    try:
+        return codec.decode_result(kind.hooks()[hook], answer)
+    except TypeError as exc:
+        raise PluginError.in_hook(f"{kind.name} {driver}: {hook}", str(exc)) from exc
+
+
+def hook_answers(
+    kind: Kind[Any], driver: str, hook: str, answers: Mapping[str, object]
+) -> dict[str, Any | GanetiError]:
+    """As `hook_answer`, of several nodes (by uuid): each failure is that node's answer."""
+    found: dict[str, Any | GanetiError] = {}
+    for uuid, answer in answers.items():
+        try:
+            found[uuid] = answer if isinstance(answer, GanetiError) else hook_answer(
+                kind, driver, hook, answer)
+        except PluginError as exc:
+            found[uuid] = exc
+    return found

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import json
 import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -23,7 +23,6 @@ from ganeti_core.rpc.atomic import write_atomically, write_private
 from ganeti_core.rpc.identity import NodeIdentity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from ganeti_core.paths import Paths
@@ -145,7 +144,7 @@ def new_authority(cluster_name: str) -> Authority:
 
 
 def create_authority(paths: Paths, cluster_name: str) -> str:
-    """Make the cluster's authority, replacing one that is there; answers its fingerprint."""
+    """Make the cluster's authority, replacing one that is there; return its fingerprint."""
     authority = new_authority(cluster_name)
     write_private(paths.ca_key, authority.key)
     write_atomically(paths.ca_certificate, authority.certificate, 0o644)
@@ -199,6 +198,36 @@ def sign(authority: Authority, request: str, node_uuid: str, node_name: str) -> 
     return _issue(authority, public_key, node_uuid, node_name).decode()
 
 
+def check_issued(certificate: str, authority: str, key: bytes, node_uuid: str) -> None:
+    """Check a certificate that was asked for.
+
+    :param authority: who must have signed it (PEM)
+    :param key: the private key (PEM) for which it was asked
+    :raises ConfigurationError: it is not for this node and its key, or not signed by the authority
+    """
+    try:
+        found = x509.load_pem_x509_certificate(certificate.encode())
+        own = serialization.load_pem_private_key(key, None)
+        issuers = x509.load_pem_x509_certificates(authority.encode())
+    except ValueError as exc:
+        raise ConfigurationError(f"the certificate that came cannot be read: {exc}") from exc
+    if found.public_key() != own.public_key():
+        raise ConfigurationError("the certificate that came is for another key than this host made")
+    if found.subject != _name(node_uuid):
+        raise ConfigurationError(f"the certificate that came is not for the node {node_uuid}")
+    if not any(_has_issued(issuer, found) for issuer in issuers):
+        raise ConfigurationError("the certificate that came is not signed by the authority that "
+                                 "was expected")
+
+
+def _has_issued(issuer: x509.Certificate, found: x509.Certificate) -> bool:
+    try:
+        found.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
 def _issue(
     authority: Authority, public_key: ec.EllipticCurvePublicKey, node_uuid: str, node_name: str
 ) -> bytes:
@@ -207,12 +236,16 @@ def _issue(
         key = serialization.load_pem_private_key(authority.key, None)
     except ValueError as exc:
         raise ConfigurationError(f"this host cannot sign certificates: {exc}") from exc
+    try:
+        name = x509.DNSName(node_name)
+    except ValueError as exc:
+        raise ConfigurationError(f"'{node_name}' cannot be the name of a node: {exc}") from exc
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ConfigurationError("the authority has a key of another type than EC")
     certificate = (
         _builder(_name(node_uuid), issuer.subject, public_key, NODE_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(node_name)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([name]), critical=False)
         .add_extension(x509.ExtendedKeyUsage(
             [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .add_extension(_usage(sign_certificates=False), critical=True)
@@ -255,16 +288,6 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption())
-
-
-def write_candidates(paths: Paths, fingerprints: Iterable[str]) -> None:
-    """Tell this node whose certificates may change it."""
-    content = json.dumps(sorted(set(fingerprints)), indent=1).encode()
-    write_private(candidates_file(paths), content)
-
-
-def candidates_file(paths: Paths) -> Path:
-    return paths.data / "candidates"
 
 
 def write_node_identity(paths: Paths, uuid: str, name: str, address: str, port: int) -> None:

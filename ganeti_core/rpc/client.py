@@ -6,10 +6,13 @@ node must be asked. A changing call is never repeated here once it may have arri
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 import uuid
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,11 +23,12 @@ from ganeti_core.errors import (
     NodeUnreachable,
     OutcomeUnknown,
 )
-from ganeti_core.plugin_api import codec
 from ganeti_core.rpc import wire
-from ganeti_core.rpc.calls import Call, hook_call, service_call
+from ganeti_core.rpc.calls import Call, hook_answer, hook_call, service_call
 from ganeti_core.rpc.connection import Connection, Peer, Pool, encode
+from ganeti_core.rpc.liveness import Liveness
 from ganeti_core.rpc.pyro import configure
+from ganeti_core.spans import ACTIVE, begin, span, unheeded
 
 if TYPE_CHECKING:
     import ssl
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["NodeClients", "Peer"]
 
 K = TypeVar("K", bound=Hashable)
+log = logging.getLogger(__name__)
 FAN_OUT_THREADS = 64
 
 LARGEST_AT_ONCE = 64 * 1024
@@ -52,6 +57,7 @@ class _Attempt:
     timeout: float
     owner: str = ""
     cancelled: Callable[[], bool] | None = None
+    trace: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,15 +69,59 @@ class _UnderWay:
     connection: Connection
 
 
+_PING = service_call("node.ping")
+LISTEN_SECONDS = 1.0
+"""Between two looks at what a hook that runs has told its job's owner."""
+
+
+@dataclass
+class _Listener:
+    """Asked while an answer is awaited: now and then it fetches what the hook has told meanwhile.
+
+    It is the call's `cancelled`, for that is what a waiting connection asks.
+    """
+
+    clients: NodeClients
+    peer: Peer
+    call_id: str
+    tell: Callable[[str], None]
+    cancelled: Callable[[], bool] | None
+    _heard: int = 0
+    _next: float = field(default_factory=lambda: time.monotonic() + LISTEN_SECONDS)
+
+    def __call__(self) -> bool:
+        if time.monotonic() >= self._next:
+            try:
+                with unheeded():  # it is a part of the call, not something that is done
+                    found = self.clients.call(self.peer, service_call(
+                        "call.feedback", {"call_id": self.call_id, "after": self._heard}))
+                self.hear(found["lines"])
+            except GanetiError as exc:
+                # The answer brings all of it; a node of an older version does not know this.
+                log.debug("what %s tells cannot be heard yet: %s", self.peer.name, exc)
+            self._next = time.monotonic() + LISTEN_SECONDS
+        return self.cancelled is not None and self.cancelled()
+
+    def hear(self, lines: Sequence[str], *, all_of_it: bool = False) -> None:
+        """Pass on what is new of `lines`."""
+        fresh = lines[self._heard:] if all_of_it else lines
+        for line in fresh:
+            self.tell(str(line))
+        self._heard += len(fresh)
+
+
 @dataclass
 class NodeClients:
     """Calls nodes as one identity; all methods may be used from any thread.
 
     :param epoch: tells the master's epoch, which goes with every call
+    :param failed: told of each call that failed, and how
     """
 
     identity: TlsIdentity
     epoch: Callable[[], int]
+    failed: Callable[[Peer, GanetiError], None] = lambda _peer, _error: None
+    liveness: Liveness = field(default_factory=Liveness)
     _pool: Pool = field(default_factory=Pool)
     _busy: dict[Connection, str] = field(default_factory=dict)
     _abandoned: set[str] = field(default_factory=set)
@@ -92,18 +142,27 @@ class NodeClients:
             with one id act once
         :param owner: whose call it is, for `abandon`
         :param cancelled: asked about while waiting
-        :param feedback: gets the lines that the hook told the job's owner, when it has ended
+        :param feedback: gets the lines that the hook tells the job's owner, as it does so
         :raises NodeUnreachable: never delivered, nothing happened
         :raises OutcomeUnknown: delivered, but no answer in time, or the connection was lost
         :raises StaleEpoch: the node has seen a newer master
         :raises JobCanceled: `cancelled` said yes (the node may go on), or the owner was abandoned
         :raises GanetiError: what the node answered
         """
-        envelope = self._deliver(peer, self._attempt(call, call_id, owner, cancelled))
-        if feedback is not None and isinstance(envelope, dict):
-            for line in envelope.get("feedback", ()):
-                feedback(str(line))
-        return wire.unwrap(envelope)
+        call_id = call_id or (str(uuid.uuid4()) if call.changes else "")
+        listener = None if feedback is None else _Listener(
+            self, peer, call_id, feedback, cancelled)
+        # Of a call without an id nobody can ask meanwhile.
+        waits = listener if call_id and listener is not None else cancelled
+        try:
+            with span(call.title, "client", **_told(peer)):
+                envelope = self._deliver(peer, self._attempt(call, call_id, owner, waits))
+                if listener is not None and isinstance(envelope, dict):
+                    listener.hear(envelope.get("feedback", ()), all_of_it=True)
+                return wire.unwrap(envelope)
+        except GanetiError as exc:
+            self.failed(peer, exc)
+            raise
 
     def _attempt(
         self, call: Call, call_id: str = "", owner: str = "",
@@ -114,7 +173,9 @@ class NodeClients:
             call_id = str(uuid.uuid4())
         body = encode(
             (call.service, call.args, call_id, self.epoch(), call.subject, call.timeout))
-        return _Attempt(body, call.changes, call.timeout, owner, cancelled)
+        active = ACTIVE.get()
+        return _Attempt(body, call.changes, call.timeout, owner, cancelled,
+                        str(active.place) if active is not None else "")
 
     def _deliver(self, peer: Peer, attempt: _Attempt) -> Any:
         sent = self._start(peer, attempt)
@@ -160,7 +221,8 @@ class NodeClients:
                 raise JobCanceled("the job was killed")
             self._busy[connection] = attempt.owner
         try:
-            connection.ask(attempt.body, attempt.timeout)
+            connection.ask(attempt.body, attempt.timeout, changes=attempt.changes,
+                           trace=attempt.trace)
         except BaseException:
             self._let_go(connection, good=False)
             raise
@@ -168,33 +230,45 @@ class NodeClients:
     def _await(self, sent: _UnderWay, within: float | None = None) -> Any:
         good = False
         try:
-            envelope = sent.connection.answer(sent.attempt.cancelled, within=within)
+            envelope = sent.connection.answer(self._watch(sent), within=within)
             good = True
         finally:
             self._let_go(sent.connection, good=good)
         return envelope
 
+    def _watch(self, sent: _UnderWay) -> Callable[[], bool] | None:
+        """What the wait for an answer asks: a long one also whether the node is still there."""
+        attempt, peer = sent.attempt, sent.peer
+        if attempt.timeout <= self.liveness.silence:
+            return attempt.cancelled
+        return self.liveness.watch(
+            peer.uuid, lambda: self._deliver(peer, self._attempt(_PING)), attempt.cancelled)
+
     def _let_go(self, connection: Connection, *, good: bool) -> None:
         with self._guard:
             self._busy.pop(connection, None)
         if good:
+            self.liveness.note(connection.peer.uuid)
             self._pool.give_back(connection)
         else:
             connection.close()
+            self._pool.lost(connection.peer.uuid)
 
     def hook(  # noqa: PLR0913  # the hook's own arguments are named among the call's
         self, peer: Peer, kind: Kind[Any], driver: str, hook: str, /, *,
         call_id: str = "", owner: str = "", subject: str = "",
         settings: Mapping[str, Any] | None = None,
-        cancelled: Callable[[], bool] | None = None, **arguments: Any,
+        cancelled: Callable[[], bool] | None = None,
+        feedback: Callable[[str], None] | None = None, **arguments: Any,
     ) -> Any:
         """Call a plugin's hook at `peer`; the result has the type that the contract names.
 
         :raises GanetiError: as `call`
         """
         call = hook_call(kind, driver, hook, subject=subject, settings=settings, **arguments)
-        result = self.call(peer, call, call_id=call_id, owner=owner, cancelled=cancelled)
-        return codec.decode_result(kind.hooks()[hook], result)
+        result = self.call(peer, call, call_id=call_id, owner=owner, cancelled=cancelled,
+                           feedback=feedback)
+        return hook_answer(kind, driver, hook, result)
 
     def fan_out(
         self, calls: Mapping[K, tuple[Peer, Call]], *, owner: str = "",
@@ -204,8 +278,13 @@ class NodeClients:
         sent: dict[K, _UnderWay] = {}
         answers: dict[K, Any | GanetiError] = {}
         late: dict[K, tuple[Peer, _Attempt]] = {}
-        attempts = {key: (peer, self._attempt(call, "", owner, cancelled))
-                    for key, (peer, call) in calls.items()}
+        spans = {key: begin(call.title, "client", **_told(peer))
+                 for key, (peer, call) in calls.items()}
+        attempts: dict[K, tuple[Peer, _Attempt]] = {}
+        for key, (peer, call) in calls.items():
+            opened = spans[key]
+            with opened.inside() if opened is not None else nullcontext():
+                attempts[key] = peer, self._attempt(call, "", owner, cancelled)
         for key, (peer, attempt) in attempts.items():
             try:
                 under_way = None if len(attempt.body) > LARGEST_AT_ONCE else self._start(
@@ -219,6 +298,12 @@ class NodeClients:
                 sent[key] = under_way
         answers |= self._late(late)
         answers |= {key: _outcome(self._finish, under_way) for key, under_way in sent.items()}
+        for key, answer in answers.items():
+            if isinstance(answer, GanetiError):
+                self.failed(calls[key][0], answer)
+            if (opened := spans[key]) is not None:
+                opened.error = str(answer) if isinstance(answer, GanetiError) else ""
+                opened.close()
         return {key: answers[key] for key in calls}
 
     def _late(self, calls: Mapping[K, tuple[Peer, _Attempt]]) -> dict[K, Any | GanetiError]:
@@ -274,7 +359,7 @@ class NodeClients:
             return owner in self._abandoned
 
     def fingerprint(self, peer: Peer) -> str:
-        """Tell which certificate answers at `peer`.
+        """Return which certificate answers at `peer`.
 
         :raises NodeUnreachable: it cannot be reached or is someone else
         """
@@ -283,6 +368,10 @@ class NodeClients:
             return connection.server_fingerprint
         finally:
             connection.close()
+
+    def losses(self, peer_uuid: str) -> int:
+        """Return how many connections to a node were lost; changes when its daemon has ended."""
+        return self._pool.losses(peer_uuid)
 
     def drop(self, peer_uuid: str) -> None:
         """Forget the kept connections of a node, for one that left or was renewed."""
@@ -304,6 +393,12 @@ class NodeClients:
                 if context is None:
                     raise
         return context[1]
+
+
+def _told(peer: Peer) -> dict[str, str | int | float]:
+    """What spans say of the node that is asked."""
+    return {"server__address": peer.address, "server__port": peer.port,
+            "ganeti__node": peer.name}
 
 
 def _outcome(ask: Callable[..., Any], *arguments: Any) -> Any | GanetiError:

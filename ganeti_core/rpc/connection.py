@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import JobCanceled, NodeUnreachable, OutcomeUnknown, RpcError
+from ganeti_core.plugin_api.keepalive import notice_death
 from ganeti_core.rpc.certs import common_name, fingerprint
 from ganeti_core.rpc.pyro import (
     METHOD,
     OBJECT,
+    TRACE,
     StrictConnection,
     connect_message,
     shake_hands,
@@ -33,9 +35,16 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5.0
 GRACE_SECONDS = 5.0
 """The node ends a call at its limit and says so: its word is awaited a little longer."""
+CHANGE_GRACE_SECONDS = 20.0
+"""The same for a changing call: until its hook is killed and its outcome is written, a busy node
+takes seconds, and a lost answer costs more than waiting."""
 IDLE_KEPT = 8
 IDLE_SECONDS = 300.0
 _SERIALIZER_ID = serializers.JsonSerializer.serializer_id
+
+
+class Refused(NodeUnreachable):
+    """The node is there, and does not serve us."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,7 @@ class Connection:
             raise _unreachable(peer, exc) from exc
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            notice_death(raw)
             sock = context.wrap_socket(raw, do_handshake_on_connect=False)
         except OSError as exc:
             raw.close()
@@ -119,20 +128,24 @@ class Connection:
     def server_fingerprint(self) -> str:
         return fingerprint(self._wire.tls.getpeercert(binary_form=True) or b"")
 
-    def ask(self, body: bytes, timeout: float) -> None:
+    def ask(self, body: bytes, timeout: float, *, changes: bool, trace: str = "") -> None:
         """Send a call, whose `answer` is to be awaited; after an error nothing else is of use.
 
+        :param timeout: seconds that the node may take
+        :param changes: its outcome is written before it is sent
+        :param trace: on whose behalf, for spans; a node that knows none does not look at it
         :raises NodeUnreachable: it was not delivered
         :raises OutcomeUnknown: it may have been
         """
-        self._wire.limit = timeout + GRACE_SECONDS
+        self._wire.limit = timeout + (CHANGE_GRACE_SECONDS if changes else GRACE_SECONDS)
         self._wire.sent = False
         self._until = time.monotonic() + self._wire.limit
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._limit = timeout
         try:
             message = protocol.SendingMessage(
-                protocol.MSG_INVOKE, 0, self._sequence, _SERIALIZER_ID, body)
+                protocol.MSG_INVOKE, 0, self._sequence, _SERIALIZER_ID, body,
+                annotations={TRACE: trace.encode()} if trace else None)
             self._wire.send(message.data)
         except (pyro_errors.CommunicationError, OSError) as exc:
             raise self._lost(str(exc), exc) from exc
@@ -156,6 +169,9 @@ class Connection:
         except pyro_errors.TimeoutError as exc:
             self.timed_out = True
             raise self._lost(f"no answer within {self._limit:g} s", exc) from exc
+        except TimeoutError as exc:
+            self.timed_out = True
+            raise self._lost(str(exc), exc) from exc
         except (pyro_errors.CommunicationError, OSError) as exc:
             raise self._lost(str(exc), exc) from exc
         except (pyro_errors.PyroError, ValueError) as exc:
@@ -210,7 +226,7 @@ def _greet(peer: Peer, wire: StrictConnection) -> None:
     answer = protocol.recv_stub(wire, [protocol.MSG_CONNECTOK, protocol.MSG_CONNECTFAIL])
     if answer.type == protocol.MSG_CONNECTFAIL:
         reason = serializers.serializers["json"].loads(answer.data)
-        raise NodeUnreachable(f"node {peer.name} refuses us: {reason}")
+        raise Refused(f"node {peer.name} refuses us: {reason}")
 
 
 @dataclass
@@ -218,6 +234,7 @@ class Pool:
     """Idle connections by node."""
 
     _idle: dict[str, list[Connection]] = field(default_factory=dict)
+    _lost: dict[str, int] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, peer: Peer, context: ssl.SSLContext) -> Connection | None:
@@ -232,6 +249,22 @@ class Pool:
             if is_wanted and not connection.stale:
                 return connection
             connection.close()
+            self.lost(peer.uuid)
+
+    def lost(self, peer_uuid: str) -> None:
+        """Note that a connection ended, which may be because the node's daemon did."""
+        with self._guard:
+            self._lost[peer_uuid] = self._lost.get(peer_uuid, 0) + 1
+
+    def losses(self, peer_uuid: str) -> int:
+        """Return how many connections to a node were lost; changes when its daemon has ended."""
+        with self._guard:
+            idle = self._idle.get(peer_uuid)
+            ended = idle.pop() if idle and idle[-1].stale else None
+        if ended is not None:
+            ended.close()
+            self.lost(peer_uuid)
+        return self._lost.get(peer_uuid, 0)
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next call."""
@@ -249,6 +282,7 @@ class Pool:
             idle = self._idle.pop(peer_uuid, [])
         for connection in idle:
             connection.close()
+        self.lost(peer_uuid)
 
     def close(self) -> None:
         for peer_uuid in list(self._idle):

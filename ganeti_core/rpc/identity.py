@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from ganeti_core.paths import Paths
 
+DEFAULT_PORT = 1811
+"""Where node daemons listen, as Ganeti's do."""
+
 
 @dataclass(frozen=True)
 class NodeIdentity:

@@ -68,10 +68,15 @@ class Outcomes:
                 # The last line of a daemon that was killed may be torn.
                 log.warning("a damaged line in %s is passed over", self.file)
         self._forget_old()
-        self._rewrite()
+        try:
+            self._rewrite()
+        except OSError as exc:
+            # On a full disk the daemon must serve: how else would something be removed there?
+            log.error("%s cannot be written anew: %s", self.file, exc)
+            self._lines = len(lines)
 
     def run_once(self, call_id: str, timeout: float, act: Callable[[], Envelope]) -> Envelope:
-        """Answer the outcome of `call_id`: recorded, awaited (at most `timeout` s) or acted now.
+        """Return the outcome of `call_id`: recorded, awaited (at most `timeout` s) or acted now.
 
         `act` returns an envelope and must not raise.
         """
@@ -124,11 +129,15 @@ class Outcomes:
     def _rewrite(self) -> None:
         temporary = self.file.with_suffix(".new")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            for call_id, (when, envelope) in self._finished.items():
-                line = json.dumps([when, call_id, envelope])
-                if len(line) <= LARGEST:
-                    stream.write(line + "\n")
+        try:
+            with os.fdopen(descriptor, "w") as stream:
+                for call_id, (when, envelope) in self._finished.items():
+                    line = json.dumps([when, call_id, envelope])
+                    if len(line) <= LARGEST:
+                        stream.write(line + "\n")
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
         temporary.replace(self.file)
         self._lines = len(self._finished)
 
@@ -141,7 +150,7 @@ class Outcomes:
             self._finished.popitem(last=False)
 
     def tell(self, call_id: str) -> Envelope:
-        """Answer ``{"state": unknown | running | done | failed, "answer": envelope}``."""
+        """Return ``{"state": unknown | running | done | failed, "answer": envelope}``."""
         with self._guard:
             if call_id in self._running:
                 return {"state": "running"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import socket
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 OBJECT = "node"
 METHOD = "call"
+TRACE = "TRAC"
+"""The annotation of a message that says on whose behalf, see `spans.Place`."""
 HEADER = 40
 HEADER_START = 6
 _REFUSED_FLAGS = (
@@ -98,6 +101,8 @@ class StrictConnection(socketutil.SocketConnection):
 
     :param idle: seconds to wait for the first byte of a message
     :param limit: seconds for the rest of it
+    `stall` may be set to the seconds in which some of a message must arrive once it has begun.
+
     :param cancelled: asked about twice a second while waiting for a message
     """
 
@@ -113,6 +118,8 @@ class StrictConnection(socketutil.SocketConnection):
         self.cancelled = cancelled
         self.sent = False
         self.waiting = False
+        self.waiting_since = 0.0
+        self.stall = math.inf
         self._rest = b""
         self._until = 0.0
 
@@ -124,6 +131,7 @@ class StrictConnection(socketutil.SocketConnection):
     def recv(self, size: int) -> bytes:
         """Read as the library asks: 6 bytes, the header's other 34, then the body."""
         if size == HEADER_START:
+            self.waiting_since = time.monotonic()
             self.waiting = True
             self._wait()
             self.waiting = False
@@ -135,6 +143,11 @@ class StrictConnection(socketutil.SocketConnection):
         if self._rest:
             rest, self._rest = self._rest, b""
             return rest
+        return self.recv_large(size, self._until)
+
+    def recv_large(self, size: int, until: float) -> bytes:
+        """Read `size` bytes of a message's body until `until` (monotonic clock)."""
+        self._until = until
         return self._read(size)
 
     def _wait(self) -> None:
@@ -177,7 +190,7 @@ class StrictConnection(socketutil.SocketConnection):
             left = self._until - time.monotonic()
             if left <= 0:
                 raise errors.TimeoutError("receiving: timeout")
-            self.sock.settimeout(left)
+            self.sock.settimeout(min(left, self.stall))
             try:
                 chunk = self.sock.recv(min(size - len(chunks), 1 << 16))
             except TimeoutError as exc:

@@ -2,8 +2,9 @@
 
 Each connection has a thread of its own from its first byte on, so a silent one delays nobody.
 Connections that have not finished their handshake are few: when one too many comes the oldest is
-closed, so that silence cannot lock out a caller who speaks. Those that are served are bounded too:
-the one too many is told so. See `Limits`.
+closed, so that silence cannot lock out a caller who speaks. Those that are served are bounded by
+what their caller is; strangers that are not wanted are refused before they take a place. See
+`rpc.bounds`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -18,17 +20,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import AccessDenied, ConfigurationError, GanetiError
-from ganeti_core.rpc.access import Caller, Candidates, Role, role_of
+from ganeti_core.plugin_api.keepalive import notice_death
+from ganeti_core.rpc.access import NOT_LISTED, Caller, Role, role_of
+from ganeti_core.rpc.bounds import Limits, Places, Served
 from ganeti_core.rpc.certs import TlsIdentity, common_name, fingerprint
 from ganeti_core.rpc.pyro import (
     OBJECT,
-    StrictConnection,
+    TRACE,
     configure,
     refusal_message,
     shake_hands,
     shut,
 )
 from ganeti_core.rpc.wire import Envelope, failure
+from ganeti_core.spans import Place
 
 # Pyro5 is imported through ganeti_core.rpc.pyro first: see there.
 from Pyro5 import errors as pyro_errors  # isort: skip
@@ -36,29 +41,14 @@ from Pyro5 import server as pyro_server  # isort: skip
 from Pyro5.callcontext import current_context  # isort: skip
 
 if TYPE_CHECKING:
-    import ssl
+
+    from ganeti_core.rpc.members import Members
 
 log = logging.getLogger(__name__)
 
 LONGEST_CALL = 1e6
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a server bears.
-
-    :param handshake: seconds for TLS; `message`: for a message once begun; `idle`: between two
-    :param stranger: seconds, and `stranger_bytes` per message, for callers without certificate
-    :param handshakes: connections that may be shaking hands; `connections`: that are served
-    """
-
-    handshake: float = 5.0
-    message: float = 60.0
-    idle: float = 3600.0
-    stranger: float = 10.0
-    stranger_bytes: int = 65536
-    handshakes: int = 32
-    connections: int = 128
+MEMBERS_SECONDS = 1.0
+"""Between two looks for open connections of nodes that were removed."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +57,7 @@ class Request:
 
     :param args: plain JSON
     :param abandoned: tells whether the caller has hung up and waits for no answer
+    :param trace: on whose behalf, where the caller tells tracing systems of it
     """
 
     service: str
@@ -76,10 +67,11 @@ class Request:
     subject: str = ""
     timeout: float = 30.0
     abandoned: Callable[[], bool] = lambda: False
+    trace: Place | None = None
 
 
 Handler = Callable[[Caller, Request], Envelope]
-"""Answers a request; it must not raise."""
+"""Return a request; it must not raise."""
 
 
 class _NodeObject:
@@ -94,13 +86,14 @@ class _NodeObject:
         timeout: float,
     ) -> Envelope:
         connection = current_context.client
-        assert isinstance(connection, _Served)  # noqa: S101  # every connection here is one
+        assert isinstance(connection, Served)  # noqa: S101  # every connection here is one
         try:
             request = checked_request((service, args, call_id, epoch, subject, timeout))
         except GanetiError as exc:
             return failure(exc)
-        return self._handler(
-            connection.caller, replace(request, abandoned=connection.peer_gone))
+        trace = bytes(current_context.annotations.get(TRACE, b"")).decode("ascii", "replace")
+        return self._handler(connection.caller, replace(
+            request, abandoned=connection.peer_gone, trace=Place.read(trace)))
 
 
 def checked_request(parameters: tuple[Any, ...]) -> Request:
@@ -127,38 +120,33 @@ class _Metadata:
         return {"methods": ["call"], "oneway": [], "attrs": []}
 
 
-class _Served(StrictConnection):
-    """A connection whose caller is known."""
-
-    def __init__(self, sock: ssl.SSLSocket, caller: Caller, limits: Limits) -> None:
-        super().__init__(sock, idle=limits.idle, limit=limits.message)
-        if not caller.fingerprint:
-            self.idle = self.limit = limits.stranger
-            self.max_message = limits.stranger_bytes
-        self.caller = caller
-
-
 @dataclass
 class RpcServer:
     """Serves `handler` on a TCP port; `start` returns when the port is open.
 
     :param open_to_strangers: whether connections without certificate are served at all; the
         handler then decides what they may ask
+    :param unlisted: called when a certificate is shown that `members` does not name; such a caller
+        is refused
     """
 
     identity: TlsIdentity
-    candidates: Candidates
+    members: Members
     handler: Handler
     open_to_strangers: Callable[[], bool] = lambda: False
+    unlisted: Callable[[], None] = lambda: None
     address: tuple[str, int] = ("127.0.0.1", 0)
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     _listener: socket.socket | None = None
     _context: tuple[tuple[int, ...], ssl.SSLContext] | None = None
     _shaking: dict[socket.socket, None] = field(default_factory=dict)
-    _serving: set[_Served] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: set[threading.Thread] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._places = Places(self.limits)
+        self._refusals = threading.BoundedSemaphore(self.limits.refusals)
 
     def start(self) -> None:
         """Open the port and accept in a thread.
@@ -175,7 +163,12 @@ class RpcServer:
         self._pyro.register(_NodeObject(self.handler), OBJECT)
         family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
         self._listener = socket.create_server(self.address, family=family, backlog=128)
+        # Callers speak first. Those who only look whether they reach this port, and all nodes do at
+        # a verification, are dealt with by the kernel.
+        with contextlib.suppress(OSError):
+            self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
         self._spawn(self._accept_loop, "rpc-accept")
+        self._spawn(self._watch_members, "rpc-members")
 
     @property
     def port(self) -> int:
@@ -184,8 +177,12 @@ class RpcServer:
             raise RuntimeError("the server was not started")
         return int(self._listener.getsockname()[1])
 
+    def served(self) -> list[Served]:
+        """The connections of callers who were let in."""
+        return self._places.taken()
+
     def stop(self, grace: float = 5.0) -> None:
-        """Close the port and every connection; answers under way get `grace` seconds."""
+        """Close the port and every connection; return under way get `grace` seconds."""
         self._stopping.set()
         if self._listener is None:
             return
@@ -205,7 +202,7 @@ class RpcServer:
         with self._guard:
             for sock in self._shaking:
                 shut(sock)
-            for connection in self._serving:
+            for connection in self._places.taken():
                 if force or connection.waiting:
                     shut(connection.tls)
             return bool(self._threads) and not force
@@ -267,7 +264,7 @@ class RpcServer:
     def _serve(self, raw: socket.socket, address: str) -> None:
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            notice_death(raw)
             sock = self._tls().wrap_socket(
                 raw, server_side=True, do_handshake_on_connect=False)
         except (OSError, GanetiError) as exc:
@@ -294,29 +291,49 @@ class RpcServer:
 
     def _converse(self, sock: ssl.SSLSocket, address: str) -> None:
         caller = self._shake_hands(sock, address)
+        self._forget(sock)
         if caller is None:
             return
-        role = role_of(caller, self.candidates)
-        connection = _Served(sock, caller, self.limits)
-        with self._guard:
-            self._shaking.pop(sock, None)
-            full = len(self._serving) >= self.limits.connections
-            if not full:
-                self._serving.add(connection)
+        role = role_of(caller, self.members)
+        if role is Role.ANONYMOUS and not self.open_to_strangers():
+            self._refuse(sock, address, "no certificate was shown")
+            return
+        if role is Role.UNLISTED:
+            self.unlisted()
+            self._refuse(sock, address, NOT_LISTED)
+            return
+        connection = Served(sock, caller, role, self.limits)
+        if not self._places.take(connection):
+            self._refuse(sock, address, "it serves as many connections of this caller as it can")
+            return
         try:
-            if role is Role.ANONYMOUS and not self.open_to_strangers():
-                self._refuse(sock, address, "no certificate was shown")
-            elif full:
-                self._refuse(sock, address, "it serves as many connections as it can")
-            else:
-                self._messages(connection)
+            self._messages(connection)
         finally:
-            with self._guard:
-                self._serving.discard(connection)
+            self._places.leave(connection)
+
+    def _watch_members(self) -> None:
+        """End the connections of those who are members no more."""
+        while not self._stopping.wait(MEMBERS_SECONDS):
+            for connection in self._places.taken():
+                self._end_unlisted(connection)
+
+    def _end_unlisted(self, connection: Served) -> None:
+        if role_of(connection.caller, self.members) is not Role.UNLISTED:
+            connection.unlisted_since = 0.0
+        elif not connection.unlisted_since:
+            # What is on its way is still refused with the reason.
+            connection.unlisted_since = time.monotonic()
+        elif connection.waiting:
+            log.warning("connection of %s ended: %s", connection.caller.address, NOT_LISTED)
+            shut(connection.tls)
 
     def _shake_hands(self, sock: ssl.SSLSocket, address: str) -> Caller | None:
         try:
             shake_hands(sock, self.limits.handshake)
+        except ssl.SSLEOFError:
+            # Nodes look whether they reach each other, and then hang up.
+            log.debug("%s connected, and left without a handshake", address)
+            return None
         except OSError as exc:
             log.warning("no handshake with %s: %s", address, exc)
             return None
@@ -327,13 +344,19 @@ class RpcServer:
 
     def _refuse(self, sock: ssl.SSLSocket, address: str, reason: str) -> None:
         log.warning("connection from %s refused: %s", address, reason)
-        with contextlib.suppress(OSError):
+        if not self._refusals.acquire(blocking=False):
+            return
+        try:
             sock.settimeout(1.0)
             # Read the caller's first words: closing over unread data would eat our answer.
             sock.recv(4096)
             sock.sendall(refusal_message(reason))
+        except OSError:
+            pass
+        finally:
+            self._refusals.release()
 
-    def _messages(self, connection: _Served) -> None:
+    def _messages(self, connection: Served) -> None:
         try:
             if not self._pyro._handshake(connection):
                 return

@@ -1,4 +1,4 @@
-"""What crosses the wire between master and node: plain JSON, answers and errors in an envelope.
+"""What crosses the wire between master and node: plain JSON, returns and errors in an envelope.
 
 An answer is ``{"ok": result}`` or ``{"error": [wire name, arguments], "classes": [...], ...}``.
 ``classes`` names the error's class and its bases, nearest first: many classes share one wire name,

@@ -16,12 +16,11 @@ from ganeti_core.plugin_api import (
     Description,
     DiskSpec,
     HookContext,
-    NodeRef,
     NotSupported,
     OpPrereqError,
     hookimpl,
 )
-from ganeti_core.plugin_api.data import DeviceStep, DiskPlan, DiskRequest, DiskStatus, StorageSpace
+from ganeti_core.plugin_api.data import DiskRequest, DiskStatus, OpenDisk, StorageSpace
 from ganeti_core.plugin_api.disk import GROWABLE, SHARED, UNLISTED
 from ganeti_core.plugin_api.extstorage import Attachment, VolumeSpec
 
@@ -39,20 +38,25 @@ class ExtTemplate:
     def describe(self) -> Description:
         return Description(
             api_version=0, title="Volumes of an ExtStorage provider", parameters=PARAMETERS,
-            capabilities=frozenset({GROWABLE, SHARED, UNLISTED}))
+            capabilities=frozenset({GROWABLE, SHARED, UNLISTED}), id_parts=("provider", "id"))
 
     @hookimpl
-    def layout(self, request: DiskRequest, nodes: tuple[NodeRef, ...]) -> DiskPlan:
+    def layout(self, request: DiskRequest) -> DiskSpec:
         options = dict(request.options)
         provider = options.pop("provider", None)
         if not isinstance(provider, str) or not provider:
             raise OpPrereqError("Missing provider for template 'ext'", ECODE_INVAL)
-        disk = DiskSpec(
+        for name, value in options.items():
+            # Programs get them in their environment.
+            if not name or "=" in name or "\0" in f"{name}{value}":
+                raise OpPrereqError(
+                    f"Invalid parameter {name!r} for template 'ext': a name must not be empty nor"
+                    " have '=' or a NUL character, nor a value a NUL character", ECODE_INVAL)
+        return DiskSpec(
             uuid=request.uuid, index=request.index, template="ext", size=request.size,
             logical_id=(provider, f"{request.uuid}.ext.disk{request.index}"), mode=request.mode,
             params={**request.params, **options}, name=request.name, spindles=request.spindles,
             instance=request.instance_name)
-        return DiskPlan(disk, tuple(DeviceStep(node.name, disk) for node in nodes[:1]))
 
     @hookimpl
     def identity(self, disk: DiskSpec) -> str:
@@ -92,21 +96,27 @@ class ExtTemplate:
         note.unlink(missing_ok=True)
 
     @hookimpl
-    def open(self, ctx: HookContext, disk: DiskSpec, exclusive: bool) -> str:
+    def open(self, ctx: HookContext, disk: DiskSpec, exclusive: bool) -> OpenDisk:
         note = _note(ctx, disk)
         with _alone(ctx, disk):
             # Noted first: a kill in between leaves a note, and so somebody who detaches.
             note.touch()
             try:
-                attached: Attachment = _ask(ctx, disk, "attach")
+                attached = _attach(ctx, disk)
+            except BlockDeviceError:
+                note.unlink()
+                raise
+            try:
                 _ask_if_offered(ctx, disk, "open", exclusive=exclusive)
             except BlockDeviceError:
+                # If this fails as well, the note is left for whoever closes the disk.
+                _ask(ctx, disk, "detach")
                 note.unlink()
                 raise
             draft = note.with_suffix(".draft")
             draft.write_text(json.dumps(attached.device))
             draft.replace(note)
-        return attached.device
+        return OpenDisk(attached.device, attached.uris if _is_userspace(disk) else {})
 
     @hookimpl
     def close(self, ctx: HookContext, disk: DiskSpec) -> None:
@@ -123,10 +133,10 @@ class ExtTemplate:
         # A provider can only be asked for the device: it is attached for as long as it takes, and
         # nobody may begin to use it meanwhile.
         with _alone(ctx, disk):
-            if device := _opened(ctx, disk):
-                return DiskStatus(True, device, _size(device), is_open=True)
+            if (device := _opened(ctx, disk)) is not None:
+                return DiskStatus(True, device, _size(device, disk), is_open=True)
             try:
-                size = _size(_ask(ctx, disk, "attach").device)
+                size = _size(_ask(ctx, disk, "attach").device, disk)
                 _ask(ctx, disk, "detach")
             except BlockDeviceError:
                 return DiskStatus(exists=False)
@@ -152,7 +162,7 @@ def _id(disk: DiskSpec) -> tuple[str, str]:
 
 def _ask(ctx: HookContext, disk: DiskSpec, hook: str, **arguments: Any) -> Any:
     _, name = _id(disk)
-    volume = VolumeSpec(disk.uuid, name, disk.size, disk.instance, disk.params)
+    volume = VolumeSpec(disk.uuid, name, disk.size, disk.instance, disk.params, disk.name or "")
     return _ask_provider(ctx, disk, hook, volume=volume, **arguments)
 
 
@@ -163,7 +173,24 @@ def _ask_provider(ctx: HookContext, disk: DiskSpec, hook: str, **arguments: Any)
     except NotSupported:
         raise
     except OpPrereqError as exc:  # there is no such provider here, or it refuses the parameters
-        raise BlockDeviceError(f"volume {provider}/{name}: {exc.args[0]}") from exc
+        raise BlockDeviceError(f"volume {provider}/{name}: {exc.message}") from exc
+
+
+def _is_userspace(disk: DiskSpec) -> bool:
+    return bool(disk.params.get("access") == "userspace")
+
+
+def _attach(ctx: HookContext, disk: DiskSpec) -> Attachment:
+    """Attach a disk that is to be used; nothing stays attached of one that cannot be."""
+    attached: Attachment = _ask(ctx, disk, "attach")
+    if attached.device or (attached.uris and _is_userspace(disk)):
+        return attached
+    _ask(ctx, disk, "detach")
+    provider, name = _id(disk)
+    ways = ", ".join(sorted(attached.uris)) or "nobody"
+    raise BlockDeviceError(
+        f"volume {provider}/{name} has no block device, only URIs (for {ways}): use it with "
+        "access=userspace")
 
 
 def _ask_if_offered(ctx: HookContext, disk: DiskSpec, hook: str, **arguments: Any) -> None:
@@ -209,16 +236,18 @@ def _same_file(handle: int, path: Path) -> bool:
         return False
 
 
-def _opened(ctx: HookContext, disk: DiskSpec) -> str:
-    """The device of an open disk; empty when it is closed, or was about to be opened."""
+def _opened(ctx: HookContext, disk: DiskSpec) -> str | None:
+    """The device of an open disk; None when it is closed, or was about to be opened."""
     try:
-        return str(json.loads(_note(ctx, disk).read_text() or '""'))
+        return str(json.loads(_note(ctx, disk).read_text()))
     except (FileNotFoundError, ValueError):
-        return ""
+        return None
 
 
-def _size(device: str) -> int:
-    """The size of a device or file, MiB."""
+def _size(device: str, disk: DiskSpec) -> int:
+    """The size of a device or file, MiB; of a disk without one that which it should have."""
+    if not device:
+        return disk.size
     try:
         handle = os.open(device, os.O_RDONLY)
         try:

@@ -13,7 +13,7 @@ from ganeti_core.plugin_api import (
     OpPrereqError,
     hookimpl,
 )
-from ganeti_core.plugin_api.data import DiskPlan, DiskRequest, DiskStatus, StorageSpace
+from ganeti_core.plugin_api.data import DiskRequest, DiskStatus, OpenDisk, StorageSpace
 from ganeti_core.plugin_api.disk import NO_DISKS, SHARED
 
 
@@ -23,10 +23,11 @@ class DisklessTemplate:
     @hookimpl
     def describe(self) -> Description:
         return Description(
-            api_version=0, title="No disks at all", capabilities=frozenset({NO_DISKS, SHARED}))
+            api_version=0, title="No disks at all", capabilities=frozenset({NO_DISKS, SHARED}),
+            preference=10)
 
     @hookimpl
-    def layout(self, request: DiskRequest) -> DiskPlan:
+    def layout(self, request: DiskRequest) -> DiskSpec:
         raise OpPrereqError(
             f"instance {request.instance_name} is diskless and cannot have disks", ECODE_INVAL)
 
@@ -55,7 +56,7 @@ class DisklessTemplate:
         """A missing device is no error, and all are missing."""
 
     @hookimpl
-    def open(self, disk: DiskSpec) -> str:
+    def open(self, disk: DiskSpec) -> OpenDisk:
         _refuse(disk)
 
     @hookimpl

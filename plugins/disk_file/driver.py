@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -12,18 +13,25 @@ from ganeti_core.plugin_api import (
     Description,
     DiskSpec,
     HookContext,
-    NodeRef,
     OpPrereqError,
     hookimpl,
 )
-from ganeti_core.plugin_api.data import DeviceStep, DiskPlan, DiskRequest, DiskStatus, StorageSpace
+from ganeti_core.plugin_api.data import DiskRequest, DiskStatus, OpenDisk, StorageSpace
 from ganeti_core.plugin_api.disk import GROWABLE, LOCAL_SPACE, SHARED
+from ganeti_core.plugin_api.storage_folders import device_of
 
 from . import files
 from .files import Storage
 
 FILE_DRIVER = "loop"
-"""First part of a `logical_id`: how the peer would open the file. Guests here open it directly."""
+"""First part of a `logical_id`: how Ganeti would open the file. Guests here open it directly."""
+PARAMETERS = {"type": "object", "properties": {"file_driver": {
+    "type": "string", "enum": [FILE_DRIVER], "x-disk": True,
+    "description": "How Ganeti would open the file; known for its clients' sake",
+}, "file_storage_dir": {
+    "type": "string", "x-disk": True,
+    "description": "A folder below the cluster's, in which the instance's own folder is made",
+}}}
 
 
 class FileTemplate:
@@ -32,28 +40,33 @@ class FileTemplate:
     name: ClassVar = "file"
     setting: ClassVar = "file_storage_dir"
     title: ClassVar = "Files on a node's local file system"
+    default: ClassVar = "/srv/ganeti/file-storage"
+    preference: ClassVar = 20
     capabilities: ClassVar = frozenset({GROWABLE, LOCAL_SPACE})
 
     @hookimpl
     def describe(self) -> Description:
-        return Description(api_version=0, title=self.title, capabilities=self.capabilities)
+        folder = {"type": "string", "default": self.default, "x-folder": True,
+                  "description": f"The folder of disks of the template {self.name}"}
+        return Description(
+            api_version=0, title=self.title, capabilities=self.capabilities,
+            parameters=PARAMETERS, preference=self.preference, id_parts=("driver", "id"), settings={
+                "type": "object", "properties": {self.setting: folder},
+                "required": [self.setting]})
 
     @hookimpl
-    def layout(
-        self, request: DiskRequest, nodes: tuple[NodeRef, ...], settings: dict[str, Any]
-    ) -> DiskPlan:
+    def layout(self, request: DiskRequest, settings: dict[str, Any]) -> DiskSpec:
         folder = PurePosixPath(str(settings.get(self.setting) or ""))
         if not folder.is_absolute() or ".." in folder.parts:
             raise OpPrereqError(
                 f"disk template {self.name}: the cluster's {self.setting} is not set to an"
                 f" absolute path; use gnt-cluster modify", ECODE_INVAL)
-        path = folder / _folder_name(request) / (
+        path = folder / _below(request) / _as_folder(request.instance_name) / (
             f"{request.uuid}.{self.name}.disk{request.index}")
-        disk = DiskSpec(
+        return DiskSpec(
             uuid=request.uuid, index=request.index, template=self.name, size=request.size,
             logical_id=(FILE_DRIVER, str(path)), mode=request.mode, params=request.params,
             name=request.name, spindles=request.spindles, instance=request.instance_name)
-        return DiskPlan(disk, tuple(DeviceStep(node.name, disk) for node in nodes[:1]))
 
     @hookimpl
     def identity(self, disk: DiskSpec) -> str:
@@ -64,7 +77,8 @@ class FileTemplate:
         if not ctx.config.get(self.setting):
             return []
         storage = self._storage(ctx.root, ctx.config)
-        return [StorageSpace(str(storage.configured), *files.room(storage.folder))]
+        return [StorageSpace(str(storage.configured), *files.room(storage.folder),
+                             device=device_of(storage.folder))]
 
     @hookimpl
     def verify(self, ctx: HookContext) -> list[str]:
@@ -86,18 +100,19 @@ class FileTemplate:
 
     @hookimpl
     def remove(self, ctx: HookContext, disk: DiskSpec) -> None:
-        storage, file = self._place(ctx, disk)
-        files.remove(storage, file)
+        storage = self._storage(ctx.root, ctx.config)
+        files.remove(storage, storage.place(_path(disk)))
 
     @hookimpl
-    def open(self, ctx: HookContext, disk: DiskSpec, exclusive: bool) -> str:
+    def open(self, ctx: HookContext, disk: DiskSpec) -> OpenDisk:
         _, file = self._place(ctx, disk)
         files.size_of(file)
-        return str(file)
+        return OpenDisk(str(file))
 
     @hookimpl
     def close(self, ctx: HookContext, disk: DiskSpec) -> None:
-        self._place(ctx, disk)
+        # Nothing was opened: there may be no such file any more, or a link in its place.
+        self._storage(ctx.root, ctx.config).place(_path(disk))
 
     @hookimpl
     def status(self, ctx: HookContext, disk: DiskSpec) -> DiskStatus:
@@ -111,6 +126,18 @@ class FileTemplate:
     def grow(self, ctx: HookContext, disk: DiskSpec, size: int) -> None:
         storage, file = self._place(ctx, disk)
         files.grow(storage, file, size)
+
+    @hookimpl
+    def renamed(self, disk: DiskSpec, instance_name: str) -> DiskSpec:
+        path = PurePosixPath(_path(disk))
+        moved = path.parent.parent / _as_folder(instance_name) / path.name
+        return replace(disk, logical_id=(*disk.logical_id[:-1], str(moved)),
+                       instance=instance_name)
+
+    @hookimpl
+    def rename(self, ctx: HookContext, disk: DiskSpec, to: DiskSpec) -> None:
+        storage, file = self._place(ctx, disk)
+        files.rename(storage, file, storage.locate(_path(to)))
 
     def _place(self, ctx: HookContext, disk: DiskSpec) -> tuple[Storage, Path]:
         storage = self._storage(ctx.root, ctx.config)
@@ -126,11 +153,23 @@ class SharedFileTemplate(FileTemplate):
     name: ClassVar = "sharedfile"
     setting: ClassVar = "shared_file_storage_dir"
     title: ClassVar = "Files on a file system that all nodes share"
+    default: ClassVar = "/srv/ganeti/shared-file-storage"
+    preference: ClassVar = 30
     capabilities: ClassVar = frozenset({GROWABLE, SHARED})
 
 
-def _folder_name(request: DiskRequest) -> str:
-    name = request.instance_name
+def _below(request: DiskRequest) -> PurePosixPath:
+    """:raises OpPrereqError: the folder that was asked for leads out of the storage"""
+    asked = PurePosixPath(str(request.options.get("file_storage_dir") or ""))
+    if asked.is_absolute() or any(part.startswith(".") for part in asked.parts):
+        raise OpPrereqError(
+            f"file_storage_dir {str(asked)!r} must be a relative path without parts that begin with"
+            " a dot: it is a folder below the cluster's", ECODE_INVAL)
+    return asked
+
+
+def _as_folder(name: str) -> str:
+    """:raises OpPrereqError: an instance of this name could have no folder of its own"""
     if not name or "/" in name or name.startswith("."):
         raise OpPrereqError(f"{name!r} cannot be the name of an instance", ECODE_INVAL)
     return name

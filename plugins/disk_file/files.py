@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -12,8 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ganeti_core.plugin_api import BlockDeviceError
+from ganeti_core.plugin_api.storage_folders import why_not
 
 MIB = 1024 * 1024
+_NO_FILE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP})
+"""Why a name cannot be removed when there is no file of that name, and never was."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,13 @@ class Storage:
     :param configured: its path as in the config
     :param folder: the same below this node's root
     :param setting: the name of the cluster's setting, for messages
+    :param root: of the node
     """
 
     configured: PurePosixPath
     folder: Path
     setting: str
+    root: Path
 
     @classmethod
     def at(cls, root: Path, configured: str, setting: str) -> Storage:
@@ -39,24 +46,39 @@ class Storage:
         if not configured or not path.is_absolute() or ".." in path.parts:
             raise BlockDeviceError(
                 f"{setting} is {configured!r}: set it to an absolute path with gnt-cluster modify")
-        return cls(path, root / path.relative_to("/"), setting)
+        return cls(path, root / path.relative_to("/"), setting, root)
 
-    def locate(self, path: str) -> Path:
-        """Tell where the disk file with this `path` of the config lies on this node.
+    def place(self, path: str) -> Path:
+        """Return where the disk file with this `path` of the config lies on this node.
 
         :raises BlockDeviceError: it is not a file of an instance's folder in this storage
         """
         wanted = PurePosixPath(path)
-        if len(wanted.parts) != len(self.configured.parts) + 2 or ".." in wanted.parts or (
+        if len(wanted.parts) < len(self.configured.parts) + 2 or ".." in wanted.parts or (
                 not wanted.is_relative_to(self.configured)):
             raise BlockDeviceError(
                 f"disk file {path} does not lie in an instance's folder of {self.configured}, the"
                 f" cluster's {self.setting}")
-        found = self.folder / wanted.relative_to(self.configured)
-        # The storage folder may be a link of the administrator; what lies in it may not.
-        if found.parent.is_symlink() or found.is_symlink():
+        return self.folder / wanted.relative_to(self.configured)
+
+    def locate(self, path: str) -> Path:
+        """As `place`, of a file that is to be used.
+
+        :raises BlockDeviceError: as `place`; or there is a link, or a name that no file can have
+        """
+        found = self.place(path)
+        try:
+            # The storage folder may be a link of the administrator; what lies in it may not.
+            is_link = any(one.is_symlink() for one in self.way(found))
+        except OSError as exc:
+            raise BlockDeviceError(f"disk file {found}: {exc.strerror}") from exc
+        if is_link:
             raise BlockDeviceError(f"{found}: a symbolic link is not allowed on the way to a disk")
         return found
+
+    def way(self, found: Path) -> list[Path]:
+        """A file, and the folders between it and the storage folder."""
+        return [found, *(one for one in found.parents if self.folder in one.parents)]
 
     def files(self, suffix: str) -> list[str]:
         """List disk files with this part of the name, as their paths in the config."""
@@ -64,11 +86,14 @@ class Storage:
             return []
         return sorted(
             str(self.configured / path.relative_to(self.folder))
-            for path in self.folder.glob(f"*/[!.]*.{suffix}.disk*")
-            if not path.is_symlink() and not path.parent.is_symlink() and path.is_file())
+            for path in self.folder.rglob(f"[!.]*.{suffix}.disk*")
+            if path.parent != self.folder and path.is_file()
+            and not any(one.is_symlink() for one in self.way(path)))
 
     def problems(self) -> list[str]:
-        """Tell what keeps this node from holding disks here."""
+        """Return what keeps this node from holding disks here."""
+        if refused := why_not(self.root, self.configured):
+            return [refused]
         if not self.folder.is_dir():
             return [f"{self.folder} is no folder: create it on this node, or correct the cluster's"
                     f" {self.setting} with gnt-cluster modify"]
@@ -97,6 +122,8 @@ def create(storage: Storage, file: Path, size: int) -> None:
 
     :raises BlockDeviceError: nothing new is left
     """
+    if refused := why_not(storage.root, storage.configured):
+        raise BlockDeviceError(refused)
     with _locked(storage.folder):
         if file.exists():
             _check_regular(file)
@@ -113,22 +140,61 @@ def create(storage: Storage, file: Path, size: int) -> None:
                 os.close(handle)
             draft.rename(file)
         except OSError as exc:
-            draft.unlink(missing_ok=True)
-            _drop_folder(file.parent)
+            _unlink(draft)
+            _drop_folders(storage, file)
             raise BlockDeviceError(f"cannot create {file} ({size} MiB): {exc.strerror}") from exc
 
 
 def remove(storage: Storage, file: Path) -> None:
-    """Remove a disk file, and the folder of its instance with the last one."""
+    """Remove a disk file, and the folder of its instance with the last one.
+
+    What is no disk file stays: a folder in its place, or whatever a linked folder leads to. Of a
+    link in its place only the link goes.
+
+    :raises BlockDeviceError: it is there, and cannot be removed
+    """
     if not storage.folder.is_dir():
         raise BlockDeviceError(f"{storage.folder} is no folder: is the storage mounted?")
     with _locked(storage.folder):
+        if os.path.islink(file.parent):
+            return
+        _unlink(file)
+        _unlink(file.with_name(f".{file.name}.draft"))
+        _drop_folders(storage, file)
+
+
+def rename(storage: Storage, file: Path, to: Path) -> None:
+    """Move a disk file into another folder; one that is there already, or missing, is no error.
+
+    :raises BlockDeviceError: nothing was moved
+    """
+    if refused := why_not(storage.root, storage.configured):
+        raise BlockDeviceError(refused)
+    with _locked(storage.folder):
+        if not file.exists():
+            return
+        _check_regular(file)
+        if to.exists():
+            raise BlockDeviceError(f"cannot move {file}: there is {to} already")
+        _ensure_folder(to.parent)
         try:
-            file.unlink(missing_ok=True)
-            file.with_name(f".{file.name}.draft").unlink(missing_ok=True)
+            file.rename(to)
         except OSError as exc:
+            _drop_folders(storage, to)
+            raise BlockDeviceError(f"cannot move {file} to {to}: {exc.strerror}") from exc
+        _drop_folders(storage, file)
+
+
+def _unlink(file: Path) -> None:
+    """Remove a file, if it is one.
+
+    :raises BlockDeviceError: it stays
+    """
+    try:
+        file.unlink()
+    except OSError as exc:
+        if exc.errno not in _NO_FILE:
             raise BlockDeviceError(f"cannot remove {file}: {exc.strerror}") from exc
-        _drop_folder(file.parent)
 
 
 def grow(storage: Storage, file: Path, size: int) -> None:
@@ -148,7 +214,7 @@ def grow(storage: Storage, file: Path, size: int) -> None:
 
 
 def size_of(file: Path) -> int:
-    """Tell the size of a disk file, MiB.
+    """Return the size of a disk file, MiB.
 
     :raises BlockDeviceError: it does not exist or is no regular file
     """
@@ -188,11 +254,13 @@ def room(folder: Path) -> tuple[int, int]:
 
 def _ensure_folder(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o750, exist_ok=True)
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as exc:
         raise BlockDeviceError(f"cannot create {folder}: {exc.strerror}") from exc
 
 
-def _drop_folder(folder: Path) -> None:
+def _drop_folders(storage: Storage, file: Path) -> None:
+    """Remove the folders in which nothing lies any more, from that of `file` up to the storage."""
     with suppress(OSError):  # other disks of the instance lie in it, or it is gone
-        folder.rmdir()
+        for folder in storage.way(file)[1:]:
+            folder.rmdir()

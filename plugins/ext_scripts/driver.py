@@ -1,8 +1,12 @@
 """A provider whose hooks are programs in one folder.
 
-A program learns of the volume from its environment: ``VOL_NAME``, ``VOL_UUID``, ``VOL_SIZE`` (MiB)
-and ``EXTP_*``, one per parameter. ``attach`` prints the block device, then lines
-``hypervisor:uri``.
+A program learns of the volume from its environment: ``VOL_NAME``, ``VOL_UUID``, ``VOL_CNAME`` (the
+disk's name, if it has one), ``VOL_SIZE`` (MiB) and ``EXTP_*``, one per parameter. ``attach`` prints
+the block device, then lines ``hypervisor:uri``; the first line is empty where only hypervisors
+reach the volume.
+
+Ganeti never runs ``verify``, so a provider's may be a stub that fails. It is asked only about what
+it must know: ``verify parameters``, for a volume with parameters that ``parameters.list`` names.
 
 The interface has no way to ask whether a volume exists, and a program may well call it a failure to
 remove one that does not. So a note is kept while a volume is made: as long as it is there, nobody
@@ -12,6 +16,7 @@ knows whether anything was made, and that it cannot be removed is no error.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +27,18 @@ from ganeti_core.plugin_api import (
     CommandFailed,
     Description,
     HookContext,
+    NotSupported,
     OpPrereqError,
     hookimpl,
     run_command,
 )
 from ganeti_core.plugin_api.extstorage import Attachment, VolumeSpec
-from ganeti_core.plugin_api.run import DEFAULT_PATH
+from ganeti_core.plugin_api.run import DEFAULT_PATH, readable
 
 REQUIRED = frozenset({"create", "remove", "grow", "attach", "detach", "setinfo", "verify"})
 OPTIONAL = ("snapshot", "open", "close")
 PARAMETERS = "parameters.list"
+MOST_SHOWN = 200
 LONG, SHORT = 290.0, 110.0
 """Seconds, a little less than the node's own limits, so that an error can still be told."""
 
@@ -50,13 +57,18 @@ class Scripts:
                             if os.access(folder / name, os.X_OK) and (folder / name).is_file())
         return cls(folder, present, tuple(_parameters(folder / PARAMETERS)))
 
-    def run(self, script: str, environment: dict[str, str], timeout: float) -> str:
-        """Run a program in the provider's folder; answers what it printed.
+    def run(
+        self, script: str, environment: dict[str, str], timeout: float, *arguments: str
+    ) -> str:
+        """Run a program in the provider's folder; return what it printed.
 
+        :raises NotSupported: it is an optional one, and not there (any more)
         :raises CommandFailed: it failed, or ran longer than `timeout` seconds
         """
+        if script in OPTIONAL and script not in self.present:
+            raise NotSupported(f"the ExtStorage provider {self.folder.name} has no {script} script")
         return run_command(
-            [self.folder / script], timeout=timeout, cwd=self.folder,
+            [self.folder / script, *arguments], timeout=timeout, cwd=self.folder,
             env={"PATH": DEFAULT_PATH, "LC_ALL": "C", "HOME": "/root",
                  "EXTP_PROVIDER": self.folder.name, **environment}).stdout
 
@@ -70,19 +82,29 @@ def _parameters(file: Path) -> list[tuple[str, str]]:
     return [(pair[0], pair[1] if len(pair) > 1 else pair[0]) for pair in pairs]
 
 
+@dataclass(frozen=True)
 class ScriptProvider:
     """What every provider offers."""
 
-    def __init__(self, scripts: Scripts) -> None:
-        self.scripts = scripts
+    folder: Path
+
+    @property
+    def location(self) -> str:
+        return str(self.folder)
+
+    @property
+    def scripts(self) -> Scripts:
+        """The folder as it is now."""
+        return Scripts.read(self.folder)
 
     @hookimpl
     def describe(self) -> Description:
-        present = self.scripts.present
+        scripts = self.scripts
+        present = scripts.present
         properties = {name: {"type": "string", "default": "", "description": text}
-                      for name, text in self.scripts.parameters}
+                      for name, text in scripts.parameters}
         return Description(
-            api_version=0, title=f"Scripts in {self.scripts.folder}",
+            api_version=0, title=f"Scripts in {self.folder}",
             parameters={"type": "object", "properties": properties, "additionalProperties": True},
             capabilities=frozenset(
                 ({"snapshots"} if "snapshot" in present else set())
@@ -90,11 +112,15 @@ class ScriptProvider:
 
     @hookimpl
     def verify(self, params: dict[str, Any]) -> None:
+        scripts, environment = self.scripts, _options(params)
+        listed = {name.lower() for name, _ in scripts.parameters}
+        if not any(name.lower() in listed for name in params):
+            return
         try:
-            self.scripts.run("verify", _options(params), SHORT)
+            scripts.run("verify", environment, SHORT, "parameters")
         except CommandFailed as exc:
             raise OpPrereqError(
-                f"the ExtStorage provider {self.scripts.folder.name} does not accept its"
+                f"the ExtStorage provider {self.folder.name} does not accept its"
                 f" parameters: {exc}", ECODE_INVAL) from exc
 
     @hookimpl
@@ -116,12 +142,18 @@ class ScriptProvider:
 
     @hookimpl
     def attach(self, volume: VolumeSpec) -> Attachment:
-        device, *rest = self._run("attach", volume).split("\n")
-        if not device.startswith("/"):
+        first, *rest = self._run("attach", volume).split("\n")
+        device = first.strip()
+        pairs = (line.partition(":") for line in rest if ":" in line)
+        uris = {name.strip(): uri.strip() for name, _, uri in pairs}
+        if problem := _device_problem(device, uris):
+            # Nobody else will detach what could not be used.
+            with suppress(BlockDeviceError):
+                self._run("detach", volume)
             raise BlockDeviceError(
-                f"{self.scripts.folder}/attach printed {device!r} for the device of {volume.name}")
-        uris = (line.partition(":") for line in rest if ":" in line)
-        return Attachment(device.strip(), {name.strip(): uri.strip() for name, _, uri in uris})
+                f"volume {volume.name}: {self.folder}/attach printed "
+                f"{readable(first, MOST_SHOWN)!r} for its block device, {problem}")
+        return Attachment(device, uris)
 
     @hookimpl
     def detach(self, volume: VolumeSpec) -> None:
@@ -136,7 +168,8 @@ class ScriptProvider:
         self._run("setinfo", volume, VOL_METADATA=text)
 
     def _run(self, script: str, volume: VolumeSpec, **more: str) -> str:
-        environment = {"VOL_NAME": volume.name, "VOL_UUID": volume.uuid, **more,
+        named = {"VOL_CNAME": volume.disk_name} if volume.disk_name else {}
+        environment = {"VOL_NAME": volume.name, "VOL_UUID": volume.uuid, **named, **more,
                        **_options(volume.params)}
         try:
             return self.scripts.run(
@@ -171,11 +204,26 @@ def provider(scripts: Scripts) -> ScriptProvider:
     opening = {"open", "close"} <= scripts.present
     chosen = {(True, True): _WithBoth, (True, False): _WithSnapshots,
               (False, True): _WithOpening, (False, False): ScriptProvider}
-    return chosen[snapshots, opening](scripts)
+    return chosen[snapshots, opening](scripts.folder)
 
 
 def _options(params: dict[str, Any]) -> dict[str, str]:
+    """:raises BlockDeviceError: a name or value that no variable of the environment can have"""
+    for name, value in params.items():
+        if not name or "=" in name or "\0" in name or "\0" in str(value):
+            raise BlockDeviceError(
+                f"the parameter {name!r} cannot be told to a program: its name must not be empty"
+                " nor have '=' or a NUL character, nor its value a NUL character")
     return {f"EXTP_{name.upper()}": str(value) for name, value in params.items()}
+
+
+def _device_problem(device: str, uris: dict[str, str]) -> str:
+    """Why an attached volume cannot be used; empty when it can."""
+    if not device:
+        return "" if uris else "and no URI for a hypervisor either"
+    if not device.startswith("/"):
+        return "which is no absolute path"
+    return "" if os.path.exists(device) else "which does not exist"
 
 
 def _note(ctx: HookContext, volume: VolumeSpec) -> Path:

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from ganeti_core.plugin_api.sources import Unusable
 
 from .driver import REQUIRED, Scripts, provider
 
 SEARCH_PATH = tuple(f"{prefix}/ganeti/extstorage" for prefix in (
     "/srv", "/usr/local/lib", "/usr/lib", "/usr/share"))
 
-log = logging.getLogger(__name__)
-
 
 class ProviderDirectories:
-    """Lists the folders of ``extstorage_search_path``."""
+    """Lists the folders of ``extstorage_search_path``, that lie below the node's root."""
+
+    def search_path(self, settings: Mapping[str, Any]) -> list[str]:
+        return list(settings.get("extstorage_search_path") or SEARCH_PATH)
 
     def drivers(self, root: Path, settings: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-        """Yield a driver per provider; of two with one name the first is used.
-
-        The search path is one of the real file system, whatever `root` is: programs installed on
-        the host serve every cluster on it.
-        """
+        """Yield a driver per provider, and folders that lack a script; of two with one name the
+        first is used."""
         seen = set()
-        for parent in map(Path, settings.get("extstorage_search_path") or SEARCH_PATH):
-            for folder in _folders(parent):
+        for parent in self.search_path(settings):
+            for folder in _folders(root / parent.lstrip("/")):
                 scripts = Scripts.read(folder)
-                if missing := REQUIRED - scripts.present:
-                    log.warning("%s is no ExtStorage provider: it lacks %s", folder,
-                                ", ".join(sorted(missing)))
-                elif folder.name not in seen:
+                if folder.name in seen:
+                    continue
+                if missing := sorted(REQUIRED - scripts.present):
+                    yield folder.name, Unusable(
+                        f"it lacks the scripts {', '.join(missing)} (as files that can be run)",
+                        str(folder))
+                else:
                     seen.add(folder.name)
                     yield folder.name, provider(scripts)
 

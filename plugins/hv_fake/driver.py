@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import zlib
@@ -13,6 +14,7 @@ from ganeti_core.plugin_api import (
     ECODE_INVAL,
     Console,
     Description,
+    DiskSpec,
     HookContext,
     HypervisorError,
     InstanceSpec,
@@ -20,11 +22,27 @@ from ganeti_core.plugin_api import (
     OpPrereqError,
     hookimpl,
 )
-from ganeti_core.plugin_api.data import HostFacts, MigrationStatus, MigrationTarget, RunningInstance
-from ganeti_core.plugin_api.hypervisor import LIVE_MIGRATION
+from ganeti_core.plugin_api.data import (
+    HostFacts,
+    MigrationOffer,
+    MigrationStatus,
+    MigrationTarget,
+    MirrorStatus,
+    RunningInstance,
+)
+from ganeti_core.plugin_api.hypervisor import (
+    BALLOON,
+    DISK_MIRROR,
+    LIVE_MIGRATION,
+    QUIET,
+    SIMULATED,
+    USAGE,
+)
 from ganeti_core.plugin_api.testing.faults import steerable
+from ganeti_core.plugin_api.usage import GuestUsage
 
-from .guests import LISTED, STATE_VERSION, Guest, GuestFiles
+from . import mirroring
+from .guests import STATE_VERSION, Guest, GuestFiles
 
 MIGRATION_MODES = ("live", "non-live")
 PARAMETERS = {
@@ -40,7 +58,10 @@ PARAMETERS = {
     },
 }
 MIB = 1024 * 1024
+SETTINGS = "etc/ganeti/fake-node.json"
+"""Settings of one node, below its root; they come before those in ``ctx.config``."""
 FIRST_PORT, PORTS = 20000, 10000
+POWER_CYCLES = "power-cycles"
 
 steered = steerable("fake-faults.json", HypervisorError)
 
@@ -52,7 +73,9 @@ class FakeHypervisor:
     def describe(self) -> Description:
         return Description(
             api_version=0, title="Fake hypervisor for tests: guests are files",
-            parameters=PARAMETERS, capabilities=frozenset({LIVE_MIGRATION}),
+            parameters=PARAMETERS,
+            capabilities=frozenset({
+                BALLOON, DISK_MIRROR, LIVE_MIGRATION, QUIET, SIMULATED, USAGE}),
             state_version=STATE_VERSION)
 
     @hookimpl
@@ -74,24 +97,33 @@ class FakeHypervisor:
     @hookimpl
     @steered
     def host_facts(self, ctx: HookContext) -> HostFacts:
+        settings = {**ctx.config, **_own_settings(ctx)}
         total, free = _host_memory()
-        if "fake_memory" in ctx.config:
-            total = free = int(ctx.config["fake_memory"])
-        used = sum(guest.memory for guest in GuestFiles(ctx.state).all() if guest.state in LISTED)
+        if "fake_memory" in settings:
+            total = free = int(settings["fake_memory"])
+        used = sum(guest.memory for guest in GuestFiles(ctx.state).all() if guest.listed)
         return HostFacts(
             memory_total=total, memory_free=max(0, free - used), memory_host=total - free,
-            cpu_total=int(ctx.config.get("fake_cpus") or os.cpu_count() or 1))
+            cpu_total=int(settings.get("fake_cpus") or os.cpu_count() or 1),
+            version=str(settings.get("fake_version", "")))
 
     @hookimpl
     @steered
     def running(self, ctx: HookContext) -> list[RunningInstance]:
-        return [_as_seen(guest) for guest in GuestFiles(ctx.state).all() if guest.state in LISTED]
+        return [_as_seen(guest) for guest in GuestFiles(ctx.state).all() if guest.listed]
 
     @hookimpl
     @steered
-    def info(self, ctx: HookContext, name: str) -> RunningInstance | None:
-        guest = GuestFiles(ctx.state).find(name)
-        return _as_seen(guest) if guest is not None and guest.state in LISTED else None
+    def usage(self, ctx: HookContext) -> list[GuestUsage]:
+        # They keep one processor busy; of their disks and cards nothing is counted.
+        return [GuestUsage(one.name, one.uuid, one.cpu_time, one.memory)
+                for one in self.running(ctx)]
+
+    @hookimpl
+    @steered
+    def info(self, ctx: HookContext, instance: InstanceSpec) -> RunningInstance | None:
+        guest = GuestFiles(ctx.state).find(instance.name)
+        return _as_seen(guest) if guest is not None and guest.listed else None
 
     @hookimpl
     @steered
@@ -99,15 +131,17 @@ class FakeHypervisor:
         guests = GuestFiles(ctx.state)
         with guests.changing():
             guest = guests.find(instance.name)
-            if guest is None or guest.state not in LISTED:
+            if guest is None or not guest.listed:
                 guests.put(_new(instance, "paused" if paused else "running"))
+            elif guest.listed == "stuck":
+                guests.put(replace(guest, state="running"))
 
     @hookimpl
     @steered
-    def stop(self, ctx: HookContext, name: str, force: bool, timeout: float) -> None:
+    def stop(self, ctx: HookContext, instance: InstanceSpec, force: bool, timeout: float) -> None:
         guests = GuestFiles(ctx.state)
         with guests.changing():
-            guests.drop(name)
+            guests.drop(instance.name)
 
     @hookimpl
     @steered
@@ -116,6 +150,76 @@ class FakeHypervisor:
         with guests.changing():
             guest = _running(guests, instance.name)
             guests.put(replace(guest, state="running", started=time.time()))
+
+    @hookimpl
+    @steered
+    def set_memory(self, ctx: HookContext, instance: InstanceSpec, memory: int) -> None:
+        guests = GuestFiles(ctx.state)
+        with guests.changing():
+            guests.put(replace(_running(guests, instance.name), memory=memory))
+
+    @hookimpl
+    @steered
+    def quiet(self, ctx: HookContext, instance: InstanceSpec) -> None:
+        guests = GuestFiles(ctx.state)
+        with guests.changing():
+            guests.put(replace(_running(guests, instance.name), is_quiet=True))
+
+    @hookimpl
+    @steered
+    def resume_writes(self, ctx: HookContext, instance: InstanceSpec) -> None:
+        guests = GuestFiles(ctx.state)
+        with guests.changing():
+            if (guest := guests.find(instance.name)) is not None:
+                guests.put(replace(guest, is_quiet=False))
+
+    @hookimpl
+    @steered
+    def mirror_disk(
+        self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec, onto: DiskSpec
+    ) -> None:
+        guests = GuestFiles(ctx.state)
+        with guests.changing():
+            guest = _running(guests, instance.name)
+            if onto.uuid not in guest.mirrors:
+                mirroring.copy(disk, onto)  # all of it at once: fake guests write nothing
+                guests.put(replace(guest, mirrors={**guest.mirrors, onto.uuid: False}))
+
+    @hookimpl
+    @steered
+    def mirror_status(
+        self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec, onto: DiskSpec
+    ) -> MirrorStatus:
+        guest = GuestFiles(ctx.state).find(instance.name)
+        return mirroring.status(guest.mirrors if guest is not None else {}, onto)
+
+    @hookimpl
+    @steered
+    def switch_disk(
+        self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec, onto: DiskSpec
+    ) -> None:
+        guests = GuestFiles(ctx.state)
+        with guests.changing():
+            guest = guests.find(instance.name)
+            if guest is None or onto.uuid not in guest.mirrors:
+                mirroring.copy(disk, onto)
+            if guest is not None:
+                guests.put(replace(guest, mirrors={**guest.mirrors, onto.uuid: True}))
+
+    @hookimpl
+    @steered
+    def end_mirror(
+        self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec, onto: DiskSpec
+    ) -> None:
+        guests = GuestFiles(ctx.state)
+        with guests.changing():
+            guest = guests.find(instance.name)
+            if guest is None:
+                return
+            if guest.mirrors.get(onto.uuid):
+                raise HypervisorError(f"{guest.name} has disk {disk.index} where it was copied to")
+            guests.put(replace(guest, mirrors={
+                uuid: has for uuid, has in guest.mirrors.items() if uuid != onto.uuid}))
 
     @hookimpl
     @steered
@@ -132,17 +236,37 @@ class FakeHypervisor:
 
     @hookimpl
     @steered
+    def power_cycle(self, ctx: HookContext) -> str:
+        """End all guests, as a reset ends them, and count it: a file's lines are the times."""
+        guests = GuestFiles(ctx.state)
+        with guests.changing():
+            for guest in guests.all():
+                guests.drop(guest.name)
+        with (ctx.keep / POWER_CYCLES).open("a") as file:
+            print(time.time(), file=file)
+        return "All fake guests have ended, as by a reset"
+
+    @hookimpl
+    @steered
+    def migration_offer(self, ctx: HookContext, instance: InstanceSpec) -> MigrationOffer:
+        guest = _running(GuestFiles(ctx.state), instance.name)
+        return MigrationOffer(details={"memory": guest.memory})
+
+    @hookimpl
+    @steered
     def migration_prepare(
-        self, ctx: HookContext, instance: InstanceSpec, node: NodeRef
+        self, ctx: HookContext, instance: InstanceSpec, node: NodeRef, offer: MigrationOffer
     ) -> MigrationTarget:
         guests = GuestFiles(ctx.state)
         with guests.changing():
             guest = guests.find(instance.name)
-            if guest is not None and guest.state in LISTED:
+            if guest is not None and guest.listed:
                 raise HypervisorError(f"{instance.name} runs on {ctx.node} already")
-            guests.put(_new(instance, "receiving"))
+            new = _new(instance, "receiving")
+            guests.put(replace(new, memory=int(offer.details.get("memory", new.memory))))
         port = FIRST_PORT + zlib.crc32(instance.name.encode()) % PORTS
-        return MigrationTarget(node.address, port, {"uuid": instance.uuid})
+        return MigrationTarget(
+            node.address, port, {"uuid": instance.uuid, "folder": str(ctx.state)})
 
     @hookimpl
     @steered
@@ -155,30 +279,25 @@ class FakeHypervisor:
             if guest is not None and guest.state == "migrated-out":
                 return
             guest = _running(guests, instance.name)
-            duration = float(ctx.config.get("fake_migration_seconds", 0))
+            settings = {**ctx.config, **_own_settings(ctx)}
+            duration = float(settings.get("fake_migration_seconds", 0))
             guests.put(replace(guest, state="migrated-out", before=guest.state,
                                migration="active", until=time.time() + duration))
+        _send_memory(guest, target)
 
     @hookimpl
     @steered
-    def migration_status(self, ctx: HookContext, name: str) -> MigrationStatus:
-        guest = GuestFiles(ctx.state).find(name)
-        if guest is None or guest.migration == "none":
-            return MigrationStatus("none")
-        total = guest.memory * MIB
-        if guest.migration == "cancelled":
-            return MigrationStatus("cancelled", 0, total)
-        if guest.until > time.time():
-            return MigrationStatus("active", total // 2, total)
-        return MigrationStatus("completed", total, total)
+    def migration_status(self, ctx: HookContext, instance: InstanceSpec) -> MigrationStatus:
+        guest = GuestFiles(ctx.state).find(instance.name)
+        return MigrationStatus("none", guest="none") if guest is None else _status(guest)
 
     @hookimpl
     @steered
-    def migration_abort(self, ctx: HookContext, name: str) -> None:
+    def migration_abort(self, ctx: HookContext, instance: InstanceSpec) -> None:
         guests = GuestFiles(ctx.state)
         with guests.changing():
-            guest = guests.find(name)
-            if guest is not None and guest.state == "migrated-out":
+            guest = guests.find(instance.name)
+            if guest is not None and guest.is_sending:
                 guests.put(replace(guest, state=guest.before, migration="cancelled"))
 
     @hookimpl
@@ -194,14 +313,36 @@ class FakeHypervisor:
                 _finish_target(guests, instance.name, success)
 
 
+def _status(guest: Guest) -> MigrationStatus:
+    """How the last migration away stands, and which end of one is here."""
+    total = guest.memory * MIB
+    if guest.state == "receiving":
+        return MigrationStatus("none", guest="receiving")
+    if guest.is_sending:
+        return MigrationStatus("active", total // 2, total, guest="runs")
+    if guest.state == "migrated-out":
+        return MigrationStatus("completed", total, total, guest="sent")
+    return MigrationStatus("cancelled" if guest.migration == "cancelled" else "none", 0, total,
+                           guest="runs")
+
+
+def _send_memory(guest: Guest, target: MigrationTarget) -> None:
+    """Let the receiver have as much memory as the guest has now, where its node is on this host."""
+    folder = Path(str(target.details.get("folder", "")))
+    if folder.is_dir():
+        there = GuestFiles(folder)
+        with there.changing():
+            receiver = there.find(guest.name)
+            if receiver is not None and receiver.state == "receiving":
+                there.put(replace(receiver, memory=guest.memory))
+
+
 def _finish_source(guests: GuestFiles, name: str, success: bool) -> None:
     if success:
         guests.drop(name)
         return
     guest = guests.find(name)
-    if guest is None:
-        raise HypervisorError(f"{name} does not run on the source of its migration any more")
-    if guest.state == "migrated-out":
+    if guest is not None and guest.state == "migrated-out":
         guests.put(replace(guest, state=guest.before, migration="cancelled"))
 
 
@@ -224,15 +365,24 @@ def _new(instance: InstanceSpec, state: str) -> Guest:
 
 def _running(guests: GuestFiles, name: str) -> Guest:
     guest = guests.find(name)
-    if guest is None or guest.state not in LISTED:
+    if guest is None or not guest.listed:
         raise HypervisorError(f"{name} does not run here")
     return guest
 
 
 def _as_seen(guest: Guest) -> RunningInstance:
     return RunningInstance(
-        name=guest.name, uuid=guest.uuid, state=cast("Any", guest.state), memory=guest.memory,
+        name=guest.name, uuid=guest.uuid, state=cast("Any", guest.listed), memory=guest.memory,
         vcpus=guest.vcpus, cpu_time=max(0.0, time.time() - guest.started))
+
+
+def _own_settings(ctx: HookContext) -> dict[str, Any]:
+    """What the file of this node says; empty without one."""
+    try:
+        found: dict[str, Any] = json.loads((ctx.root / SETTINGS).read_text())
+    except FileNotFoundError:
+        return {}
+    return found
 
 
 def _host_memory() -> tuple[int, int]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ganeti_core.plugin_api import HypervisorError
@@ -17,9 +19,10 @@ from ganeti_core.plugin_api.codec import decode
 
 STATE_VERSION = 1
 SUFFIX = ".guest"
-LISTED = ("running", "paused", "user-down")
+_NO_FILE = (errno.ENOENT, errno.ENAMETOOLONG)
+LISTED = ("running", "paused", "user-down", "stuck", "crashed")
 """States of a guest that runs here; ``receiving`` and ``migrated-out`` are the two ends of a
-migration, of which neither runs."""
+migration. The latter runs until its transfer is complete."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
 
@@ -32,7 +35,9 @@ class Guest:
     :param started: seconds since the epoch
     :param before: the state to go back to when a migration fails
     :param migration: how the last migration away stands: ``none``, ``active``, ``cancelled``
+    :param is_quiet: whether it was asked to write nothing to its disks
     :param until: when an active transfer is complete, seconds since the epoch
+    :param mirrors: disks onto which others are copied, by uuid, and whether the guest has them
     """
 
     name: str
@@ -44,7 +49,20 @@ class Guest:
     before: str = "running"
     migration: str = "none"
     until: float = 0.0
+    is_quiet: bool = False
+    mirrors: dict[str, bool] = field(default_factory=dict)
     version: int = STATE_VERSION
+
+    @property
+    def is_sending(self) -> bool:
+        return self.state == "migrated-out" and self.until > time.time()
+
+    @property
+    def listed(self) -> str:
+        """The state in which others see it; empty when it does not run here."""
+        if self.is_sending:
+            return self.before
+        return self.state if self.state in LISTED else ""
 
 
 class GuestFiles:
@@ -67,7 +85,9 @@ class GuestFiles:
         """Read one guest; None when there is none of this name."""
         try:
             return _read(self._path(name))
-        except FileNotFoundError:
+        except OSError as exc:
+            if exc.errno not in _NO_FILE:
+                raise
             return None
 
     def all(self) -> list[Guest]:
@@ -84,12 +104,21 @@ class GuestFiles:
         """Write a guest, new or changed."""
         path = self._path(guest.name)
         draft = path.with_name(f".{guest.name}.{os.getpid()}.{threading.get_ident()}.draft")
-        draft.write_text(json.dumps(asdict(guest)))
+        try:
+            draft.write_text(json.dumps(asdict(guest)))
+        except OSError as exc:  # such as a name that is too long for a file's
+            raise HypervisorError(f"cannot write {draft}: {exc.strerror}") from exc
         draft.replace(path)
 
     def drop(self, name: str) -> None:
-        """Forget a guest; an unknown one is no error."""
-        self._path(name).unlink(missing_ok=True)
+        """Forget a guest; an unknown one is no error, nor one that can never have been."""
+        if not _NAME.fullmatch(name):
+            return
+        try:
+            self._path(name).unlink()
+        except OSError as exc:
+            if exc.errno not in _NO_FILE:
+                raise
 
     def clean(self) -> list[str]:
         """Remove drafts of dead writers and what is no guest; tell of each."""

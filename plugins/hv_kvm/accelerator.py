@@ -42,7 +42,7 @@ BOOT_SECTOR = base64.b64decode(_CODE).ljust(510, b"\0") + b"\x55\xaa"
 
 
 def choose(ctx: HookContext, binary: Path, version: str, flag: str) -> Accelerator:
-    """Tell which accelerator guests get; the first call of a boot may take `TIME_LIMIT` seconds.
+    """Return which accelerator guests get; the first call of a boot may take `TIME_LIMIT` seconds.
 
     `flag` is the parameter ``kvm_flag``: it can name one.
     """

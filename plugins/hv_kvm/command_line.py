@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 from ganeti_core.plugin_api import InstanceSpec
 
-from . import devices
+from . import devices, firmware, media, screen
 from .accelerator import Accelerator
+from .confinement import Confined
 from .guests import Guest
+from .hardware import Hardware, Start
+from .network import Ends
+from .parameters import queues
 
-FIRST_VNC_PORT = 5900
-
-Mode = Literal["running", "paused", "incoming"]
+AGENT, AGENT_PORT = "agent", "org.qemu.guest_agent.0"
 
 
 @dataclass(frozen=True)
 class Opened:
-    """Descriptors that QEMU inherits: listening sockets by name, tap devices by NIC's uuid."""
+    """Descriptors that QEMU inherits: listening sockets by name, ends of network cards; and what it
+    may do.
+    """
 
     sockets: Mapping[str, int]
-    taps: Mapping[str, int] = field(default_factory=dict)
+    ends: Ends = field(default_factory=dict)
+    confined: Confined = field(default_factory=Confined)
 
     @property
     def all(self) -> tuple[int, ...]:
-        return (*self.sockets.values(), *self.taps.values())
+        taps = [item for end in self.ends.values() if end is not None for item in end.all]
+        return (*self.sockets.values(), *taps, *self.confined.descriptors)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a QEMU says of itself. `sandbox`: the system call filter that it can have, or nothing.
+    """
+
+    version: str
+    sandbox: str = ""
+
+    def is_since(self, *version: int) -> bool:
+        """Whether its version is that or a newer one."""
+        return tuple(map(int, re.findall(r"\d+", self.version)[:2])) >= version
 
 
 @dataclass(frozen=True)
@@ -38,37 +57,46 @@ class Engine:
 
     binary: Path
     accelerator: Accelerator
+    facts: Facts
 
 
 def build(
-    engine: Engine, guest: Guest, instance: InstanceSpec, opened: Opened, mode: Mode
+    engine: Engine, guest: Guest, start: Start, opened: Opened
 ) -> list[str]:
-    """Make the argument list that starts `instance`, whose hvparams are filled.
+    """Make the argument list of a QEMU.
 
-    :raises HypervisorError: a disk is missing, or there are too many devices
+    :raises HypervisorError: a disk is missing
     """
+    instance, hardware = start.instance, start.hardware
     return [
-        *_machine(engine, guest, instance, mode),
+        *_machine(engine, guest, start),
+        *_confinement(engine.facts, opened),
         *_processors(engine, instance),
         *_channels(instance, opened),
         *_boot(instance),
-        *_disks(instance),
-        *_nics(instance, opened),
-        *_screen(instance),
+        *media.controllers(instance),
+        *media.drives(instance),
+        *_disks(instance, hardware),
+        *_nics(instance, hardware, opened),
+        *screen.screen(guest, instance),
         *shlex.split(instance.hvparams["kvm_extra"]),
     ]
 
 
-def _machine(engine: Engine, guest: Guest, instance: InstanceSpec, mode: Mode) -> list[str]:
-    params = instance.hvparams
-    machine = params["machine_version"] or "pc"
+def _machine(engine: Engine, guest: Guest, start: Start) -> list[str]:
+    instance, params = start.instance, start.instance.hvparams
+    nodes, flash = firmware.words(guest.cards.ctx, instance)
     words = [
-        str(engine.binary), "-name", f"guest={instance.name},debug-threads=on",
-        "-uuid", instance.uuid, "-daemonize", "-pidfile", str(guest.pid_file),
+        # First, and without "guest=": administrators look for "-name NAME" among the processes.
+        str(engine.binary), "-name", f"{instance.name},debug-threads=on",
+        "-uuid", instance.uuid, "-pidfile", str(guest.pid_file),
         "-nodefaults", "-no-user-config", "-monitor", "none", "-parallel", "none",
-        "-machine", f"{machine},acpi={'on' if params['acpi'] else 'off'}",
+        *nodes, "-machine",
+        f"{start.hardware.machine},acpi={'on' if params['acpi'] else 'off'}{flash}",
         "-accel", engine.accelerator, "-m", str(instance.memory),
     ]
+    for device in (devices.balloon(params), *devices.root_ports(params)):
+        words += ["-device", devices.as_argument(device)]
     if params["mem_path"]:
         words += ["-mem-path", params["mem_path"], "-mem-prealloc"]
     if params["use_localtime"]:
@@ -78,10 +106,28 @@ def _machine(engine: Engine, guest: Guest, instance: InstanceSpec, mode: Mode) -
     if params["user_shutdown"]:
         # QEMU stays, stopped, so that a power-off from inside can be told from a crash.
         words += ["-action", "shutdown=pause"]
-    if mode == "paused":
+    if start.mode == "paused":
         words += ["-S"]
-    if mode == "incoming":
-        words += ["-incoming", "defer"]
+    if start.mode == "incoming":
+        # Stopped: only the master may let it run, when it knows that the source does not.
+        words += ["-S", "-incoming", "defer"]
+    return words
+
+
+def _confinement(facts: Facts, opened: Opened) -> list[str]:
+    """Restrict what a guest that has broken out of its machine can do on the node."""
+    confined = opened.confined
+    words = []
+    if facts.sandbox:
+        # Whoever is to become another user needs the calls for that.
+        words += ["-sandbox", facts.sandbox if confined.user else
+                  f"{facts.sandbox},elevateprivileges=deny"]
+    if confined.user:
+        words += (["-run-with", f"user={confined.user}"] if facts.is_since(9, 1)
+                  else ["-runas", confined.user])
+    if confined.root:
+        words += (["-run-with", f"chroot={confined.root}"] if facts.is_since(8, 1)
+                  else ["-chroot", str(confined.root)])
     return words
 
 
@@ -105,6 +151,9 @@ def _channels(instance: InstanceSpec, opened: Opened) -> list[str]:
         words += ["-chardev", _listening("serial", opened), "-serial", "chardev:serial"]
     else:
         words += ["-serial", "none"]
+    if instance.hvparams["use_guest_agent"]:
+        words += ["-chardev", _listening(AGENT, opened), "-device", "virtio-serial-pci,id=qga0",
+                  "-device", f"virtserialport,bus=qga0.0,chardev={AGENT},name={AGENT_PORT}"]
     return words
 
 
@@ -123,62 +172,30 @@ def _boot(instance: InstanceSpec) -> list[str]:
         words += ["-kernel", params["kernel_path"], "-append", " ".join(arguments)]
         if params["initrd_path"]:
             words += ["-initrd", params["initrd_path"]]
-    if params["cdrom_image_path"]:
-        node = {"driver": "raw", "node-name": "cdrom", "read-only": True,
-                "file": {"driver": "file", "filename": params["cdrom_image_path"]}}
-        device: devices.Options = {"driver": "ide-cd", "id": "cdrom-drive", "drive": "cdrom"}
-        if params["boot_order"] == "cdrom":
-            device["bootindex"] = 1
-        words += ["-blockdev", json.dumps(node), "-device", devices.as_argument(device)]
     return words
 
 
-def _disks(instance: InstanceSpec) -> list[str]:
-    params, words = instance.hvparams, []
-    slots = devices.slots(instance)
-    if params["disk_type"] == "scsi-hd" and instance.disks:
-        controller = devices.SCSI_CONTROLLERS[params["scsi_controller_type"]]
-        words += ["-device", f"{controller},id=scsi"]
+def _disks(instance: InstanceSpec, hardware: Hardware) -> list[str]:
+    params = instance.hvparams
+    words = [word for name in devices.iothreads(params)
+             for word in ("-object", f"iothread,id={name}")]
     boots = params["boot_order"] == "disk" and not params["kernel_path"]
     for disk in instance.disks:
         order = disk.index + 1 if boots else None
-        device = devices.disk_device(disk, params, slots.get(disk.uuid), order)
+        device = devices.disk_device(disk, params, hardware.slots.get(disk.uuid), order)
         words += ["-blockdev", json.dumps(devices.block_node(disk, params)),
                   "-device", devices.as_argument(device)]
     return words
 
 
-def _nics(instance: InstanceSpec, opened: Opened) -> list[str]:
+def _nics(instance: InstanceSpec, hardware: Hardware, opened: Opened) -> list[str]:
     params, words = instance.hvparams, []
-    slots = devices.slots(instance)
     for nic in instance.nics:
         order = nic.index + 1 if params["boot_order"] == "network" else None
-        device = devices.nic_device(nic, params, slots[nic.uuid], order)
-        words += ["-netdev", f"tap,id={device['netdev']},fd={opened.taps[nic.uuid]}",
-                  "-device", devices.as_argument(device)]
+        device = devices.nic_device(nic, params, hardware.slots[nic.uuid], order,
+                                    queues(params, instance.vcpus))
+        tap, name = opened.ends[nic.uuid], device["netdev"]
+        netdev: devices.Options = {"driver": "user", "id": name} if tap is None else {
+            "driver": "tap", "id": name, **tap.options({item: str(item) for item in tap.all})}
+        words += ["-netdev", devices.as_argument(netdev), "-device", devices.as_argument(device)]
     return words
-
-
-def _screen(instance: InstanceSpec) -> list[str]:
-    params = instance.hvparams
-    where = vnc_address(params, instance)
-    words = ["-vga", params["vga"] or ("std" if where else "none")]
-    if params["usb_mouse"]:
-        words += ["-usb", "-device", f"usb-{params['usb_mouse']}"]
-    if not where:
-        return [*words, "-display", "none"]
-    if params["vnc_password_file"]:
-        where += ",password=on"
-    if params["keymap"]:
-        words += ["-k", params["keymap"]]
-    return [*words, "-vnc", where]
-
-
-def vnc_address(params: Mapping[str, Any], instance: InstanceSpec) -> str:
-    """Where the VNC screen is, in QEMU's words; empty for none."""
-    bind = str(params["vnc_bind_address"])
-    if bind.startswith("/"):
-        return "unix:" + str(Path(bind) / f"{instance.name}.vnc").replace(",", ",,")
-    if not bind or instance.network_port is None:
-        return ""
-    return f"{f'[{bind}]' if ':' in bind else bind}:{instance.network_port - FIRST_VNC_PORT}"

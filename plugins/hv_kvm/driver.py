@@ -15,21 +15,49 @@ from ganeti_core.plugin_api import (
     NicSpec,
     NodeRef,
     OpPrereqError,
+    guest_folders,
     hookimpl,
 )
 from ganeti_core.plugin_api.data import (
     HostFacts,
+    MigrationOffer,
     MigrationStatus,
     MigrationTarget,
+    MirrorStatus,
+    PluggedDevice,
     RunningInstance,
 )
 from ganeti_core.plugin_api.host import measure_host
-from ganeti_core.plugin_api.hypervisor import HOTPLUG, LIVE_MIGRATION, NEEDS_PORT
+from ganeti_core.plugin_api.hypervisor import (
+    BALLOON,
+    DISK_MIRROR,
+    HOTPLUG,
+    LIVE_MIGRATION,
+    NODE_NETWORKS,
+    QUIET,
+    USAGE,
+    USER_NETWORKS,
+)
+from ganeti_core.plugin_api.usage import GuestUsage
 
-from . import checks, consoles, hotplug, lifecycle, migration, parameters
-from .command_line import Mode
-from .engine import Versions, choose_engine, find_binary
+from . import (
+    agent,
+    checks,
+    confinement,
+    consoles,
+    firmware,
+    hardware,
+    hotplug,
+    lifecycle,
+    migration,
+    mirroring,
+    parameters,
+    switched,
+    usage,
+)
+from .engine import Programs, choose_engine, find_binary
 from .guests import STATE_VERSION, Guest, all_guests, guest
+from .hardware import Hardware, Start
 from .launch import launch
 
 
@@ -37,34 +65,40 @@ class KvmHypervisor:
     """Runs instances with QEMU, under KVM where that works and emulated where it does not."""
 
     def __init__(self) -> None:
-        self._versions = Versions()
+        self._programs = Programs()
 
     @hookimpl
     def describe(self) -> Description:
         return Description(
             api_version=0, title="QEMU virtual machines, with KVM where it works",
             parameters=parameters.schema(), state_version=STATE_VERSION,
-            capabilities=frozenset({HOTPLUG, LIVE_MIGRATION, NEEDS_PORT}))
+            capabilities=frozenset({
+                BALLOON, DISK_MIRROR, HOTPLUG, LIVE_MIGRATION, NODE_NETWORKS, QUIET, USAGE,
+                USER_NETWORKS}),
+            pools=frozenset({"port"}), preference=100)
 
     @hookimpl
     def validate(self, ctx: HookContext, params: dict[str, Any]) -> None:
         complete = parameters.filled(params)
         checks.check(complete)
-        self._versions.of(find_binary(complete["kvm_path"]))
+        confinement.check(ctx, complete)
+        binary = find_binary(complete["kvm_path"])
+        self._programs.of(binary)
+        checks.check_offered(binary, complete)
 
     @hookimpl
     def verify(self, ctx: HookContext) -> list[str]:
         try:
-            self._versions.of(find_binary(str(parameters.PARAMETERS["kvm_path"].default)))
+            self._programs.of(find_binary(str(parameters.PARAMETERS["kvm_path"].default)))
         except OpPrereqError as exc:
-            return [str(exc.args[0])]
+            return [exc.message]
         return []
 
     @hookimpl
     def host_facts(self, ctx: HookContext) -> HostFacts:
         try:
-            version = self._versions.of(
-                find_binary(str(parameters.PARAMETERS["kvm_path"].default)))
+            version = self._programs.of(
+                find_binary(str(parameters.PARAMETERS["kvm_path"].default))).version
         except OpPrereqError:
             version = ""
         return measure_host(lifecycle.resident_memory(ctx), version)
@@ -74,24 +108,45 @@ class KvmHypervisor:
         return [found for item in all_guests(ctx) if (found := lifecycle.info(item))]
 
     @hookimpl
-    def info(self, ctx: HookContext, name: str) -> RunningInstance | None:
-        return lifecycle.info(guest(ctx, name))
+    def info(self, ctx: HookContext, instance: InstanceSpec) -> RunningInstance | None:
+        return lifecycle.info(guest(ctx, instance.name))
+
+    @hookimpl
+    def usage(self, ctx: HookContext) -> list[GuestUsage]:
+        return usage.usage(ctx)
 
     @hookimpl
     def start(self, ctx: HookContext, instance: InstanceSpec, paused: bool) -> None:
         found = guest(ctx, instance.name)
-        if found.pid() is not None and not migration.is_leftover(found, found.load()):
+        if found.pid() is not None and not migration.is_leftover(found):
+            lifecycle.go_on(found)
             return
         found.kill()
-        self._launch(ctx, found, instance, "paused" if paused else "running")
+        complete = _complete(instance)
+        self._launch(ctx, found, Start(
+            complete, Hardware.at_start(complete), "paused" if paused else "running"))
+        switched.forget(ctx, instance.uuid)
 
     @hookimpl
-    def stop(self, ctx: HookContext, name: str, force: bool, timeout: float) -> None:
-        lifecycle.stop(guest(ctx, name), force, timeout)
+    def stop(self, ctx: HookContext, instance: InstanceSpec, force: bool, timeout: float) -> None:
+        if guest_folders.is_possible(instance.name):  # no other guest can ever have started
+            lifecycle.stop(guest(ctx, instance.name), force, timeout)
 
     @hookimpl
     def reboot(self, ctx: HookContext, instance: InstanceSpec) -> None:
         lifecycle.reboot(guest(ctx, instance.name), parameters.filled(instance.hvparams))
+
+    @hookimpl
+    def set_memory(self, ctx: HookContext, instance: InstanceSpec, memory: int) -> None:
+        lifecycle.set_memory(guest(ctx, instance.name), memory)
+
+    @hookimpl
+    def quiet(self, ctx: HookContext, instance: InstanceSpec) -> None:
+        agent.quiet(guest(ctx, instance.name))
+
+    @hookimpl
+    def resume_writes(self, ctx: HookContext, instance: InstanceSpec) -> None:
+        agent.resume_writes(guest(ctx, instance.name))
 
     @hookimpl
     def console(self, ctx: HookContext, instance: InstanceSpec, node: NodeRef) -> Console:
@@ -99,21 +154,45 @@ class KvmHypervisor:
             guest(ctx, instance.name), _complete(instance), node)
 
     @hookimpl
+    def rename(self, ctx: HookContext, instance: InstanceSpec, to: InstanceSpec) -> None:
+        guest_folders.rename_logs(ctx, instance.name, to.name)
+
+    @hookimpl
+    def lasting_state(self, ctx: HookContext, instance: InstanceSpec) -> str:
+        return firmware.as_text(ctx, instance.uuid)
+
+    @hookimpl
+    def set_lasting_state(self, ctx: HookContext, instance: InstanceSpec, state: str) -> None:
+        firmware.from_text(ctx, instance.uuid, state)
+        switched.forget(ctx, instance.uuid)
+
+    @hookimpl
     def recover(self, ctx: HookContext) -> list[str]:
         return lifecycle.recover(ctx)
 
     @hookimpl
+    def migration_offer(self, ctx: HookContext, instance: InstanceSpec) -> MigrationOffer:
+        source = guest(ctx, instance.name)
+        if source.pid() is None:
+            raise HypervisorError(f"instance {instance.name} does not run on {ctx.node}")
+        return hardware.offer(source, _complete(instance))
+
+    @hookimpl
     def migration_prepare(
-        self, ctx: HookContext, instance: InstanceSpec, node: NodeRef
+        self, ctx: HookContext, instance: InstanceSpec, node: NodeRef, offer: MigrationOffer
     ) -> MigrationTarget:
         receiver = guest(ctx, instance.name)
-        if receiver.pid() is not None and not migration.is_leftover(receiver, receiver.load()):
+        if receiver.pid() is not None and not migration.is_leftover(receiver):
             raise HypervisorError(f"instance {instance.name} already runs on {ctx.node}")
         receiver.kill()
-        self._launch(ctx, receiver, instance, "incoming")
+        complete = _complete(instance)
+        wanted = Hardware.offered(offer, complete)
+        self._launch(ctx, receiver, Start(complete, wanted, "incoming"))
         address = str(ctx.config.get("address") or node.address)
         try:
-            return migration.receive(receiver, address, parameters.filled(instance.hvparams))
+            with receiver.query() as qmp:
+                hardware.check_processor(qmp, instance.name, ctx.node, wanted.features)
+            return migration.receive(receiver, address, complete.hvparams)
         except BaseException:
             receiver.kill(patience=0.0)
             raise
@@ -125,16 +204,20 @@ class KvmHypervisor:
         source = guest(ctx, instance.name)
         if source.pid() is None:
             raise HypervisorError(f"instance {instance.name} does not run on {ctx.node}")
-        migration.check_same(source, _complete(instance))
+        hardware.check_same(source, _complete(instance))
         migration.send(source, target, parameters.filled(instance.hvparams), live)
 
     @hookimpl
-    def migration_status(self, ctx: HookContext, name: str) -> MigrationStatus:
-        return migration.status(guest(ctx, name))
+    def migration_status(self, ctx: HookContext, instance: InstanceSpec) -> MigrationStatus:
+        return migration.status(guest(ctx, instance.name))
 
     @hookimpl
-    def migration_abort(self, ctx: HookContext, name: str) -> None:
-        migration.abort(guest(ctx, name))
+    def migration_switch(self, ctx: HookContext, instance: InstanceSpec) -> None:
+        migration.switch(guest(ctx, instance.name))
+
+    @hookimpl
+    def migration_abort(self, ctx: HookContext, instance: InstanceSpec) -> None:
+        migration.abort(guest(ctx, instance.name))
 
     @hookimpl
     def migration_finish(
@@ -143,7 +226,9 @@ class KvmHypervisor:
         end = guest(ctx, instance.name)
         match source, success:
             case True, True:
-                end.kill()
+                migration.end_source(end)
+                firmware.forget(ctx, instance.uuid)
+                switched.forget(ctx, instance.uuid)
             case True, False:
                 migration.settle_source(end)
             case False, True:
@@ -152,26 +237,69 @@ class KvmHypervisor:
                 migration.dismiss_target(end)
 
     @hookimpl
-    def hotplug(
-        self, ctx: HookContext, instance: InstanceSpec, action: str,
-        disk: DiskSpec | None, nic: NicSpec | None,
-    ) -> None:
-        device = disk or nic
-        if device is None:
-            raise HypervisorError(f"nothing was given to {action}")
-        hotplug.change(guest(ctx, instance.name), action, device)
+    def plug_disk(
+        self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec
+    ) -> PluggedDevice:
+        return hotplug.add(guest(ctx, instance.name), disk)
 
-    def _launch(
-        self, ctx: HookContext, found: Guest, instance: InstanceSpec, mode: Mode
+    @hookimpl
+    def unplug_disk(self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec) -> None:
+        hotplug.remove(guest(ctx, instance.name), disk)
+
+    @hookimpl
+    def plug_nic(self, ctx: HookContext, instance: InstanceSpec, nic: NicSpec) -> PluggedDevice:
+        return hotplug.add(guest(ctx, instance.name), nic)
+
+    @hookimpl
+    def unplug_nic(self, ctx: HookContext, instance: InstanceSpec, nic: NicSpec) -> None:
+        hotplug.remove(guest(ctx, instance.name), nic)
+
+    @hookimpl
+    def modify_nic(self, ctx: HookContext, instance: InstanceSpec, nic: NicSpec) -> PluggedDevice:
+        return hotplug.modify(guest(ctx, instance.name), nic)
+
+    @hookimpl
+    def mirror_disk(
+        self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec, onto: DiskSpec
     ) -> None:
-        complete = _complete(instance)
+        mirroring.begin(guest(ctx, instance.name), disk, onto)
+
+    @hookimpl
+    def mirror_status(
+        self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec, onto: DiskSpec
+    ) -> MirrorStatus:
+        return mirroring.status(guest(ctx, instance.name), onto)
+
+    @hookimpl
+    def switch_disk(
+        self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec, onto: DiskSpec
+    ) -> None:
+        mirroring.switch(
+            guest(ctx, instance.name), disk, onto, switched.Note.of(ctx, instance.uuid))
+
+    @hookimpl
+    def end_mirror(
+        self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec, onto: DiskSpec
+    ) -> None:
+        mirroring.end(guest(ctx, instance.name), disk, onto)
+
+    def _launch(self, ctx: HookContext, found: Guest, start: Start) -> None:
+        params, name = start.instance.hvparams, start.instance.name
         try:
-            checks.check(complete.hvparams)
-            engine = choose_engine(ctx, complete.hvparams, self._versions)
+            checks.check(params)
+            confinement.check(ctx, params)
+            engine = choose_engine(ctx, params, self._programs)
+            if start.mode == "incoming":
+                checks.check_offered(engine.binary, params, start.hardware.machine)
         except OpPrereqError as exc:
             raise HypervisorError(
-                f"{instance.name} cannot start on {ctx.node}: {exc.args[0]}") from exc
-        launch(ctx, engine, found, complete, mode)
+                f"{name} cannot start on {ctx.node}: {exc.message}") from exc
+        wanted = start.hardware.accelerator or engine.accelerator
+        if wanted != engine.accelerator:
+            raise HypervisorError(
+                f"{name} runs with {wanted} and would run with {engine.accelerator} on {ctx.node}; "
+                "let both nodes use the same (kvm_flag), or use failover")
+        launch(ctx, engine, found, start)
 
 
 def _complete(instance: InstanceSpec) -> InstanceSpec:

@@ -6,7 +6,7 @@ Each guest has a folder there, of its name, with:
 - ``pid``: QEMU's pid file, written and removed by QEMU
 - ``control``, ``query``: QMP sockets; the second is for readers, so that a listing never waits for
   a change
-- ``serial``: the serial console
+- ``serial``: the serial console; ``agent``: the guest agent, where it is used
 
 A guest is found by its pid file, and taken for itself only if the process has the pid file's path
 and the uuid on its command line: pids are used again.
@@ -14,18 +14,15 @@ and the uuid on its command line: pids are used again.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec
-from ganeti_core.plugin_api.codec import decode, encode
+from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec, guest_folders
 
 from . import processes
+from .network import Cards
 from .qmp import Qmp
 
 STATE_VERSION = 1
@@ -37,21 +34,43 @@ class Runtime:
 
     `spec`: the instance as it runs, hotplugged devices included, without OS parameters, which may
     be secret. `slots`: PCI slot of each device, by uuid. `incoming`: it was started to receive a
-    migration that has not been finished yet. `unclear`: a migration was given up at the very
-    moment when the guest changed sides, so only the target knows where it is.
+    migration that has not been finished yet; `ordered`: it was ordered to run what it received.
+    `held`: it ran when a migration away began, and is to run again if it does not go; or when it
+    was stopped, to switch a disk. `keys`: the folder of its migrations' keys, as its QEMU sees it.
+    `balloon`: the memory that it was ordered to have, MiB; 0 before that. `machine`: the machine
+    type that it was started with, in its very version. `root_ports`: whether disks and NICs are on
+    root ports, as on q35. `is_quiet`: its agent was asked to hold its file systems. `bearing`:
+    names of the devices of disks that have taken the place of others while it ran, by uuid: a
+    device keeps its name.
     """
 
     spec: InstanceSpec
     slots: dict[str, int]
     incoming: bool = False
-    unclear: bool = False
+    ordered: bool = False
+    held: bool = False
+    keys: str = ""
+    balloon: int = 0
+    machine: str = ""
+    root_ports: bool = False
+    is_quiet: bool = False
+    bearing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def memory(self) -> int:
+        """What the guest has, MiB."""
+        return self.balloon or self.spec.memory
 
 
 @dataclass(frozen=True)
 class Guest:
-    """One guest's folder; the guest may be dead."""
+    """One guest's folder; the guest may be dead.
+
+    :param cards: makes and takes back the host's ends of its network cards
+    """
 
     folder: Path
+    cards: Cards
 
     @property
     def name(self) -> str:
@@ -74,8 +93,8 @@ class Guest:
         return self.folder / "serial"
 
     @property
-    def runtime_file(self) -> Path:
-        return self.folder / "runtime.json"
+    def agent_socket(self) -> Path:
+        return self.folder / "agent"
 
     def control(self) -> Qmp:
         """Connect to change something."""
@@ -87,28 +106,15 @@ class Guest:
 
     def save(self, runtime: Runtime) -> None:
         """Write what is to be remembered; after a crash the file holds the old or the new."""
-        document = {
-            "version": STATE_VERSION,
-            "spec": encode(replace(runtime.spec, osparams={})),
-            "slots": runtime.slots,
-            "incoming": runtime.incoming,
-            "unclear": runtime.unclear,
-        }
-        draft = self.folder / "runtime.json.new"
-        draft.write_text(json.dumps(document))
-        draft.replace(self.runtime_file)
+        guest_folders.remember(self.folder, STATE_VERSION, runtime)
 
     def load(self) -> Runtime | None:
         """Read what was remembered; None when there is nothing that can be read."""
-        try:
-            document: dict[str, Any] = json.loads(self.runtime_file.read_text())
-            if document["version"] > STATE_VERSION:
-                return None
-            return Runtime(decode(InstanceSpec, document["spec"]),
-                           decode(dict[str, int], document["slots"]),
-                           bool(document["incoming"]), bool(document["unclear"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        return guest_folders.recall(self.folder, STATE_VERSION, Runtime)
+
+    def is_unreadable(self) -> bool:
+        """Whether something is remembered that this driver cannot read."""
+        return guest_folders.is_unreadable(self.folder, STATE_VERSION, Runtime)
 
     def pid(self) -> int | None:
         """The pid of the guest's live QEMU, or None."""
@@ -127,7 +133,12 @@ class Guest:
         return processes.find("-pidfile", str(self.pid_file))
 
     def remove(self) -> None:
-        """Delete the folder; harmless twice."""
+        """Have the network cards detached and delete the folder; harmless twice.
+
+        :raises HypervisorError: a card cannot be detached; the folder stays
+        """
+        if (runtime := self.load()) is not None:
+            self.cards.detach(runtime.spec, runtime.spec.nics)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self, patience: float = 2.0) -> None:
@@ -135,7 +146,7 @@ class Guest:
 
         :raises HypervisorError: a process hangs in the kernel; its folder stays
         """
-        # Again until none is found: a QEMU that is just turning into a daemon forks meanwhile.
+        # Again until none is found: one that is just being started forks meanwhile.
         while pids := self.strays():
             for pid in pids:
                 if not processes.end(pid, patience):
@@ -148,14 +159,10 @@ def guest(ctx: HookContext, name: str) -> Guest:
 
     :raises HypervisorError: the name cannot be a file's
     """
-    if not name or name.startswith(".") or "/" in name or "\0" in name:
-        raise HypervisorError(f"instance name {name!r} cannot be used as a file name")
-    return Guest(ctx.state / name)
+    folder = guest_folders.guest_folder(ctx, name)
+    return Guest(folder, Cards(ctx, folder))
 
 
 def all_guests(ctx: HookContext) -> Iterator[Guest]:
     """Every guest that has a folder here."""
-    with suppress(FileNotFoundError):
-        for folder in sorted(ctx.state.iterdir()):
-            if folder.is_dir():
-                yield Guest(folder)
+    return (Guest(folder, Cards(ctx, folder)) for folder in guest_folders.guest_folders(ctx))

@@ -1,6 +1,6 @@
 """Plug disks and NICs into a running guest, and out of it, all or nothing.
 
-Needs a guest that listens, on machine type ``pc``; one that does not keeps its devices.
+Needs a guest that listens; one that does not keeps its devices.
 """
 
 from __future__ import annotations
@@ -8,15 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from ganeti_core.plugin_api import DiskSpec, HypervisorError, InstanceSpec, NicSpec
+from ganeti_core.plugin_api.data import PluggedDevice
 
-from . import devices, network
+from . import block_nodes, devices
 from .guests import Guest, Runtime
+from .parameters import queues
 from .qmp import Qmp, QmpRefused, QmpUnreachable
 
 OBEY_LIMIT = 20.0
 """Seconds that a guest gets to let a device go."""
+PLUGGING_CONTROLLER = "virtio-scsi-pci"
+"""The SCSI controller that takes disks while its guest runs."""
+FIRST_SCSI_FDSET = 1000
 
 
 @dataclass(frozen=True)
@@ -33,22 +40,62 @@ class _Plug:
         return self.runtime.spec
 
 
-def change(guest: Guest, action: str, device: DiskSpec | NicSpec) -> None:
-    """Do `action`, ``add`` or ``remove``, with `device`; twice is harmless.
+def add(guest: Guest, device: DiskSpec | NicSpec) -> PluggedDevice:
+    """Plug the device in, unless it is; return it as the guest sees it.
 
-    :raises HypervisorError: the guest did not obey, its devices are as before; or it does not run
+    :raises HypervisorError: the guest does not run, or its devices are as before
     """
+    runtime = _runtime(guest)
+    if device.uuid not in _uuids(runtime.spec):
+        with guest.control() as qmp:
+            _add(_Plug(guest, runtime, qmp), device)
+        runtime = _runtime(guest)
+    slot = runtime.slots.get(device.uuid)
+    where = "" if slot is None else f"PCI slot 0x{slot:x}"
+    if _is_scsi(runtime.spec, device):
+        where = f"SCSI id {device.index}"
+    return PluggedDevice(devices.model(device, runtime.spec.hvparams), where)
+
+
+def remove(guest: Guest, device: DiskSpec | NicSpec) -> None:
+    """Plug the device out, if it is in.
+
+    :raises HypervisorError: the guest does not run, or its devices are as before
+    """
+    runtime = _runtime(guest)
+    if device.uuid in _uuids(runtime.spec):
+        with guest.control() as qmp:
+            _remove(_Plug(guest, runtime, qmp), device)
+
+
+def modify(guest: Guest, nic: NicSpec) -> PluggedDevice:
+    """Let the card be as `nic` says. The guest notices only what it sees: another MAC, or another
+    kind of network.
+
+    :raises HypervisorError: the guest does not run or has no such card, or the card is as before
+    """
+    runtime = _runtime(guest)
+    old = next((card for card in runtime.spec.nics if card.uuid == nic.uuid), None)
+    if old is None:
+        raise HypervisorError(f"{guest.name} has no network card {nic.uuid}")
+    if old.mac == nic.mac and guest.cards.has_tap(old) and guest.cards.has_tap(nic):
+        guest.cards.move(runtime.spec, old, nic)
+        cards = tuple(nic if card is old else card for card in runtime.spec.nics)
+        guest.save(replace(runtime, spec=replace(runtime.spec, nics=cards)))
+        return add(guest, nic)
+    remove(guest, old)
+    try:
+        return add(guest, nic)
+    except HypervisorError:
+        add(guest, old)
+        raise
+
+
+def _runtime(guest: Guest) -> Runtime:
     runtime = guest.load()
     if guest.pid() is None or runtime is None:
         raise HypervisorError(f"{guest.name} does not run on this node")
-    present = device.uuid in _uuids(runtime.spec)
-    if action not in ("add", "remove"):
-        raise HypervisorError(f"hotplug can add and remove, not {action!r}")
-    if present == (action == "add"):
-        return
-    with guest.control() as qmp:
-        plug = _Plug(guest, runtime, qmp)
-        (_add if action == "add" else _remove)(plug, device)
+    return runtime
 
 
 def _uuids(spec: InstanceSpec) -> set[str]:
@@ -56,19 +103,39 @@ def _uuids(spec: InstanceSpec) -> set[str]:
 
 
 def _add(plug: _Plug, device: DiskSpec | NicSpec) -> None:
-    params = plug.instance.hvparams
-    if isinstance(device, DiskSpec) and params["disk_type"] in devices.BUSLESS:
-        raise HypervisorError(f"disks of type {params['disk_type']} cannot be plugged in")
-    slot = _slot_for(plug.runtime, device)
+    _check_disk(plug.instance, device)
+    devices.check_ids(device, (*plug.instance.disks, *plug.instance.nics))
+    slot = None if _is_scsi(plug.instance, device) else _slot_for(plug.runtime, device)
     with ExitStack() as undo:
         if isinstance(device, DiskSpec):
             _add_disk(plug, device, slot, undo.callback)
         else:
-            _add_nic(plug, device, slot, undo.callback)
+            _add_nic(plug, device, slot or 0, undo.callback)
         spec = _with(plug.instance, device)
-        plug.guest.save(replace(
-            plug.runtime, spec=spec, slots={**plug.runtime.slots, device.uuid: slot}))
+        slots = plug.runtime.slots if slot is None else {**plug.runtime.slots, device.uuid: slot}
+        plug.guest.save(replace(plug.runtime, spec=spec, slots=slots))
         undo.pop_all()
+
+
+def _is_scsi(instance: InstanceSpec, device: DiskSpec | NicSpec) -> bool:
+    return isinstance(device, DiskSpec) and instance.hvparams["disk_type"] == "scsi-hd"
+
+
+def _check_disk(instance: InstanceSpec, device: DiskSpec | NicSpec) -> None:
+    """:raises HypervisorError: what the guest's disks are on takes no further ones"""
+    params = instance.hvparams
+    if not isinstance(device, DiskSpec) or params["disk_type"] not in devices.BUSLESS:
+        return
+    controller = params["scsi_controller_type"]
+    if params["disk_type"] != "scsi-hd" or controller != PLUGGING_CONTROLLER:
+        on = f" on the controller {controller}" if params["disk_type"] == "scsi-hd" else ""
+        raise HypervisorError(
+            f"disks of type {params['disk_type']}{on} cannot be plugged in; paravirtual ones can, "
+            f"and scsi-hd on {PLUGGING_CONTROLLER}")
+    if any(disk.index == device.index for disk in instance.disks):
+        raise HypervisorError(
+            f"the guest still has another disk at number {device.index} of its SCSI bus, as it "
+            "was when it was started; restart it first")
 
 
 def _slot_for(runtime: Runtime, device: DiskSpec | NicSpec) -> int:
@@ -84,30 +151,41 @@ def _slot_for(runtime: Runtime, device: DiskSpec | NicSpec) -> int:
 
 
 def _add_disk(
-    plug: _Plug, disk: DiskSpec, slot: int, undo: Callable[[Callable[[], None]], object]
+    plug: _Plug, disk: DiskSpec, slot: int | None, undo: Callable[[Callable[[], None]], object]
 ) -> None:
-    params = plug.instance.hvparams
-    plug.qmp.execute("blockdev-add", devices.block_node(disk, params))
-    undo(lambda: _try(plug, "blockdev-del", {"node-name": devices.device_id(disk)}))
+    params, number = plug.instance.hvparams, _fdset(slot, disk)
+    block_nodes.add(plug.qmp, disk, params, number)
+    undo(lambda: block_nodes.remove(plug.qmp, disk, params, number))
     plug.qmp.execute("device_add", devices.disk_device(disk, params, slot, None))
+
+
+def _fdset(slot: int | None, disk: DiskSpec) -> int:
+    """The number of the descriptors of a disk that was plugged in: no two disks share one."""
+    return FIRST_SCSI_FDSET + disk.index if slot is None else slot
 
 
 def _add_nic(
     plug: _Plug, nic: NicSpec, slot: int, undo: Callable[[Callable[[], None]], object]
 ) -> None:
     params = plug.instance.hvparams
-    device = devices.nic_device(nic, params, slot, None)
-    with network.taps(replace(plug.instance, nics=(nic,)), params) as taps:
-        plug.qmp.execute("getfd", {"fdname": device["netdev"]}, descriptors=[taps[nic.uuid]])
-    undo(lambda: _try(plug, "closefd", {"fdname": device["netdev"]}))
-    plug.qmp.execute("netdev_add", {
-        "type": "tap", "id": device["netdev"], "fd": device["netdev"]})
-    undo(lambda: _try(plug, "netdev_del", {"id": device["netdev"]}))
+    device = devices.nic_device(nic, params, slot, None, queues(params, plug.instance.vcpus))
+    cards, name = plug.guest.cards, device["netdev"]
+    words: dict[int, str] = {}
+    with cards.ends(plug.instance, [nic]) as ends:
+        tap = ends[nic.uuid]
+        undo(lambda: _try_detach(plug, nic))
+        for descriptor in tap.all if tap else ():
+            words[descriptor] = f"{name}-{len(words)}"
+            plug.qmp.execute("getfd", {"fdname": words[descriptor]}, descriptors=[descriptor])
+            undo(partial(_try, plug, "closefd", {"fdname": words[descriptor]}))
+    plug.qmp.execute("netdev_add", {"type": "user", "id": name} if tap is None else {
+        "type": "tap", "id": name, **tap.options(words)})
+    undo(lambda: _try(plug, "netdev_del", {"id": name}))
     plug.qmp.execute("device_add", device)
 
 
 def _remove(plug: _Plug, device: DiskSpec | NicSpec) -> None:
-    name = devices.device_id(device)
+    name = plug.runtime.bearing.get(device.uuid) or devices.device_id(device)
     try:
         plug.qmp.execute("device_del", {"id": name})
         plug.qmp.wait_event("DEVICE_DELETED", OBEY_LIMIT, where={"device": name})
@@ -116,14 +194,19 @@ def _remove(plug: _Plug, device: DiskSpec | NicSpec) -> None:
             raise
     except QmpUnreachable as exc:
         raise HypervisorError(
-            f"{plug.guest.name} did not let go of its {name} in {OBEY_LIMIT:g} s") from exc
+            f"{plug.guest.name} did not let go of its {name} in {OBEY_LIMIT:g} s: its system does "
+            "not support hotplug, or is busy; shut it down to change this") from exc
     if isinstance(device, DiskSpec):
-        plug.qmp.execute("blockdev-del", {"node-name": name})
+        number = (block_nodes.own_fdset(device) if device.uuid in plug.runtime.bearing
+                  else _fdset(plug.runtime.slots.get(device.uuid), device))
+        block_nodes.remove(plug.qmp, device, plug.instance.hvparams, number, must=True)
     else:
         plug.qmp.execute("netdev_del", {"id": f"net-{name}"})
+        plug.guest.cards.detach(plug.instance, [device])
     slots = {uuid: slot for uuid, slot in plug.runtime.slots.items() if uuid != device.uuid}
+    bearing = {uuid: bears for uuid, bears in plug.runtime.bearing.items() if uuid != device.uuid}
     plug.guest.save(replace(
-        plug.runtime, spec=_without(plug.instance, device), slots=slots))
+        plug.runtime, spec=_without(plug.instance, device), slots=slots, bearing=bearing))
 
 
 def _with(spec: InstanceSpec, device: DiskSpec | NicSpec) -> InstanceSpec:
@@ -138,6 +221,11 @@ def _without(spec: InstanceSpec, device: DiskSpec | NicSpec) -> InstanceSpec:
         nics=tuple(nic for nic in spec.nics if nic.uuid != device.uuid))
 
 
-def _try(plug: _Plug, command: str, arguments: dict[str, str]) -> None:
+def _try_detach(plug: _Plug, nic: NicSpec) -> None:
+    with suppress(HypervisorError):  # it will be tried again when the guest has ended
+        plug.guest.cards.detach(plug.instance, [nic])
+
+
+def _try(plug: _Plug, command: str, arguments: dict[str, Any]) -> None:
     with suppress(QmpRefused, QmpUnreachable):
         plug.qmp.execute(command, arguments)

@@ -6,31 +6,54 @@ import itertools
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from ganeti_core.plugin_api import HookContext, HypervisorError
 from ganeti_core.plugin_api.data import RunningInstance
 
-from . import migration, processes
+from . import agent, migration, processes
+from .firmware import UEFI
 from .guests import Guest, all_guests
-from .qmp import QmpRefused, QmpUnreachable
+from .qmp import Qmp, QmpRefused, QmpUnreachable
+from .run_states import DISK_ERROR, POWERED_OFF, SENDING_REST, SENT, meaning
 
 FIRST_PATIENCE, MOST_PATIENCE = 0.5, 10.0
 """Seconds between requests to power down, twice as long each time: a guest that is still booting
 does not hear the first."""
 
-FIRMWARE_LIMIT = 2.0
+AGENT_PATIENCE = 60.0
+"""Seconds for a shutdown that the guest agent was asked for, before ACPI is tried, too."""
 
-RUNNING = frozenset({"running", "debug", "watchdog"})
+RESET_LIMIT = 30.0
+"""Seconds in which QEMU resets a machine when it is told to."""
+FIRMWARE_LIMIT, LOOK = 80.0, 1.0
+FIRMWARE_WORK = 5.0
+"""After a reset the firmware resets the machine once more: SeaBIOS always does, within this
+processor time of QEMU's. How many seconds that takes on a busy host nobody knows."""
+UEFI_LIMIT = 5.0
+"""Seconds in which OVMF does so, if at all."""
+NEVER_RAN = "prelaunch"
+"""QEMU's word for a guest that has waited since its start: its memory is as at power-on."""
+MIB = 1 << 20
+RETRY_LIMIT = 1.0
+"""Seconds after which a guest that goes on has repeated what it failed to write before."""
 
 
 def stop(guest: Guest, force: bool, timeout: float) -> None:
-    """End the guest: by ACPI, by force after `timeout` seconds; returns when nothing is left.
+    """End the guest: by its agent, by ACPI, by force after `timeout` seconds; returns when nothing
+    is left.
 
     :raises HypervisorError: its process hangs in the kernel
     """
     if not force:
-        _ask_to_stop(guest, time.monotonic() + timeout)
+        deadline = time.monotonic() + timeout
+        pid = guest.pid()
+        if (pid is not None and agent.is_used(guest) and agent.shut_down(guest)
+                and processes.wait_gone(pid, min(timeout, AGENT_PATIENCE))):
+            guest.kill()
+            return
+        _ask_to_stop(guest, deadline)
     guest.kill()
 
 
@@ -39,8 +62,11 @@ def _ask_to_stop(guest: Guest, deadline: float) -> None:
     while (pid := guest.pid()) is not None and (left := deadline - time.monotonic()) > 0:
         try:
             with guest.control() as qmp:
-                if qmp.execute("query-status")["status"] in {"shutdown", *migration.SENT}:
-                    return  # it has powered off, or gone; only its QEMU is left
+                state = qmp.execute("query-status")["status"]
+                if state in {POWERED_OFF, SENDING_REST, SENT} or meaning(state).is_broken:
+                    return  # it has powered off, broken down, or gone; only its QEMU is left
+                if state == DISK_ERROR:
+                    qmp.execute("cont")  # it hears nothing before it goes on
                 qmp.execute("system_powerdown")
         except (QmpUnreachable, QmpRefused):
             if guest.pid() is not None:
@@ -63,30 +89,85 @@ def reboot(guest: Guest, hvparams: Mapping[str, Any]) -> None:
             qmp.execute("set-action", {"reboot": "reset"})
         qmp.execute("system_reset")
         if exits:
-            qmp.wait_event("RESET", timeout=10.0)
-            # SeaBIOS resets once more by itself when memory is not as at power-on.
-            with suppress(QmpUnreachable):
-                qmp.wait_event("RESET", FIRMWARE_LIMIT, where={"guest": True})
+            qmp.wait_event("RESET", RESET_LIMIT)
+        state = qmp.execute("query-status")["status"]
+        if state != "running":
+            qmp.execute("cont")  # also so that the firmware runs
+        if exits and state != NEVER_RAN:
+            _await_firmware(guest, qmp, hvparams["boot_type"] == UEFI)
+        if exits:
             qmp.execute("set-action", {"reboot": "shutdown"})
-        if qmp.execute("query-status")["status"] not in RUNNING:
-            qmp.execute("cont")
+
+
+def _await_firmware(guest: Guest, qmp: Qmp, uefi: bool) -> None:
+    """Wait until the firmware has reset the machine by itself, as it does when memory is not as at
+    power-on; after that a reset is the guest's wish."""
+    if (pid := guest.pid()) is None:
+        return
+    until = time.monotonic() + (UEFI_LIMIT if uefi else FIRMWARE_LIMIT)
+    enough = processes.cpu_seconds(pid) + FIRMWARE_WORK
+    while guest.pid() is not None and (left := until - time.monotonic()) > 0:
+        with suppress(QmpUnreachable):
+            qmp.wait_event("RESET", min(left, LOOK), where={"guest": True})
+            return
+        if processes.cpu_seconds(pid) > enough:
+            return
+
+
+def go_on(guest: Guest) -> None:
+    """Let a guest that stands still because of a disk try again.
+
+    :raises HypervisorError: the disk still does not work; the guest stands still as before
+    """
+    if migration.run_state(guest) != DISK_ERROR:
+        return
+    with guest.control() as qmp:
+        qmp.execute("cont")
+        if _stopped_again(qmp):
+            raise HypervisorError(
+                f"{guest.name} still stands still: {meaning(DISK_ERROR).reason}; mend that, then "
+                "start it again, and it goes on where it stopped")
+
+
+def _stopped_again(qmp: Qmp) -> bool:
+    """Whether a guest that goes on meets the error again within a moment."""
+    with suppress(QmpUnreachable):
+        qmp.wait_event("STOP", RETRY_LIMIT)
+    return bool(qmp.execute("query-status")["status"] == DISK_ERROR)
+
+
+def set_memory(guest: Guest, memory: int) -> None:
+    """Let the running guest have `memory` MiB.
+
+    :raises HypervisorError: it does not run, or has no balloon
+    """
+    runtime = guest.load()
+    if guest.pid() is None or runtime is None:
+        raise HypervisorError(f"instance {guest.name} does not run on this node")
+    try:
+        with guest.control() as qmp:
+            qmp.execute("balloon", {"value": memory * MIB})
+    except QmpRefused as exc:
+        raise HypervisorError(f"the memory of {guest.name} cannot be changed: {exc}; one that was "
+                              "started by an earlier version must be restarted first") from exc
+    guest.save(replace(runtime, balloon=memory))
 
 
 def info(guest: Guest) -> RunningInstance | None:
-    """Tell of one guest; None when no process of it lives."""
+    """The guest that runs here; None when no process of it lives, or only an end of a migration."""
     runtime, pid = guest.load(), guest.pid()
     if pid is None:
         return None
     state = migration.run_state(guest)
-    # A QEMU that hangs counts as running: it holds the disks.
-    shown = "user-down" if state == "shutdown" else (
-        "running" if state in RUNNING or not state else "paused")
+    if migration.side_of(state, runtime) != "runs":
+        return None
+    found = meaning(state)
     uuid, memory, vcpus = (
-        (runtime.spec.uuid, runtime.spec.memory, runtime.spec.vcpus) if runtime
+        (runtime.spec.uuid, runtime.memory, runtime.spec.vcpus) if runtime
         else _from_command_line(pid))
     return RunningInstance(
         name=guest.name, uuid=uuid,
-        state=shown,  # type: ignore[arg-type]  # one of the three literals above
+        state=found.shown, reason=found.reason,
         memory=memory, vcpus=vcpus, cpu_time=processes.cpu_seconds(pid))
 
 
@@ -110,13 +191,20 @@ def recover(ctx: HookContext) -> list[str]:
     for guest in all_guests(ctx):
         if (pid := guest.pid()) is not None:
             done.append(f"found {guest.name} again, pid {pid}")
-        elif guest.runtime_file.exists() and guest.load() is None:
+        elif guest.is_unreadable():
             done.append(f"left {guest.name} alone: its state is of a newer version or damaged")
         elif strays := guest.strays():
             with suppress(OSError):
                 guest.pid_file.write_text(f"{strays[0]}\n")
             done.append(f"found {guest.name} again without its pid file, pid {strays[0]}")
         else:
-            guest.remove()
-            done.append(f"cleared away what {guest.name} left")
+            done.append(_cleared(guest))
     return done
+
+
+def _cleared(guest: Guest) -> str:
+    try:
+        guest.remove()
+    except HypervisorError as exc:
+        return f"could not clear away all that {guest.name} left: {exc}"
+    return f"cleared away what {guest.name} left"

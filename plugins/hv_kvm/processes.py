@@ -14,7 +14,7 @@ PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether `pid` runs; one that only waits to be reaped does not."""
+    """Return whether `pid` runs; one that only waits to be reaped does not."""
     try:
         return _stat(pid)[0] not in "ZX"
     except (OSError, IndexError):

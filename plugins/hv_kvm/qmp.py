@@ -1,4 +1,4 @@
-"""A client of QEMU's machine protocol (QMP): commands, answers, events.
+"""A client of QEMU's machine protocol (QMP): commands, returns, events.
 
 QEMU serves one client of a socket at a time and lets others wait for its greeting, so connections
 are held only for as long as a few commands take.
@@ -48,7 +48,9 @@ class Qmp:
         self._buffer = b""
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
         self._commands = 0
-        greeting = self._read(time.monotonic() + limit)
+        deadline = time.monotonic() + limit
+        while "event" in (greeting := self._read(deadline)):
+            pass  # meant for the client before: QEMU may send it to the next one, unasked
         if "QMP" not in greeting:
             raise QmpUnreachable(f"not a QMP socket, it says {str(greeting)[:80]}")
         self.execute("qmp_capabilities")
@@ -73,6 +75,9 @@ class Qmp:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._socket.close()
 
     def execute(
@@ -112,7 +117,7 @@ class Qmp:
         self._socket.sendall(data[sent:])
 
     def seen(self, name: str) -> bool:
-        """Tell whether an event of that name came during the commands so far."""
+        """Return whether an event of that name came during the commands so far."""
         return any(event.get("event") == name for event in self._events)
 
     def wait_event(

@@ -21,6 +21,7 @@ from .formats.ialloc import (
 from .formats.instance_json import InstanceMemory
 from .model.build import BuildOptions, build, demand_of
 from .model.cluster import Cluster, nodes_of
+from .model.remarks import left_out
 from .model.score import Scorer
 from .records import Description, Instance
 from .search.allocate import (
@@ -63,7 +64,7 @@ class Solved:
 def answer(
     document: object, options: EngineOptions | None = None, memory: InstanceMemory | None = None
 ) -> Answer:
-    """Answer a parsed request document.
+    """Return a parsed request document.
 
     A request without a solution gives an answer with `success` false. `memory` keeps what was read
     for the next call.
@@ -94,15 +95,16 @@ def rules_for(cluster: Cluster, request: Allocate, options: EngineOptions) -> Al
 
 
 def solve(description: Description, request: Request, options: EngineOptions) -> Solved:
-    """Answer a request against cluster data that may come from elsewhere."""
+    """Return a request against cluster data that may come from elsewhere."""
     cluster = prepare(description, request, options)
     before = cluster.copy()
+    odd = "".join(f"; {remark}" for remark in left_out(cluster.description))
     try:
         text, result, after = _dispatch(cluster, request, options)
     except RequestFailed as exc:
-        failed = {"success": False, "info": f"Request failed: {exc}", "result": []}
+        failed = {"success": False, "info": f"Request failed: {exc}{odd}", "result": []}
         return Solved(failed, before, before)
-    done = {"success": True, "info": f"Request successful: {text}", "result": result}
+    done = {"success": True, "info": f"Request successful: {text}{odd}", "result": result}
     return Solved(done, before, after)
 
 
@@ -147,7 +149,7 @@ def _is_dedicated(cluster: Cluster, request: Allocate) -> bool:
     """Whether all nodes that matter have exclusive storage (also if there are none)."""
     description = cluster.description
     if request.group_name is not None:
-        # The peer knows names only here: a group given by its UUID counts as one without nodes.
+        # Ganeti knows names only here: a group given by its UUID counts as one without nodes.
         groups = [i for i, g in enumerate(description.groups) if request.group_name == g.name]
     else:
         groups = [
@@ -162,12 +164,13 @@ def _allocate_one(cluster: Cluster, request: Allocate, rules: AllocationRules) -
     found = allocate(cluster, position, item.required_nodes, request.group_name, rules)
     if found.place is None:
         raise RequestFailed(found.text)
-    _put(cluster, position, found)
+    put(cluster, position, found)
     names = [cluster.description.nodes[node].name for node in found.place.nodes]
     return found.text, names, cluster
 
 
-def _put(cluster: Cluster, instance: int, found: Allocation) -> None:
+def put(cluster: Cluster, instance: int, found: Allocation) -> None:
+    """Put an instance on the place that was found for it."""
     place = cast("Place", found.place)
     score = 0.0
     if place.secondary >= 0:
@@ -179,7 +182,7 @@ def _allocate_several(cluster: Cluster, request: Allocate, rules: AllocationRule
     placed: list[Any] = []
     failed: list[Any] = []
     first = len(cluster.description.instances)
-    # The peer forgets, in this one case, what it placed before.
+    # Ganeti forgets, in this one case, what it placed before.
     forgetful = rules.dedicated and request.group_name is not None
     start = cluster.copy() if forgetful else None
     for offset, item in enumerate(request.items):
@@ -189,7 +192,7 @@ def _allocate_several(cluster: Cluster, request: Allocate, rules: AllocationRule
         if found.place is None:
             failed.append([item.instance.name, found.reason if forgetful else found.text])
             continue
-        _put(cluster, first + offset, found)
+        put(cluster, first + offset, found)
         nodes = [cluster.description.nodes[node].name for node in found.place.nodes]
         placed.append([item.instance.name, nodes])
     text = (
@@ -226,7 +229,7 @@ def _allocate_secondary(
     text = describe(found, names)
     if found.best is None:
         raise RequestFailed(text)
-    _put(cluster, instance, Allocation(found.best, text))
+    put(cluster, instance, Allocation(found.best, text))
     return text, names[found.best.secondary], cluster
 
 
@@ -239,7 +242,7 @@ def secondary_places(cluster: Cluster, instance: int, options: EngineOptions) ->
         raise RequestFailed("Instance already has a secondary")
     primary = int(cluster.primary[instance])
     cluster.take_off(instance)
-    mirrored = replace(cluster.instances[instance], template="drbd")
+    mirrored = replace(cluster.instances[instance], template="drbd", like="")
     cluster.convert(instance, mirrored, demand_of([mirrored], options.build))
     nodes = nodes_of(cluster, int(cluster.figures.group[primary]))
     return on_pairs(

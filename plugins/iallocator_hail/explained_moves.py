@@ -89,7 +89,7 @@ def _change_group(
     for instance in request.instances:
         entry = _start(result.cluster, instance) | {"groups_not_considered": left_out}
         state = result.cluster.copy()
-        required = 2 if cluster.instances[instance].template == "drbd" else 1
+        required = 2 if cluster.instances[instance].kind == "drbd" else 1
         twin = state.add_twin(instance)
         entry["groups"] = explain_groups(state, twin, required, allowed, options.rules)
         try:
@@ -156,9 +156,9 @@ def candidates(
         return []
     scope = nodes_of(cluster, int(cluster.figures.group[others[0]]))
     kinds: Sequence[Kind] = ()
-    if record.template == "drbd":
+    if record.kind == "drbd":
         kinds = (Kind.REPLACE_SECONDARY, Kind.REPLACE_PRIMARY)
-    elif record.template in FREELY_MOVABLE:
+    elif record.kind in FREELY_MOVABLE:
         kinds = (Kind.FAILOVER_TO,)
     moves = []
     for kind in kinds:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from .errors import RequestFailed
+from .explained_redundancy import redundancy_told
 from .model.arrays import Ints
 from .model.changes import Failure
 from .model.cluster import Cluster, all_nodes, nodes_of
 from .model.score import COMPONENTS, Scorer
 from .search.allocate import AllocationRules, search
-from .search.outcome import Found, show_score
+from .search.outcome import Found, describe, show_score
 from .search.placement import Candidates
 
 Explanation = dict[str, Any]
@@ -53,11 +54,14 @@ def _group(
     except RequestFailed as exc:
         return {**entry, "error": str(exc), "places": []}
     wanted = cluster.instances[position].networks
+    names = [node.name for node in cluster.description.nodes]
     return {
         **entry,
         "missing_networks": sorted(set(wanted) - set(group.networks)),
         "chosen": _chosen(cluster, position, found),
-        "places": places_told(cluster, found.candidates),
+        "verdict": describe(found, names),
+        "redundancy": redundancy_told(cluster, position, found, scope, rules),
+        "places": places_told(cluster, found.candidates, found.dropped),
     }
 
 
@@ -82,13 +86,18 @@ def _chosen(cluster: Cluster, position: int, found: Found) -> Explanation | None
     }
 
 
-def places_told(cluster: Cluster, candidates: Candidates | None) -> list[Explanation]:
+def places_told(
+    cluster: Cluster, candidates: Candidates | None, dropped: Sequence[int] = ()
+) -> list[Explanation]:
+    """Every place that was tried; the dropped ones fail for the redundancy that they cost."""
     if candidates is None:
         return []
     names = [node.name for node in cluster.description.nodes]
     places = []
     codes = candidates.failure.reshape(-1)
     scores = candidates.score.reshape(-1)
+    codes = codes.copy()
+    codes[list(dropped)] = int(Failure.N1)
     for place in np.flatnonzero(codes >= 0).tolist():
         nodes = [names[node] for node in candidates.nodes(place) if node >= 0]
         places.append({"nodes": nodes, **verdict(int(codes[place]), float(scores[place]))})

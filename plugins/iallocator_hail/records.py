@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +22,9 @@ LOCAL_TEMPLATES: Final = frozenset({"plain", "drbd"})
 FREELY_MOVABLE: Final = frozenset({"ext", "rbd", "sharedfile", "gluster", "blockdev", "diskless"})
 """Templates whose instances can run on any node, as no node holds their data."""
 BALANCEABLE: Final = (FREELY_MOVABLE - {"diskless"}) | {"drbd"}
+
+UNKNOWN_LIKE: Final = "file"
+"""What a template behaves like of which nothing is known: its disks stay on their node."""
 
 STATUSES: Final = (
     "running",
@@ -64,6 +68,9 @@ class Policy:
     templates: tuple[str, ...] = TEMPLATES
     vcpu_ratio: float = 4.0
     spindle_ratio: float = 32.0
+    doubtful: bool = False
+    """It names templates that nobody knows, maybe by mistake: instances that are there already
+    may keep theirs, since their nodes would otherwise all count as ones that cannot be emptied."""
 
 
 _SMALLEST = Spec(128, 1, 1024, 1, 1, 1)
@@ -100,8 +107,12 @@ class Node:
     free_spindles: int = 0
     exclusive: bool = False
     offline: bool = False
+    silent: bool = False
+    """It did not say what it has though it is not marked offline; `offline` is set, too."""
     master: bool = False
     tags: tuple[str, ...] = ()
+    address: str = ""
+    """Where it can be reached; empty where only its name is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,13 @@ class Instance:
     spindle_use: int = 1
     auto_balance: bool = True
     forthcoming: bool = False
+    like: str = ""
+    """For a template that is none of `TEMPLATES`: which of them it behaves like."""
+
+    @property
+    def kind(self) -> str:
+        """The one of `TEMPLATES` whose rules hold for the instance."""
+        return self.like or self.template
 
     @property
     def total_spindles(self) -> int | None:
@@ -162,3 +180,13 @@ class Description:
     hypervisor: str | None = None
     first_index: int = 0
     master: str | None = field(default=None)
+    likes: Mapping[str, str] = field(default_factory=dict)
+    """For templates that are none of `TEMPLATES`: which of them each behaves like."""
+
+    def like(self, template: str) -> str:
+        """What an instance with such a template has as `like`."""
+        return "" if template in TEMPLATES else self.likes.get(template, UNKNOWN_LIKE)
+
+    def kind(self, template: str) -> str:
+        """The one of `TEMPLATES` whose rules hold for it."""
+        return self.like(template) or template

@@ -19,13 +19,16 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 class AllocatorPrograms:
     """Lists the programs in the folders of ``iallocator_search_path``, that lie below the root."""
 
+    def search_path(self, settings: Mapping[str, Any]) -> list[str]:
+        return list(settings.get(SETTING) or SEARCH_PATH)
+
     def drivers(
         self, root: Path, settings: Mapping[str, Any]
     ) -> Iterable[tuple[str, AllocatorProgram]]:
         """Yield each program by its name; of two with one name the first folder's is used."""
         seen: set[str] = set()
-        for folder in settings.get(SETTING) or SEARCH_PATH:
-            for path in _programs(root / str(folder).lstrip("/")):
+        for folder in self.search_path(settings):
+            for path in _programs(root / folder.lstrip("/")):
                 if path.name not in seen:
                     seen.add(path.name)
                     yield path.name, AllocatorProgram(path.name, path)

@@ -1,4 +1,4 @@
-"""OS definitions that are folders of scripts, in the peer's form."""
+"""OS definitions that are folders of scripts, in Ganeti's form."""
 
 from .source import OsScriptDirectories
 

@@ -59,7 +59,8 @@ def read(name: str, folder: Path) -> Definition:
         if not api:
             raise _Unusable(f"its API versions {_numbers(versions)} are not among those "
                             f"supported, {_numbers(tuple(sorted(SPOKEN)))}")
-        variants = _lines(folder / VARIANTS_FILE, optional=True) if api >= WITH_VARIANTS else ()
+        listed = _lines(folder / VARIANTS_FILE, optional=True) if api >= WITH_VARIANTS else ()
+        variants = tuple(dict.fromkeys(listed))
         parameters = _parameters(folder) if api >= WITH_PARAMETERS else ()
         found = Definition(name, folder, versions, api, variants, parameters)
         for script in (*SCRIPTS, *((VERIFY_SCRIPT,) if api >= WITH_PARAMETERS else ())):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +16,12 @@ from ganeti_core.plugin_api import (
     hookimpl,
 )
 from ganeti_core.plugin_api.data import OsInfo
+from ganeti_core.plugin_api.os import DiskStream, check_variant
 
-from . import environment
-from .definition import VERIFY_SCRIPT, WITH_PARAMETERS, Definition, read
-from .runner import Script, ScriptFailed, run, run_logged, tail
+from . import environment, streams
+from .definition import VERIFY_SCRIPT, WITH_PARAMETERS, WITH_VARIANTS, Definition, read
+from .logs import Output, new_log
+from .runner import Script, ScriptFailed, run, run_logged
 
 VERIFY_LIMIT = 25.0
 
@@ -48,19 +48,21 @@ class OsScripts:
         return read(self.name, self.folder).info
 
     @hookimpl
-    def validate(self, ctx: HookContext, variant: str, params: dict[str, str]) -> None:
+    def validate(
+        self, ctx: HookContext, variant: str, params: dict[str, str], force_variant: bool
+    ) -> None:
         found = self._usable()
-        if variant and variant not in found.variants:
-            known = ", ".join(found.variants) or "none"
-            raise OpPrereqError(
-                f"OS {self.name} has no variant {variant}; it has: {known}", ECODE_INVAL)
+        # Scripts of an older interface cannot know which variant is meant.
+        check_variant(self.name, found.variants, variant,
+                      force_variant and found.api >= WITH_VARIANTS)
+        if found.api < WITH_PARAMETERS:
+            return  # it lists no parameters, and gets any
         unknown = sorted(params.keys() - dict(found.parameters).keys())
         if unknown:
             raise OpPrereqError(
                 "The following parameters are not supported by the OS "
                 f"{self.name}: {', '.join(unknown)}", ECODE_INVAL)
-        if found.api >= WITH_PARAMETERS:
-            _verify_parameters(ctx, found, variant, params)
+        _verify_parameters(ctx, found, variant, params)
 
     @hookimpl
     def create(
@@ -70,8 +72,9 @@ class OsScripts:
         env = environment.for_instance(found, variant, instance)
         if reinstall:
             env["INSTANCE_REINSTALL"] = "1"
-        log = ctx.logs / _log_name("add", instance, instance.name)
-        run_logged(Script(self.folder, "create", env), log, ctx.cancelled)
+        log = new_log(ctx.logs, "add", instance.os, instance.name)
+        run_logged(Script(self.folder, "create", env, secret=instance.secret_osparams), log,
+                   ctx.cancelled)
 
     @hookimpl
     def rename(
@@ -80,8 +83,32 @@ class OsScripts:
         found = self._for_run()
         env = environment.for_instance(found, variant, instance)
         env["OLD_INSTANCE_NAME"] = old_name
-        log = ctx.logs / _log_name("rename", instance, f"{old_name}-{instance.name}")
-        run_logged(Script(self.folder, "rename", env), log, ctx.cancelled)
+        log = new_log(ctx.logs, "rename", instance.os, f"{old_name}-{instance.name}")
+        run_logged(Script(self.folder, "rename", env, secret=instance.secret_osparams), log,
+                   ctx.cancelled)
+
+    @hookimpl
+    def export_disk(
+        self, ctx: HookContext, instance: InstanceSpec, variant: str, stream: DiskStream
+    ) -> int:
+        return streams.send_output(
+            ctx, self._of_disk("export", instance, variant, stream),
+            new_log(ctx.logs, "export", instance.os, instance.name), stream)
+
+    @hookimpl
+    def import_disk(
+        self, ctx: HookContext, instance: InstanceSpec, variant: str, stream: DiskStream
+    ) -> int:
+        return streams.feed_input(
+            ctx, self._of_disk("import", instance, variant, stream),
+            new_log(ctx.logs, "import", instance.os, instance.name), stream)
+
+    def _of_disk(
+        self, name: str, instance: InstanceSpec, variant: str, stream: DiskStream
+    ) -> Script:
+        env = environment.for_instance(self._for_run(), variant, instance)
+        env |= streams.environment(name.upper(), stream, instance.hypervisor)
+        return Script(self.folder, name, env, secret=instance.secret_osparams)
 
     def _usable(self) -> Definition:
         found = read(self.name, self.folder)
@@ -94,7 +121,7 @@ class OsScripts:
         try:
             return self._usable()
         except OpPrereqError as exc:
-            raise OsScriptError(str(exc.args[0])) from exc
+            raise OsScriptError(exc.message) from exc
 
 
 def _verify_parameters(
@@ -102,15 +129,10 @@ def _verify_parameters(
 ) -> None:
     env = environment.common(found, variant, params)
     script = Script(found.folder, VERIFY_SCRIPT, env, ("parameters",))
-    with tempfile.NamedTemporaryFile(prefix="ganeti-os-verify-") as output:
-        try:
-            run(script, output, ctx.cancelled, VERIFY_LIMIT)
-        except ScriptFailed as exc:
-            raise OpPrereqError(
-                f"OS {found.name} refuses the parameters: its verify script {exc}: "
-                f"{tail(Path(output.name))}", ECODE_INVAL) from exc
-
-
-def _log_name(what: str, instance: InstanceSpec, whom: str) -> str:
-    stamp = time.strftime("%Y-%m-%d_%H_%M_%S")
-    return f"{what}-{instance.os}-{whom}-{stamp}.log".replace("/", "_")
+    output = Output(kept=script.hidden.longest)
+    try:
+        run(script, output, ctx.cancelled, VERIFY_LIMIT)
+    except ScriptFailed as exc:
+        raise OpPrereqError(
+            f"OS {found.name} refuses the parameters: its verify script {exc}: "
+            f"{output.tail(script.hidden)}", ECODE_INVAL) from exc

@@ -1,4 +1,4 @@
-"""The environment that scripts of OS definitions see; names and forms are the peer's.
+"""The environment that scripts of OS definitions see; names and forms are Ganeti's.
 
 Nothing of the daemon's own environment is passed on.
 """
@@ -34,9 +34,14 @@ def common(
         "OS_NAME": definition.name,
         "DEBUG_LEVEL": str(debug),
         "OS_VARIANT": definition.variant(variant),
-        **{f"OSP_{name.upper()}": str(value) for name, value in parameters.items()},
+        **{variable(name): str(value) for name, value in parameters.items()},
         "PATH": SCRIPT_PATH,
     }
+
+
+def variable(parameter: str) -> str:
+    """The variable that has the value of a parameter."""
+    return f"OSP_{parameter.upper().replace('-', '_')}"
 
 
 def for_instance(definition: Definition, variant: str, instance: InstanceSpec) -> Environment:
@@ -55,7 +60,7 @@ def for_instance(definition: Definition, variant: str, instance: InstanceSpec) -
         "NIC_COUNT": str(len(instance.nics)),
     }
     for disk in instance.disks:
-        result |= _disk(disk, instance.hvparams)
+        result |= _disk(disk, instance.hypervisor, instance.hvparams)
     for nic in instance.nics:
         result |= _nic(nic, instance.hvparams)
     for prefix, values in (("BE", instance.beparams), ("HV", instance.hvparams)):
@@ -63,10 +68,14 @@ def for_instance(definition: Definition, variant: str, instance: InstanceSpec) -
     return result
 
 
-def _disk(disk: DiskSpec, hvparams: Mapping[str, Any]) -> Environment:
+def _disk(disk: DiskSpec, hypervisor: str, hvparams: Mapping[str, Any]) -> Environment:
     values = {
-        "ACCESS": disk.mode, "UUID": disk.uuid, "SIZE": str(disk.size), "PATH": disk.path,
+        "ACCESS": disk.mode, "UUID": disk.uuid, "SIZE": str(disk.size),
         "BACKEND_TYPE": _backend(disk)}
+    if disk.path:
+        values["PATH"] = disk.path
+    if uri := disk.uris.get(hypervisor):
+        values["URI"] = uri
     if disk.name:
         values["NAME"] = disk.name
     if hvparams.get("disk_type"):
@@ -78,7 +87,7 @@ def _backend(disk: DiskSpec) -> str:
     try:
         is_device = stat.S_ISBLK(Path(disk.path).stat().st_mode)
     except OSError:
-        is_device = disk.path.startswith("/dev/")
+        is_device = not disk.path or disk.path.startswith("/dev/")
     # Scripts are told how a hypervisor would attach the file; a loop device is the only way left.
     return "block" if is_device else "file:loop"
 
@@ -89,8 +98,8 @@ def _nic(nic: NicSpec, hvparams: Mapping[str, Any]) -> Environment:
         values["NAME"] = nic.name
     if nic.ip:
         values["IP"] = nic.ip
-    if nic.mode == "bridged":
-        values["BRIDGE"] = nic.link
+    if nic.bridge:
+        values["BRIDGE"] = nic.bridge
     if nic.link:
         values["LINK"] = nic.link
     if nic.vlan:

@@ -15,23 +15,32 @@ OWN_DEFINITIONS = "ganeti_os_definitions"
 
 
 class OsScriptDirectories:
-    """Lists the folders of ``os_search_path``, and after them those of the distribution."""
+    """Lists the folders of ``os_search_path``, and after them those of the distribution.
+
+    The search path lies below the node's root, like all of the cluster's files.
+    """
+
+    def search_path(self, settings: Mapping[str, Any]) -> list[str]:
+        return [*_wanted(settings), *map(str, _own())]
 
     def drivers(
         self, root: Path, settings: Mapping[str, Any]
     ) -> Iterator[tuple[str, OsScripts]]:
         """Yield a driver per definition; of two with one name the first is used.
 
-        The search path is one of the real file system, whatever `root` is: programs installed on
-        the host serve every cluster on it. A definition that cannot be used is listed too, with
-        its problem in its `info`.
+        A definition that cannot be used is listed too, with its problem in its `info`.
         """
         seen = set()
-        for parent in (*map(Path, settings.get("os_search_path") or SEARCH_PATH), *_own()):
+        below = [root / folder.lstrip("/") for folder in _wanted(settings)]
+        for parent in (*below, *_own()):
             for folder in _folders(parent):
                 if folder.name not in seen:
                     seen.add(folder.name)
                     yield folder.name, OsScripts(folder.name, folder)
+
+
+def _wanted(settings: Mapping[str, Any]) -> list[str]:
+    return list(settings.get("os_search_path") or SEARCH_PATH)
 
 
 def _folders(parent: Path) -> list[Path]:

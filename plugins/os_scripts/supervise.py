@@ -1,8 +1,9 @@
 """Run one program and make sure that nothing of it outlives whoever asked for it.
 
-Started as a program of its own: ``supervise.py PARENT PROGRAM ARGUMENT...``. It ends as the program
-ends. When it is told to stop (SIGTERM), or its parent dies however suddenly, it kills the program
-with everything that the program started. Needs the standard library only.
+Started as a program of its own: ``supervise.py PARENT[,DESCRIPTOR...] PROGRAM ARGUMENT...``. The
+program finds the descriptors as 3, 4 ...: some shells know only numbers of one digit. It ends as
+the program ends. When it is told to stop (SIGTERM), or its parent dies however suddenly, it kills
+the program with everything that the program started. Needs the standard library only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ NOT_STARTED = 126
 
 def main(words: list[str]) -> int:
     """Run the program; the result is its exit status, negative for the signal that ended it."""
-    parent, program = int(words[0]), words[1:]
+    (parent, *passed), program = map(int, words[0].split(",")), words[1:]
+    for number, descriptor in enumerate(passed, 3):
+        os.dup2(descriptor, number)
     signal.signal(signal.SIGTERM, _give_up)
     libc = ctypes.CDLL(None, use_errno=True)
     # Orphans of the program become children of this process, so that they can be found.
@@ -33,7 +36,8 @@ def main(words: list[str]) -> int:
         # Should this process be killed itself, the program at least goes with it. Nothing else runs
         # here that the fork could catch in the middle.
         process = subprocess.Popen(
-            program, preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
+            program, pass_fds=range(3, 3 + len(passed)),
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
     except OSError as exc:
         sys.stderr.write(f"cannot run {program[0]}: {exc.strerror or exc}\n")
         return NOT_STARTED

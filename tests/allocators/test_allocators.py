@@ -15,11 +15,12 @@ import pytest
 from virtual_cluster import wait_until
 
 from ganeti_core.errors import JobCanceled, OpExecError, OpPrereqError, PluginError
-from ganeti_core.node.world import Place, World
-from ganeti_core.operations.allocators import LOG_FILE, Allocators
+from ganeti_core.node.world import LocalNode, World
+from ganeti_core.operations.placement.allocators import LOG_FILE, Allocators
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.iallocator import IALLOCATORS
 from ganeti_core.plugin_api.kinds import Kind
+from ganeti_core.plugin_files import FOLDER
 from ganeti_core.plugins import PluginHost
 from ganeti_core.rpc.identity import NodeIdentity
 
@@ -35,8 +36,8 @@ def allocators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Allo
     host = PluginHost()
     host.load([IALLOCATORS])
     host.refresh_sources(tmp_path, {})
-    place = Place(NodeIdentity("uuid-1", "node1.example.com", "127.0.0.1", 1811), paths)
-    found = Allocators(World(place, host), dict)
+    local = LocalNode(NodeIdentity("uuid-1", "node1.example.com", "127.0.0.1", 1811), paths)
+    found = Allocators(World(local, host), dict, lambda *_: None)
     yield found
     found.close()
 
@@ -99,6 +100,38 @@ def test_one_that_hangs_is_killed_with_what_it_started(
     assert after != before
 
 
+FILE = """
+import os
+from ganeti_core.plugin_api import Description, hookimpl
+
+PLUGIN = "iallocators:near"
+
+class Near:
+    @hookimpl
+    def describe(self):
+        return Description(api_version=0, title="In a file", capabilities=frozenset({"allocate"}))
+
+    @hookimpl
+    def solve(self, request):
+        if request["request"]["name"] == "dies":
+            os._exit(3)
+        return {"success": True, "info": str(os.getpid()), "result": []}
+"""
+
+
+def test_one_in_a_plugin_file_has_a_process_too(allocators: Allocators, tmp_path: Path) -> None:
+    path = tmp_path / FOLDER / "near.py"
+    path.parent.mkdir(mode=0o755, parents=True)
+    path.write_text(FILE)
+    path.chmod(0o644)
+    assert allocators.known("near")
+    document = {"nodes": {}, "instances": {}, "request": {"name": "x"}}
+    answer = allocators.ask("near", "solve", document)
+    assert int(answer["info"]) != os.getpid()
+    with pytest.raises(PluginError, match="iallocators near: solve: its process died"):
+        allocators.ask("near", "solve", document | {"request": {"name": "dies"}})
+
+
 def test_one_that_reads_nothing_is_killed_too(
     allocators: Allocators, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -144,7 +177,7 @@ def test_a_job_that_is_canceled_does_not_wait_for_it(allocators: Allocators) -> 
 
 def test_the_process_ends_with_its_master(allocators: Allocators) -> None:
     _, pid, _ = ask(allocators, "x")
-    process = allocators._processes["wrong"]
+    process = allocators._processes["wrong"]._process
     assert process.sock is not None
     process.sock.close()  # as the kernel does for a master that was killed
     wait_until(lambda: not lives(pid), "it has ended")

@@ -19,8 +19,8 @@ CONSOLE = {"kind": "ssh", "instance": "i1", "host": "node2", "user": "root", "po
 
 
 def console_answer(console) -> list:
-    return ["Query", ["instance", ["name", "console"], "*"],
-            {"fields": [], "data": [[[0, "i1"], [0, console]]]}]
+    return ["Query", ["instance", ["name", "console", "oper_state"], "*"],
+            {"fields": [], "data": [[[0, "i1"], [0, console], [0, True]]]}]
 
 
 def test_every_command_of_every_tool_exists_and_has_help(run) -> None:
@@ -74,6 +74,7 @@ def test_the_console_runs_here_or_through_ssh() -> None:
     assert command_line(CONSOLE, here=True) == ["socat", "-", "UNIX:/a b"]
     assert command_line(CONSOLE, here=False) == [
         "ssh", "-q", "-t", "root@node2", "socat - 'UNIX:/a b'"]
+    assert command_line(CONSOLE | {"port": 2222}, here=False)[3:6] == ["-p", "2222", "root@node2"]
 
 
 def test_the_console_command_is_shown(run, tmp_path) -> None:
@@ -89,14 +90,33 @@ def test_the_console_command_is_shown(run, tmp_path) -> None:
 def test_other_consoles_are_told(run) -> None:
     vnc = CONSOLE | {"kind": "vnc", "port": 5901, "display": 1}
     ran = run(["gnt-instance", "console", "i1"], console_answer(vnc))
-    assert ran.out == "Instance i1 has VNC listening on node2:5901 (display 1)\n"
+    assert ran.out == ("Instance i1 has VNC listening on node2:5901 (display 1), URL"
+                       " <vnc://node2:5901/>\n")
+    spice = CONSOLE | {"kind": "spice", "host": "::1", "port": 5902}
+    ran = run(["gnt-instance", "console", "--show-cmd", "i1"], console_answer(spice))
+    assert ran.out == "Instance i1 has SPICE listening on ::1:5902, URL <spice://[::1]:5902/>\n"
 
 
-def test_a_stopped_instance_has_no_console(run) -> None:
-    answer = ["Query", "*", {"fields": [], "data": [[[0, "i1"], [3, None]]]}]
-    ran = run(["gnt-instance", "console", "i1"], answer)
-    assert ran.status == 1
-    assert "wrong_state" in ran.err
+@pytest.mark.parametrize(("console", "state", "why"), [
+    ([0, CONSOLE], [0, False], "Instance i1 is not running, can't get console"),
+    ([2, None], [0, False], "Instance i1 is not running, can't get console"),
+    ([2, None], [0, True], "Console information for instance i1 is unavailable\n"),
+    ([4, None], [4, None], "instance i1 is unavailable: its node does not answer"),
+])
+def test_what_has_no_console_is_refused_before_anything_runs(
+    run, console: list, state: list, why: str
+) -> None:
+    answer = ["Query", "*", {"fields": [], "data": [[[0, "i1"], console, state]]}]
+    for words in (["i1"], ["--show-cmd", "i1"]):
+        ran = run(["gnt-instance", "console", *words], answer)
+        assert ran.status == 1
+        assert why in ran.err
+
+
+def test_a_message_in_the_place_of_a_console_is_shown_of_a_stopped_instance_too(run) -> None:
+    answer = console_answer({"kind": "msg", "instance": "i1", "message": "There is none"})
+    answer[2]["data"][0][2] = [0, False]
+    assert run(["gnt-instance", "console", "i1"], answer).out == "There is none\n"
 
 
 PLUGINS = [
@@ -137,10 +157,12 @@ def test_without_a_master_it_is_said_how_to_start_one(tmp_path, capsys) -> None:
     assert "ganeti-masterd" in capsys.readouterr().err
 
 
-def test_init_refuses_what_it_would_have_to_ignore(run) -> None:
-    ran = run(["gnt-cluster", "init", "--vg-name=xenvg", "--ssh-key-bits=1024", "c"])
+def test_init_refuses_all_that_is_not_available_at_once(run) -> None:
+    ran = run(["gnt-cluster", "init", "--hypervisor-state", "kvm:mem_node=1", "--vg-name=xenvg",
+               "--install-image=/i", "--zeroing-image=/x", "--primary-ip-version=6", "c"])
     assert ran.status == 1
-    assert "Not supported by this release: --vg-name, --ssh-key-bits" in ran.err
+    assert ("Not available in this version: --zeroing-image, --primary-ip-version=6\n"
+            ) in ran.err
 
 
 def test_why_prints_the_explanation(run) -> None:
@@ -199,7 +221,7 @@ def test_the_queue_can_be_closed_and_opened(run, status, code) -> None:
     ["gnt-instance", "remove", "nosuch"], ["gnt-instance", "migrate", "nosuch"],
     ["gnt-instance", "failover", "nosuch"]])
 def test_nobody_is_asked_about_an_instance_that_does_not_exist(run, argv: list[str]) -> None:
-    ran = run(argv, ["Query", "*", {"fields": [], "data": []}])
+    ran = run(argv, ["QueryInstances", [["nosuch"], ["name"], False], []])
     assert ran.status == 1
     assert ran.err.splitlines()[1:] == [
         "error type: unknown_entity, error details:", "Instance 'nosuch' does not exist"]

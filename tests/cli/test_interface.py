@@ -17,14 +17,17 @@ INTERFACE: dict[str, Any] = json.loads(
 BOTH = [(program, name) for program, tool in TOOLS.items() for name in tool.commands
         if name in INTERFACE[program]["commands"]]
 OURS = {("gnt-cluster", "plugins"), ("gnt-cluster", "export-config"),
-        ("gnt-cluster", "import-config"), ("gnt-job", "why")}
+        ("gnt-cluster", "export-spec"), ("gnt-cluster", "plan"), ("gnt-cluster", "apply"),
+        ("gnt-cluster", "import-config"), ("gnt-cluster", "top"), ("gnt-job", "why"),
+        ("gnt-node", "list-debts"), ("gnt-node", "preflight"),
+        ("gnt-node", "retry-debts"), ("gnt-node", "forget-debts")}
 
 
 def command(program: str, name: str) -> Command:
     return import_module(TOOLS[program].commands[name].module).COMMANDS[name]
 
 
-def test_only_the_commands_that_are_ours_are_unknown_to_the_peer() -> None:
+def test_only_the_commands_that_are_ours_are_unknown_to_ganeti() -> None:
     assert {(program, name) for program, tool in TOOLS.items()
             for name in tool.commands} - set(BOTH) == OURS
 

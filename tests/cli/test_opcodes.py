@@ -21,7 +21,7 @@ def job(name: str, **outcome: Any) -> list[Any]:
 
 
 def names(*found: str) -> list[Any]:
-    return ["Query", "*", {"fields": [], "data": [[[0, name]] for name in found]}]
+    return ["QueryInstances", "*", [[name] for name in found]]
 
 
 def test_an_instance_is_described_by_options(run) -> None:
@@ -127,6 +127,24 @@ def test_evacuation_names_the_instances_it_would_move(run) -> None:
     assert "Relocate instance(s) i1 from node n1?" in ran.err
 
 
+def test_devices_of_a_node_that_is_not_there_are_refused_by_name(run) -> None:
+    ran = run(["gnt-node", "list-drbd", "nosuch"],
+              ["QueryNodes", [["nosuch"], ["name"], False], []])
+    assert (ran.status, ran.submitted) == (1, [])
+    assert "error type: unknown_entity, error details:\nNode 'nosuch' not known" in ran.err
+
+
+@pytest.mark.parametrize("words", [
+    ["gnt-cluster", "modify", "--data-collector-interval=diskstats=inf"],
+    ["gnt-cluster", "modify", "--ipolicy-vcpu-ratio=nan"], ["gnt-cluster", "top", "--interval=inf"],
+    ["gnt-node", "power", "--power-delay=nan", "status", "n1"], ["gnt-debug", "delay", "nan"]])
+def test_numbers_are_finite(run, words) -> None:
+    ran = run(words)
+    assert ran.status in (1, 2)
+    assert any(said in ran.err for said in ("finite", "is not a number", "is no number"))
+    assert ran.submitted == []
+
+
 CLUSTER = INFO | {"nicparams": {"default": {"link": "br0"}}, "diskparams": {"drbd": {"port": 1}}}
 
 
@@ -188,3 +206,18 @@ def test_disks_that_are_only_down_are_activated(run) -> None:
         "Error gathering data on node n2: no answer", "Activating disks for instance 'i1'",
         "Submitted jobs 9", "Waiting for job 9 for i1 ...",
         "Instance i2 has missing disks: n1 xenvg/disk0"]
+
+
+@pytest.mark.parametrize(("value", "active"), [
+    ("off", False), ("no", False), ("False", False), ("on", True), ("yes", True), ("TRUE", True)])
+def test_a_data_collector_is_switched_by_the_usual_words(run, value: str, active: bool) -> None:
+    ran = run(["gnt-cluster", "modify", f"--enabled-data-collectors=diskstats={value}"],
+              ["QueryClusterInfo", [], CLUSTER], job("OP_CLUSTER_SET_PARAMS"))
+    assert ran.opcode["enabled_data_collectors"] == {"diskstats": active}
+
+
+def test_a_data_collector_is_switched_by_no_other_word(run) -> None:
+    ran = run(["gnt-cluster", "modify", "--enabled-data-collectors=diskstats=of"],
+              ["QueryClusterInfo", [], CLUSTER])
+    assert ran.status != 0
+    assert "diskstats cannot be 'of'" in ran.err

@@ -27,6 +27,7 @@ print("modules:", *sys.modules)
     ["gnt-instance", "list"],
     ["gnt-instance", "add", "-t", "diskless", "x"],
     ["gnt-cluster", "info"],
+    ["gnt-cluster", "plan", "--help"],
     ["gnt-node", "list", "-F", 'role == "M"'],
 ], ids=" ".join)
 def test_nothing_heavy_is_imported(argv: list[str]) -> None:

@@ -57,6 +57,15 @@ def test_durations(text: str, seconds: int) -> None:
     assert values.parse_duration(text) == seconds
 
 
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "many"])
+def test_what_is_no_finite_number_is_refused(text: str) -> None:
+    for read in (values.parse_number, values.parse_ratio):
+        with pytest.raises(ValueError, match=r"finite|is no number"):
+            read(text)
+    with pytest.raises(ValueRejected, match=f"'cpu_speed' .value {text}. is not a number"):
+        convert({"cpu_speed": text}, {"cpu_speed": 1.0})
+
+
 def test_filter_actions() -> None:
     assert values.parse_filter_action("PAUSE") == "PAUSE"
     assert values.parse_filter_action("RATE_LIMIT 5") == ["RATE_LIMIT", 5]
@@ -83,6 +92,11 @@ def test_default_and_a_dash_take_an_own_value_back() -> None:
     assert convert(given, DEFAULTS) == {"vcpus": "default", "ratio": "default"}
 
 
+def test_a_number_may_be_left_to_the_driver() -> None:
+    """Whether it may be is for the master to say."""
+    assert convert({"vcpus": "auto"}, DEFAULTS) == {"vcpus": "auto"}
+
+
 @pytest.mark.parametrize(("given", "text"), [
     ({"nosuch": "1"}, "Unknown parameter 'nosuch'"),
     ({"vcpus": "many"}, "'vcpus' .value many. is not a number"),
@@ -95,21 +109,22 @@ def test_values_that_do_not_fit_are_refused(given: dict[str, str], text: str) ->
 
 def test_disks_are_ordered_by_index_and_need_a_size() -> None:
     given = [("1", {"size": "1g"}), ("0", {"size": "512", "name": "none"})]
-    assert new_disks("file", given, None) == [{"size": 512, "name": None}, {"size": 1024}]
-    with pytest.raises(OpPrereqError, match="Missing size or adoption source for disk 0"):
-        new_disks("file", [("1", {"size": "1g"})], None)
+    assert new_disks(given, None) == [{"size": 512, "name": None}, {"size": 1024}]
+    missing = "Missing size or adoption source for disk 0: "
+    with pytest.raises(OpPrereqError, match=f"{missing}nothing is given for it"):
+        new_disks([("1", {"size": "1g"})], None)
+    with pytest.raises(OpPrereqError, match=f"{missing}only sizee given"):
+        new_disks([("0", {"sizee": "1g"})], None)
     with pytest.raises(OpPrereqError, match="Invalid disk index passed: 'x'"):
-        new_disks("file", [("x", {})], None)
+        new_disks([("x", {})], None)
     with pytest.raises(OpPrereqError, match="Invalid disk size"):
-        new_disks("file", [("0", {"size": "big"})], None)
+        new_disks([("0", {"size": "big"})], None)
     with pytest.raises(OpPrereqError, match="either"):
-        new_disks("file", [("0", {"size": "1g"})], 1024)
+        new_disks([("0", {"size": "1g"})], 1024)
 
 
 def test_a_diskless_instance_takes_no_disks() -> None:
-    assert new_disks("diskless", [], None) == []
-    with pytest.raises(OpPrereqError, match="Diskless"):
-        new_disks("diskless", [], 1024)
+    assert new_disks([], None, none_at_all=True) == []
 
 
 def test_an_instance_has_one_network_card_unless_told_otherwise() -> None:
@@ -128,6 +143,9 @@ def test_an_instance_has_one_network_card_unless_told_otherwise() -> None:
     ("web:link=br1", ["modify", "web", {"link": "br1"}]),
     ("modify:2", ["modify", -1, {"2": True}]),
     ("0:detach", ["detach", 0, {}]),
+    ("0:modify,ip=none,network=none,name=none",
+     ["modify", 0, {"ip": "none", "network": "none", "name": None}]),
+    ("0:add,ip=none", ["add", 0, {"ip": None}]),
 ])
 def test_changes_of_devices(text: str, change: list) -> None:
     assert changes("disk", [values.parse_identified(text)]) == [change]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from ganeti_core import errors
 from ganeti_core.cli import waiting
+from ganeti_core.luxi.client import ConnectionLost, LuxiTimeout, NoMasterError
 
 
 class ScriptedMaster:
@@ -20,7 +23,9 @@ class ScriptedMaster:
 
     def wait_for_job_change(self, job_id, fields, previous, log_serial, *, wait):
         self.waits.append((previous, log_serial, wait))
-        return self.steps.pop(0)
+        if isinstance(step := self.steps.pop(0), Exception):
+            raise step
+        return step
 
 
 def state(status: str, *, log=(), opstatus=None, opresult=(None,)):
@@ -68,6 +73,44 @@ def test_a_master_that_cannot_explain_is_no_failure(capsys) -> None:
 
     waiting.follow(Older(state("queued"), None, state("success")), 5)
     assert capsys.readouterr().err == "Job 5 is waiting in queue\n"
+
+
+def test_a_master_that_is_started_again_is_waited_for(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(waiting, "PAUSE", 0.0)
+    master = ScriptedMaster(
+        state("running", log=[entry(1, "one")]), ConnectionLost("it ended"),
+        NoMasterError("/socket"), state("success", log=[entry(2, "two")], opresult=[3]))
+    assert waiting.follow(master, 5) == [3]
+    said = capsys.readouterr()
+    assert said.err == (
+        "The connection to the master daemon is lost. Job 5 was accepted, and no job is lost; "
+        "waiting for the master daemon ...\n")
+    assert [line[25:] for line in said.out.splitlines()] == ["one", "two"]
+    assert [serial for _, serial, _ in master.waits] == [None, 1, 1, 1]
+
+
+def test_a_master_that_stays_away_is_given_up_with_the_jobs_number(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(waiting, "MASTER_BACK", 0.0)
+    with pytest.raises(NoMasterError):
+        waiting.follow(ScriptedMaster(*[NoMasterError("/socket")] * 3), 5)
+    assert "See how job 5 ends with 'gnt-job watch 5'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("last", "said"), [
+    (NoMasterError("/socket"), "How job 5 for web ends is not known: "),
+    (LuxiTimeout("WaitForJobChange"), "How job 5 for web ends is not known: "),
+    (state("error", opresult=[["OpExecError", ["no"]]]), "Job 5 for web has failed: "),
+])
+def test_a_master_that_stays_away_is_no_failure_of_one_of_several_jobs(
+    last, said, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr(waiting, "MASTER_BACK", 0.0)
+    session = SimpleNamespace(client=ScriptedMaster(*[last] * 3), option=lambda _: None)
+    jobs = waiting.JobSet(session)
+    jobs.add_started([[True, 5]], "web")
+    [outcome] = jobs.finish()
+    assert not outcome.success
+    assert said in capsys.readouterr().err
 
 
 def test_a_failed_job_raises_its_own_error() -> None:

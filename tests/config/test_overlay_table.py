@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ganeti_core.config.table import Table
@@ -12,7 +12,6 @@ steps = st.lists(st.tuples(
     st.dictionaries(keys, st.integers(), max_size=40), st.lists(keys, max_size=20)), max_size=12)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(keys, st.integers(), max_size=120), steps)
 def test_it_is_a_dict_that_never_changes(start, changes):
     table, plain = Table(start), dict(start)

@@ -15,9 +15,14 @@ import pytest
 from cluster_objects import CLUSTER, GROUP, NODE, disk, instance, new_database, open_store
 
 from ganeti_core.config.database import Write
+from ganeti_core.config.expected import Expected
 from ganeti_core.config.store import Delete, Edit, Put
 from ganeti_core.errors import ConfigurationError, OpPrereqError, StaleEpoch, StoreBroken
 from ganeti_core.model import Network, Nic, Node
+
+
+def for_version(serial):
+    return Expected("instance", instance(1).uuid, "inst1", serial)
 
 
 @pytest.fixture
@@ -56,6 +61,20 @@ def test_a_commit_is_seen_and_survives(store, database):
     assert store.snapshot.instance("inst1").serial_no == 2
     store.journal.close()
     assert same(reread(database), store.snapshot)
+
+
+def test_a_commit_for_another_version_changes_nothing(store):
+    made = store.commit([Put(instance(1))]).instance("inst1")
+    store.commit([Put(replace(made, os="x"))], (), for_version(1))
+
+    for changes in ([Put(replace(made, os="y"))], [Delete(made)], [Put(disk(9))]):
+        with pytest.raises(OpPrereqError, match="serial number 2, and 1 was") as caught:
+            store.commit(changes, (), for_version(1))
+        assert caught.value.ecode == "wrong_state"
+    assert store.snapshot.instance("inst1").os == "x"
+    store.commit([Delete(made)], (), for_version(2))
+    with pytest.raises(OpPrereqError, match="is gone"):
+        store.commit([Put(disk(9))], (), for_version(2))
 
 
 @pytest.mark.parametrize(("change", "problem"), [
@@ -136,7 +155,7 @@ def test_an_edit_leaves_what_others_have_changed_meanwhile(store):
     # What it was made of is older than what waits to be written.
     store.commit_soon([Edit(read, {"queue_drained": True})], (), outcomes[1])
     store.commit_soon([Edit(read, {"watcher_pause": 7.0})], (), outcomes[2])
-    after = outcomes[2].result(10).cluster
+    after = outcomes[2].result(60).cluster
     assert (after.highest_used_port, after.queue_drained, after.watcher_pause) == (12000, True, 7.0)
     assert after.serial_no == read.serial_no + 3
     with pytest.raises(ConfigurationError, match="does not exist"):
@@ -196,7 +215,7 @@ def test_what_was_built_on_a_failed_commit_fails_with_it(store, database):
         second.set_exception(StoreBroken("it was known to have failed already"))
     for outcome in (first, second):
         with pytest.raises(StoreBroken):
-            outcome.result(10)
+            outcome.result(60)
     make_room(store)
     store.commit([Put(disk(2))])
     store.journal.close()
@@ -243,7 +262,7 @@ def test_bursts_of_commits_share_their_syncs(store):
         store.commit_soon([Put(instance(number))], (), outcome)
         outcomes.append(outcome)
     for outcome in outcomes:
-        outcome.result(10)
+        outcome.result(60)
     assert store.journal.serial - before < 100
     assert len(store.snapshot.instances) == 201
 

@@ -89,6 +89,12 @@ def test_every_opcode_and_error_is_in_the_reference() -> None:
     assert [code for code in errors.ECODES if f"`{code}`" not in told] == []
 
 
+def test_every_error_says_what_to_do() -> None:
+    classes = [cls for cls in vars(errors).values()
+               if isinstance(cls, type) and issubclass(cls, GanetiError)]
+    assert [cls.__name__ for cls in classes if "action" not in vars(cls)] == []
+
+
 def test_every_field_and_parameter_says_what_it_means() -> None:
     for page in ("fields.md", "parameters.md"):
         rows = re.findall(r"^\| `[^`]+` \|.*\|$", (REFERENCE / page).read_text(), re.MULTILINE)

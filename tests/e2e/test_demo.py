@@ -15,11 +15,11 @@ TOP = Path(__file__).resolve().parents[2]
 def demo(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "demo", *words], cwd=TOP, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=240)
+                          stderr=subprocess.STDOUT, timeout=600)
 
 
 @pytest.mark.needs_qemu
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_demo_runs_and_leaves_a_clean_cluster(tmp_path):
     root = tmp_path / "demo"
     try:

@@ -86,7 +86,7 @@ def test_a_running_job_is_told_to_end(cluster):
 
 
 @pytest.mark.parametrize(("words", "complaint"), [
-    (("gnt-instance", "startup", "nobody.example.com"), "nobody.example.com"),
+    (("gnt-instance", "startup", "nobody.example.com"), "does not match any instances"),
     (("gnt-instance", "add", "-t", "nonsense", "-s", "1M", "-o", "noop", *NO_NETWORK,
       ONE), "nonsense"),
     (("gnt-instance", "add", "-t", "sharedfile", "-s", "much", "-o", "noop", *NO_NETWORK, ONE),

@@ -18,10 +18,31 @@ def test_a_node_leaves_and_joins_again_by_ssh(cluster):
     wait_until(lambda: NODED not in cluster.status()["node3"]["daemons"], "node3 is none any more")
     cluster.verify()
 
+    wrong = cluster.paths("node3").hosts
+    right = wrong.read_text()
+    wrong.write_text("198.51.100.7 node1.example.com node1\n" + right)
+    refused = cluster.try_("gnt-node", "add", "--no-ssh-key-check", "node3.example.com")
+    assert refused.status == 1
+    assert "the name node1.example.com resolves to 198.51.100.7 here" in refused.stderr
+    assert not (cluster.paths("node3").data / "node.key").exists()
+    wrong.write_text(right)
     cluster.gnt("gnt-node", "add", "--no-ssh-key-check", "node3.example.com")
     assert len(names(cluster)) == 3
     assert cluster.status()["node3"]["daemons"][NODED]["pid"]
     cluster.verify()
+
+
+def test_hosts_are_looked_at_before_they_are_nodes(cluster):
+    fine = cluster.gnt("gnt-node", "preflight", "node1.example.com", "node2.example.com")
+    assert "node1.example.com: ready to be a node" in fine.lines
+    assert "node2.example.com: ready to be a node" in fine.lines
+    lost = cluster.try_("gnt-node", "preflight", "-s", "198.51.100.9", "node2.example.com")
+    assert lost.status == 1
+    assert "error: no network interface of this host has the address 198.51.100.9" in lost.stdout
+    some = cluster.try_("gnt-node", "preflight", "nosuch.invalid", "node2.example.com")
+    assert some.status == 1
+    assert "nosuch.invalid: error: The given name (nosuch.invalid) does not resolve" in some.stdout
+    assert "node2.example.com: ready to be a node" in some.stdout
 
 
 def test_listing_says_what_is_known_of_a_dead_node(cluster):

@@ -30,7 +30,7 @@ def master_runs(cluster: VirtualCluster, node: str) -> bool:
 
 
 def client(cluster: VirtualCluster, node: str) -> LuxiClient:
-    return LuxiClient(cluster.paths(node).master_socket, timeout=30.0)
+    return LuxiClient(cluster.paths(node).master_socket, timeout=120.0)
 
 
 def delay(seconds: float, **options: Any) -> dict[str, Any]:

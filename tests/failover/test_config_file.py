@@ -25,6 +25,11 @@ def test_out_and_in_again(make_cluster: Callable[..., VirtualCluster], tmp_path:
     file.write_text("of an earlier export, which all may read")
     cluster.gnt("gnt-cluster", "export-config", "--all", str(file))
     assert file.stat().st_mode & 0o777 == 0o600
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "behind")
+    cluster.gnt("gnt-cluster", "export-config", "--all", str(link))
+    assert link.is_symlink(), "as /dev/stdout is one"
+    assert link.read_text() == file.read_text()
     told = json.loads(cluster.gnt("gnt-cluster", "export-config").stdout)
     assert told["version"] == 3_000_000
     assert "ganeti_core" not in told
@@ -50,7 +55,7 @@ def test_out_and_in_again(make_cluster: Callable[..., VirtualCluster], tmp_path:
 
 
 def test_only_a_node_of_the_cluster_can_take_it(
-    make_cluster: Callable[..., VirtualCluster],
+    make_cluster: Callable[..., VirtualCluster], tmp_path: Path,
 ) -> None:
     cluster = make_cluster("--nodes", "1", "--hypervisor", "fake")
     cluster.tool("stop")
@@ -61,7 +66,16 @@ def test_only_a_node_of_the_cluster_can_take_it(
     assert refused.status == 1
     assert "stranger.example.com, is no node of that cluster" in refused.stderr
     assert not cluster.paths().database.exists()
-    ran = cluster.on("node1", "gnt-cluster", "import-config", str(DATA / "ganeti-3.0-lab.json"))
+    config = json.loads((DATA / "ganeti-3.0-lab.json").read_text())
+    foreign = next(iter(config["instances"].values()))
+    foreign["hypervisor"] = "bhyve"
+    file = tmp_path / "config.data"
+    file.write_text(json.dumps(config))
+    ran = cluster.on("node1", "gnt-cluster", "import-config", str(file))
     assert ran.status == 0, ran
     assert "4 node(s), 5 instance(s)" in ran.stdout
+    assert "Start ganeti-noded, then ganeti-masterd --no-voting --yes-do-it; then" in ran.stdout
+    assert (f"WARNING: instance {foreign['name']} cannot be used here: there is no plugin for the"
+            " hypervisor 'bhyve'") in ran.stderr
+    assert ran.stderr.count("cannot be used here") == 1
     shutil.rmtree(cluster.paths().data)

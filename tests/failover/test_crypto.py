@@ -10,6 +10,7 @@ from failing import delay, ended, failover, kill, submit, wait_for_equal_copies
 from virtual_cluster import VirtualCluster
 
 from ganeti_core.rpc.certs import fingerprint_of
+from ganeti_core.rpc.members import Members, checked
 
 NODES = ("node1", "node2", "node3")
 
@@ -53,8 +54,10 @@ def test_certificates_of_all_nodes(three: VirtualCluster, option: str) -> None:
         assert paths.node_key.stat().st_mode & 0o777 == 0o600
         assert paths.ca_key.stat().st_mode & 0o777 == 0o600
         assert paths.ca_key.read_bytes() == three.paths().ca_key.read_bytes()
-        assert sorted(entry.strip(' ",\n') for entry in (paths.data / "candidates").read_text()
-                      .strip("[] \n").split("\n")) == sorted(fingerprints(three))
+        members = Members.of(paths)
+        assert members.known().candidates == set(fingerprints(three))
+        # Signed by the authority of now: a node can pass it on to one that was away.
+        assert checked(members.text(), paths.ca_certificate.read_bytes()) == members.known()
     assert (ca != three.paths().ca_key.read_bytes()) == (option == "--new-cluster-certificate")
     three.verify()
     wait_for_equal_copies(three, *NODES)
@@ -97,9 +100,17 @@ def test_keys_that_all_nodes_share(three: VirtualCluster) -> None:
     assert first["hmac.key"].decode().strip() not in logged
 
 
+def test_options_about_ssh_keys_have_nothing_to_do(three: VirtualCluster) -> None:
+    ran = three.gnt("gnt-cluster", "renew-crypto", "-f", "--new-ssh-keys", "--ssh-key-type=rsa")
+    assert ran.stderr == ("WARNING: this cluster keeps no ssh keys: --new-ssh-keys, --ssh-key-type"
+                          " has no effect\n")
+    ran = three.gnt("gnt-cluster", "renew-crypto", "-f", "--new-ssh-keys", "--new-confd-hmac-key")
+    assert "keeps no ssh keys" in ran.stderr
+    assert "have been replaced" in ran.stdout
+
+
 @pytest.mark.parametrize(("options", "words"), [
     ([], "at least one"),
-    (["--new-ssh-keys"], "no ssh keys"),
     (["--new-rapi-certificate", "--rapi-certificate=/x"], "same time"),
     (["--spice-certificate=/x"], "must be used"),
     (["--rapi-certificate=/nonexistent"], "Cannot read"),

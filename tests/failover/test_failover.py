@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -72,6 +73,25 @@ def test_a_master_that_was_killed_loses_no_job(three: VirtualCluster) -> None:
     wait_for_equal_copies(three, *NODES)
 
 
+def test_a_command_waits_for_its_job_while_the_master_is_started_again(
+    three: VirtualCluster,
+) -> None:
+    three.gnt("gnt-cluster", "modify", "--max-running-jobs=1")
+    [running] = submit(three, "node1", [delay(60)])
+    wait_until(lambda: statuses(three, "node1", [running]) == ["running"], "a job runs")
+    with ThreadPoolExecutor(1) as pool:
+        # Its job waits behind the other, so it runs after the start.
+        command = pool.submit(three.try_, "gnt-cluster", "modify", "--max-running-jobs=19")
+        wait_until(lambda: statuses(three, "node1", [running + 1]) == ["queued"], "its job waits")
+        kill(three, "node1", "masterd")
+        three.tool("start", "node1", "masterd")
+        ended_as = command.result(60.0)
+    assert ended_as.status == 0, ended_as
+    assert f"Job {running + 1} was accepted, and no job is lost" in ended_as.stderr
+    assert "19" in three.gnt("gnt-cluster", "info").stdout
+    three.gnt("gnt-cluster", "modify", "--max-running-jobs=20")
+
+
 def test_the_old_master_may_not_come_back(three: VirtualCluster) -> None:
     kill(three, "node1")
     assert failover(three, "node2").status == 0
@@ -113,6 +133,17 @@ def test_a_running_master_is_stopped_first(three: VirtualCluster) -> None:
     assert "already the master" in again.stderr
 
 
+def test_a_busy_master_is_followed(three: VirtualCluster) -> None:
+    """Copies differ by what is under way: that is no reason to refuse."""
+    jobs = submit(three, "node1", *[[delay(0.02)]] * 400)
+    ran = failover(three, "node2")
+    assert ran.status == 0, ran
+    found = ended(three, "node2", jobs)
+    # What ran when the master was stopped was undone.
+    assert set(found) <= {"success", "error"}
+    assert found.count("success") > 300
+
+
 def test_start_finds_the_new_master(three: VirtualCluster) -> None:
     kill(three, "node1")
     assert failover(three, "node2").status == 0
@@ -128,7 +159,7 @@ def test_an_old_copy_cannot_win(three: VirtualCluster) -> None:
     kill(three, "node3")
     began = time.monotonic()
     three.gnt("gnt-cluster", "modify", "--max-running-jobs=19")
-    assert time.monotonic() - began < 15.0
+    assert time.monotonic() - began < 60
     assert uuid_of(three, "node3") in stale_at(three, "node1")
     assert uuid_of(three, "node3") in stale_at(three, "node2")
     kill(three, "node1")
@@ -148,7 +179,7 @@ def test_verify_names_a_candidate_whose_copy_is_old(three: VirtualCluster) -> No
     assert ended(three, "node1", submit(three, "node1", [delay(0.01)])) == ["success"]
     found = three.try_("gnt-cluster", "verify", "--error-codes")
     assert found.status == 1
-    assert "ECLUSTERFILECHECK:node:node2.example.com:its copy of the configuration is old" in (
+    assert "ECLUSTERFILECHECK:cluster:node2.example.com:its copy of the configuration is old" in (
         found.stdout)
     assert "node3.example.com:its copy" not in found.stdout
     three.bring_back()
@@ -223,6 +254,7 @@ def test_a_master_that_lost_its_log_does_not_overwrite_the_copies(three: Virtual
         old = db.serialize()
     jobs = submit(three, "node1", *[[delay(0.01)]] * 3)
     ended(three, "node1", jobs)
+    wait_for_equal_copies(three, *NODES)
     kill(three, "node1")
     for suffix in ("-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)
@@ -272,6 +304,7 @@ def test_an_interrupted_creation_is_undone_by_the_next_master(
 
 def test_a_cluster_of_two(make_cluster: MakeCluster) -> None:
     two = make_cluster("--nodes", "2", "--hypervisor", "fake")
+    wait_for_equal_copies(two, "node1", "node2")
     # The other node is away, the master goes on; what it then commits must not be lost unnoticed.
     kill(two, "node2")
     [job] = submit(two, "node1", [delay(0.01)])

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from virtual_cluster import run
 
+from ganeti_core.bootstrap import local_daemons
 from ganeti_core.bootstrap.init import InitOptions, init_cluster
-from ganeti_core.errors import OpPrereqError
+from ganeti_core.errors import OpExecError, OpPrereqError
+from ganeti_core.luxi.client import LuxiClient
 from ganeti_core.paths import Paths
+from ganeti_core.pid_file import running_pid
+from ganeti_core.resolve import HOSTNAME_VARIABLE
 
 OPTIONS = {"cluster_name": "cluster.example.com", "node_name": "node1.example.com",
            "enabled_hypervisors": ("fake",), "shared_file_storage_dir": "/taken/shared"}
@@ -36,6 +43,15 @@ def test_what_fails_halfway_can_be_repeated(paths: Paths) -> None:
 
 @pytest.mark.parametrize(("option", "value", "why"), [
     ("secondary_ip", "foo", "'foo' is not a valid IP address"),
+    ("secondary_ip", "192.0.2.7", "You gave 192.0.2.7 as secondary IP, but it does not belong to"),
+    ("default_iallocator", "nosuch", "Invalid default iallocator script 'nosuch' specified"),
+    ("master_netdev", "nosuch", r"Invalid master netdev \(nosuch\): .*there are: lo"),
+    ("master_netmask", 33, r"CIDR netmask \(33\) not valid"),
+    ("nicparams", {"mode": "nosuch"}, "Invalid NIC mode 'nosuch', expected one of bridged"),
+    ("enabled_disk_templates", ("nosuch",), "Unknown disk template 'nosuch'"),
+    ("enabled_hypervisors", ("nosuch",), "Unknown hypervisor 'nosuch'"),
+    ("hv_state", {"nosuch": {"mem_node": 1}}, "Invalid hypervisor.* in hypervisor state: nosuch"),
+    ("zeroing_image", "/x", "The parameter 'zeroing_image' is not available"),
     ("mac_prefix", "01:00:00", "Invalid MAC address prefix '01:00:00'"),
     ("file_storage_dir", "disks", "not an absolute, normalized path: 'disks'"),
     ("shared_file_storage_dir", "/srv/../etc", "not an absolute, normalized path"),
@@ -44,3 +60,95 @@ def test_wrong_options_are_refused(paths: Paths, option: str, value: str, why: s
     with pytest.raises(OpPrereqError, match=why):
         init_cluster(paths, InitOptions.from_options({**OPTIONS, option: value}))
     assert not paths.data.exists()
+
+
+def test_a_volume_group_that_is_not_there_is_refused(paths: Paths) -> None:
+    asked = {**OPTIONS, "enabled_disk_templates": ("plain",), "vg_name": "nosuch"}
+    with pytest.raises(OpPrereqError, match="Disk template plain cannot be used on this host with "
+                                            "volume_group_name 'nosuch': "):
+        init_cluster(paths, InitOptions.from_options(asked))
+    assert not [file for file in paths.data.rglob("*") if file.is_file()]
+
+
+SETTINGS = {
+    "--vg-name": "xenvg", "--drbd-usermode-helper": "/bin/true", "--maintain-node-health": "no",
+    "--install-image": "/x.img", "--compression-tools": "gzip,lzop",
+    "--default-iallocator-params": "-ignore-soft-errors", "--gluster-storage-dir": "/srv/gluster",
+    "--user-shutdown": "yes", "--use-external-mip-script": "no", "--ipolicy-vcpu-ratio": "3.5",
+    "--ipolicy-spindle-ratio": "7", "--ipolicy-disk-templates": "file,diskless",
+    "--specs-mem-size": "min=128,max=4G,std=256", "--specs-nic-count": "max=4",
+    "--ssh-key-type": "rsa", "--node-parameters": "spindle_count=3", "-C": "4",
+    "-B": "memory=256M", "-N": "link=br1", "-H": "fake:migration_mode=live",
+    "-m": "aa:00:01", "--master-netmask": "24", "--secondary-ip": "127.251.7.3",
+}
+"""Options and values; all of them are heeded, or named as having no effect."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Paths, str]]:
+    """A cluster that ``gnt-cluster init`` has made and started, and what that said."""
+    root = tmp_path_factory.mktemp("init")
+    (root / "etc").mkdir()
+    (root / "etc/hosts").write_text(
+        "127.251.7.1 node1.example.com\n127.251.7.2 cluster.example.com\n")
+    environment = {"GANETI_ROOT": str(root), HOSTNAME_VARIABLE: "node1.example.com"}
+    ran = run("gnt-cluster", "init", "--enabled-hypervisors=fake", "--no-etc-hosts",
+              "--no-ssh-init", *(f"{name}={value}" if name.startswith("--") else f"{name}{value}"
+                                 for name, value in SETTINGS.items()),
+              "cluster.example.com", environment=environment)
+    paths = Paths(root)
+    try:
+        assert ran.status == 0, ran
+        yield paths, ran.stderr
+    finally:
+        for daemon in (local_daemons.MASTERD, local_daemons.NODED):
+            local_daemons.stop(paths, daemon)
+
+
+def test_settings_of_init_are_those_of_modify(made: tuple[Paths, str]) -> None:
+    paths, said = made
+    assert said == (
+        "WARNING: this cluster keeps no ssh keys: --ssh-key-type has no effect\n"
+        "WARNING: Specified a gluster storage directory, although gluster storage is not"
+        " enabled.\n")
+    with LuxiClient(paths.master_socket) as client:
+        info = client.query_cluster_info()
+        node = client.query("node", ["sip"], None)["data"][0][0][1]
+    assert {name: info[name] for name in (
+        "volume_group_name", "drbd_usermode_helper", "maintain_node_health", "uid_pool",
+        "install_image", "compression_tools", "gluster_storage_dir", "enabled_user_shutdown",
+        "use_external_mip_script", "candidate_pool_size", "mac_prefix", "master_netmask",
+    )} == {
+        "volume_group_name": "xenvg", "drbd_usermode_helper": "/bin/true",
+        "maintain_node_health": False, "uid_pool": [], "install_image": "/x.img",
+        "compression_tools": ["gzip", "lzop"], "gluster_storage_dir": "/srv/gluster",
+        "enabled_user_shutdown": True, "use_external_mip_script": False,
+        "candidate_pool_size": 4, "mac_prefix": "aa:00:01", "master_netmask": 24}
+    assert info["default_iallocator_params"] == {"ignore-soft-errors": None}
+    assert info["ndparams"]["spindle_count"] == 3
+    assert info["nicparams"]["default"]["link"] == "br1"
+    assert (info["beparams"]["default"]["minmem"], info["beparams"]["default"]["maxmem"]) == (
+        256, 256)
+    assert info["hvparams"]["fake"]["migration_mode"] == "live"
+    policy = info["ipolicy"]
+    assert (policy["vcpu-ratio"], policy["spindle-ratio"], policy["disk-templates"]) == (
+        3.5, 7.0, ["file", "diskless"])
+    (bounds,) = policy["minmax"]
+    assert (bounds["min"]["memory-size"], bounds["max"]["memory-size"]) == (128, 4096)
+    assert (bounds["max"]["nic-count"], bounds["max"]["cpu-count"]) == (4, 16)
+    assert policy["std"]["memory-size"] == 256
+    assert node == "127.251.7.3"
+
+
+def test_its_daemons_bear_their_names(made: tuple[Paths, str]) -> None:
+    paths, _ = made
+    for daemon in (local_daemons.MASTERD, local_daemons.NODED):
+        pid = running_pid(paths.daemon_pid(daemon))
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        assert any(Path(os.fsdecode(word)).name == daemon for word in words[:2])
+
+
+def test_a_daemon_that_does_not_start_is_named_first(tmp_path: Path) -> None:
+    with pytest.raises(OpExecError) as caught:
+        local_daemons.start(Paths(tmp_path), local_daemons.MASTERD)
+    assert str(caught.value).startswith("ganeti-masterd exited with status 1: ganeti-masterd: ")

@@ -19,6 +19,8 @@ from ganeti_core.config.journal import START_GAP
 from ganeti_core.config.marks import Mark
 from ganeti_core.config.replica import Group, Position, Replica
 from ganeti_core.errors import StoreBroken
+from ganeti_core.node.services.replica import MarkArgs, note, noted
+from ganeti_core.paths import Paths
 
 pytestmark = pytest.mark.usefixtures("short_patience")
 master_on = contextmanager(running)
@@ -96,11 +98,11 @@ def test_a_candidate_that_hangs_costs_the_patience_once(tmp_path: Path, network:
         network.nodes["b"].state = "hung"
         began = time.monotonic()
         master.commit(2)
-        assert 0.25 < time.monotonic() - began < 2.0
+        assert 0.25 < time.monotonic() - began < 30
         began = time.monotonic()
         for number in range(3, 20):
             master.commit(number)
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 17 * 0.25 - 0.5
         network.nodes["b"].state = "up"
         network.nodes["b"].released.set()
         wait_until(lambda: master.current() == {"b", "c"}, "b has caught up")
@@ -204,7 +206,7 @@ def test_a_candidate_joins_while_commits_never_pause(tmp_path: Path, network: Ne
         try:
             time.sleep(0.2)
             network.nodes["b"].state = "up"
-            wait_until(lambda: "b" in master.current(), "b joins under load", 10.0)
+            wait_until(lambda: "b" in master.current(), "b joins under load", 60.0)
         finally:
             over.set()
             for thread in threads:
@@ -287,6 +289,25 @@ def test_a_late_mark_does_not_undo_a_newer_one(tmp_path: Path, network: Network)
     assert node.mark.stale == {"b"}
 
 
+def test_of_marks_noted_at_once_the_newest_stays(tmp_path: Path) -> None:
+    """Two candidates that join at the same moment are told of in two threads."""
+    paths = Paths(tmp_path)
+    paths.data.mkdir(parents=True)
+    for first in range(0, 40, 8):
+        together = threading.Barrier(8)
+
+        def tell(number: int, together: threading.Barrier = together) -> None:
+            together.wait()
+            note(paths, MarkArgs(1, number, [f"node{number}"]))
+
+        threads = [threading.Thread(target=tell, args=(first + n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert noted(paths) == MarkArgs(1, first + 7, [f"node{first + 7}"])
+
+
 def test_stopping_does_not_wait_for_a_majority(tmp_path: Path, network: Network,
                                                monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganeti_core.config.marks.MARK_SECONDS", 60.0)
@@ -298,7 +319,7 @@ def test_stopping_does_not_wait_for_a_majority(tmp_path: Path, network: Network,
     master.journal.submit([Write("job", (1,), '"x"')], failures.append)
     began = time.monotonic()
     stop(master)
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 40
     assert isinstance(failures[0], StoreBroken)
 
 

@@ -19,6 +19,8 @@ def cluster(clusters):
         yield found
 
 
-@pytest.fixture(params=SCENARIOS)
+@pytest.fixture(params=[
+    pytest.param(name, marks=pytest.mark.torture) if scenario.slow else name
+    for name, scenario in SCENARIOS.items()])
 def scenario(request):
     return SCENARIOS[request.param]

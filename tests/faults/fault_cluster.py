@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -16,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from third_party import install
+
 from ganeti_core.config.journal import CRASH_VARIABLE
 from ganeti_core.daemons.vcluster.layout import Layout, VirtualNode
 from ganeti_core.daemons.vcluster.processes import MASTERD, DaemonState, daemons
@@ -25,11 +28,16 @@ from ganeti_core.pid_file import running_pid
 
 HERE = Path(__file__).parent
 STRIKE_VARIABLE = "GANETI_STRIKE_FILE"
+TEMPLATES = ["sharedfile", "file", "diskless", "twin"]
+HYPERVISORS = ["fake", "plugging"]
+DISK_FOLDERS = ("srv/ganeti/file-storage", "var/lib/ganeti/plugins/disk_templates/twin")
+PASSING = re.compile("is degraded|different checksums")
+"""Findings that end by themselves when a node is back."""
 RUNS = ("running", "paused", "user-down")
 FINAL = ("success", "error", "canceled")
-PATIENCE = 30.0
-SETTLED = 15.0
-"""Seconds in which everything must have been undone, finished and paid."""
+PATIENCE = 60.0
+SETTLED = 40.0
+"""Seconds in which everything must have been undone, finished and paid, on a busy machine too."""
 
 
 class Unclean(AssertionError):
@@ -164,13 +172,40 @@ class FaultCluster:
         """Guests as the nodes' own files have them: node → name → state."""
         return {node.name: dict(_guests_of(node)) for node in self.layout.nodes}
 
+    def devices(self) -> dict[str, list[str]]:
+        """The devices of running guests whose hypervisor plugs them: name → uuids."""
+        return {path.stem: json.loads(path.read_text()) for node in self.layout.nodes
+                for path in (node.paths.plugin_state / "hypervisors/plugging").glob("*.devices")}
+
+    def lose_disks(self, name: str) -> None:
+        """Let nothing be left of an instance's disks, on any node."""
+        owner = next(uuid for uuid, found in self.objects("instance").items()
+                     if found["name"] == name)
+        for uuid, disk in self.objects("disk").items():
+            if disk["instance"] == owner:
+                for below in (disk, *disk.get("children", ())):
+                    self._lose(uuid, _file_name(below) if below["logical_id"][1:] else "")
+
+    def _lose(self, uuid: str, file: str) -> None:
+        for folder in (self.layout.shared_files, *(
+                node.root / part for node in self.layout.nodes for part in DISK_FOLDERS)):
+            for path in _files(folder):
+                if path.name == file or path.name.startswith(f"{uuid}."):
+                    path.unlink()
+
     def disks(self) -> set[str]:
         """Disk files on all nodes: ``NODE:PATH``, and ``shared:PATH`` for those that all see."""
-        found = {f"shared:{path.name}" for path in _files(self.layout.shared_files)}
+        found = {f"shared:{path.name}" for path in _files(self.layout.shared_files)
+                 if path.parent.name != ".twin"}
         for node in self.layout.nodes:
-            folder = node.root / "srv/ganeti/file-storage"
-            found |= {f"{node.name}:{path.name}" for path in _files(folder)}
+            for folder in DISK_FOLDERS:
+                found |= {f"{node.name}:{path.name}" for path in _files(node.root / folder)}
         return found
+
+    def exports(self) -> list[Path]:
+        """Folders of exports on all nodes; those of work under way begin with a dot."""
+        return [path for node in self.layout.nodes
+                for path in (node.root / "srv/ganeti/export").glob("*")]
 
     def objects(self, kind: str) -> dict[str, dict[str, Any]]:
         """Objects of the configuration as the master's disk has them."""
@@ -203,9 +238,13 @@ class FaultCluster:
         guests = self.guests()
         if guests != wanted:
             found.append(f"guests are {guests}, not {wanted}")
+        if (devices := self.devices()) != (known := _wanted_devices(instances)):
+            found.append(f"guests have the devices {devices}, not {known}")
         disks = self._wanted_disks(instances, nodes)
         if self.disks() != disks:
             found.append(f"disks are {self.disks()}, not {disks}")
+        found += [f"an export is half made: {path}" for path in self.exports()
+                  if path.name.startswith(".") or not (path / "config.ini").exists()]
         return found + self._left_over()
 
     def _owed(self) -> list[str]:
@@ -253,10 +292,13 @@ class FaultCluster:
     ) -> set[str]:
         wanted = set()
         for disk in self.objects("disk").values():
-            name = disk["logical_id"][1].rsplit("/", 1)[-1]
             owner = instances[disk["instance"]]
+            if disk["template"] == "twin":
+                names = (f"{disk['uuid']}.twin", _file_name(disk["children"][0]))
+                wanted |= {f"{nodes[node]}:{name}" for node in disk["nodes"] for name in names}
+                continue
             where = "shared" if disk["template"] == "sharedfile" else nodes[owner["primary_node"]]
-            wanted.add(f"{where}:{name}")
+            wanted.add(f"{where}:{_file_name(disk)}")
         return wanted
 
     def settle(self, *, failed: bool = False) -> None:
@@ -265,19 +307,31 @@ class FaultCluster:
         :param failed: the job said so: its guest may be down
         :raises Unclean: something stays wrong, or verify finds something
         """
+        self.calm()
+        if failed:
+            self.repair()
+        until = time.monotonic() + SETTLED
+        while problems := self.problems():
+            if time.monotonic() > until:
+                raise Unclean("\n".join(problems))
+            time.sleep(0.05)
+        while findings := self.verify():
+            # Copies that were let go are filled again, files that a node missed are sent again.
+            if time.monotonic() > until or any(not PASSING.search(line) for line in findings
+                                               if "ERROR" in line):
+                raise Unclean("verify: " + "; ".join(findings))
+            time.sleep(0.2)
+
+    def calm(self) -> None:
+        """Bring every daemon back, then wait until nothing is owed and no job runs.
+
+        :raises Unclean: something stays owed
+        """
         until = time.monotonic() + SETTLED
         while problems := self.down() or self._owed():
             if time.monotonic() > until:
                 raise Unclean("\n".join(problems))
             time.sleep(0.05)
-        if failed:
-            self.repair()
-        while problems := self.problems():
-            if time.monotonic() > until:
-                raise Unclean("\n".join(problems))
-            time.sleep(0.05)
-        if findings := self.verify():
-            raise Unclean("verify: " + "; ".join(findings))
 
     def verify(self) -> list[str]:
         """Run verify; answers its findings."""
@@ -292,13 +346,21 @@ class FaultCluster:
 
 
 def _guests_of(node: VirtualNode) -> Iterator[tuple[str, str]]:
-    folder = node.paths.plugin_state / "hypervisors" / "fake"
-    for path in folder.glob("*.guest"):
-        try:
-            guest = json.loads(path.read_text())
-        except FileNotFoundError:
-            continue
-        yield guest["name"], guest["state"]
+    # Looked at many times a second: no glob, no objects for paths.
+    for driver in ("fake", "plugging"):
+        folder = f"{node.paths.plugin_state}/hypervisors/{driver}"
+        with suppress(FileNotFoundError):
+            for name in os.listdir(folder):
+                if name.endswith(".guest"):
+                    with suppress(FileNotFoundError), open(f"{folder}/{name}", "rb") as file:
+                        guest = json.load(file)
+                        yield guest["name"], guest["state"]
+
+
+def _wanted_devices(instances: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    return {found["name"]: sorted([*found["disks"], *(nic["uuid"] for nic in found["nics"])])
+            for found in instances.values()
+            if found["hypervisor"] == "plugging" and found.get("admin_state") == "up"}
 
 
 def _lives(pid: int) -> bool:
@@ -315,6 +377,11 @@ def _listens(state: DaemonState) -> bool:
         return probe.connect_ex((state.node.address, state.port)) == 0
 
 
+def _file_name(disk: dict[str, Any]) -> str:
+    name: str = disk["logical_id"][1].rsplit("/", 1)[-1]
+    return name
+
+
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
@@ -323,9 +390,15 @@ def _files(folder: Path) -> list[Path]:
 def fault_cluster(root: Path, nodes: int, call_limit: float = 0.0) -> Iterator[FaultCluster]:
     """Make a cluster; `call_limit` shortens the deadlines of changing hooks, seconds."""
     crash, strike = root.parent / "crash", root.parent / "strike"
+    plugins = root.parent / "plugins"
+    install(plugins, "ganeti-twin", {"disk_templates:twin": "Twin"},
+            (HERE.parent / "twin/ganeti_twin.py").read_text())
+    install(plugins, "ganeti-plugging", {"hypervisors:plugging": "Plugging"},
+            (HERE / "plugging.py").read_text())
     environment = os.environ | {
         CRASH_VARIABLE: str(crash), STRIKE_VARIABLE: str(strike),
-        "PYTHONPATH": os.pathsep.join([str(HERE / "striking"), os.environ.get("PYTHONPATH", "")])}
+        "PYTHONPATH": os.pathsep.join(
+            [str(HERE / "striking"), str(plugins), os.environ.get("PYTHONPATH", "")])}
     with subprocess.Popen(
             [sys.executable, str(HERE / "zygote.py"), str(root), str(nodes), str(call_limit)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as zygote:
@@ -334,6 +407,9 @@ def fault_cluster(root: Path, nodes: int, call_limit: float = 0.0) -> Iterator[F
             if not zygote.stdout.readline():
                 raise GanetiError("the cluster did not come up")
             cluster = FaultCluster(Layout.load(root), zygote, crash, strike)
+            cluster.run({"OP_ID": "OP_CLUSTER_SET_PARAMS", "enabled_disk_templates": TEMPLATES,
+                         "enabled_hypervisors": HYPERVISORS,
+                         "ipolicy": {"disk-templates": TEMPLATES}})
             yield cluster
             cluster.forget_client()
         finally:

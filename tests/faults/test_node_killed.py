@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from strikes import strike_everywhere
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_killed_before_each_act(cluster, scenario):

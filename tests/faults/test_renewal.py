@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 
@@ -11,11 +12,13 @@ from fault_cluster import SETTLED, FaultCluster
 
 from ganeti_core.daemons.vcluster.processes import NODED
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 PAUSE = {"OP_ID": "OP_TEST_DELAY", "duration": 0.05}
 RENEW = {"OP_ID": "OP_CLUSTER_RENEW_CRYPTO", "node_certificates": True,
          "cluster_certificate": True}
 MOST_POINTS = 30
+INTERRUPTED = re.compile(r"renewal was interrupted|/ca\.(pem|key) found with 2 different checksums")
+"""How verify names a renewal that has to be run again: some nodes trust the old authority too."""
 
 
 def works(cluster: FaultCluster, where: str) -> None:
@@ -26,7 +29,7 @@ def works(cluster: FaultCluster, where: str) -> None:
             assert time.monotonic() < until, problems
         # A node that was away learns of the newest certificates a moment after it is back.
         while others := [finding for finding in cluster.verify()
-                         if "renewal was interrupted" not in finding
+                         if not INTERRUPTED.search(finding)
                          and not finding.startswith("verify job")]:
             assert time.monotonic() < until, others
             cluster.down()
@@ -38,6 +41,7 @@ def works(cluster: FaultCluster, where: str) -> None:
         raise AssertionError(f"after {where}:\n{exc}") from exc
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize("point", ["before", "journal"])
 def test_the_master_is_killed_at_each_of_its_writes(cluster: FaultCluster, point: str) -> None:
     for number in range(1, MOST_POINTS):

@@ -44,7 +44,8 @@ def test_several_faults_at_once(cluster, seed):
             status, result = cluster.outlive(job)
             cluster.take_back_crash()
             cluster.take_back_strike()
-            settle(cluster, status, f"{where}: {status} {result}")
+            settle(cluster, f"{where}: {status} {result}", status,
+                   scenario.again(cluster, node, job, status))
         assert not watch.seen, f"{where}: {watch.seen}"
 
 

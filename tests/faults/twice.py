@@ -36,7 +36,7 @@ class Watch:
                 nodes = {node for node, guest in first & second if guest == name}
                 if len(nodes) > 1:
                     self.seen.append(f"{name} runs on {sorted(nodes)}")
-            time.sleep(0.005)
+            time.sleep(0.01)
 
     def _running(self) -> set[tuple[str, str]]:
         return {(node, name) for node, guests in self._cluster.guests().items()

@@ -19,7 +19,7 @@ from ganeti_core.paths import Paths
 
 NO_OP = {"OP_ID": "OP_TEST_DELAY", "duration": 1e-6, "on_master": True, "on_nodes": [],
          "reason": []}
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def delay(seconds: float = 60.0, **more: Any) -> dict[str, Any]:
@@ -114,8 +114,8 @@ def one_master(root: Path) -> Iterator[OneMaster]:
     hosts.write_text("127.251.0.1 node1.example.com\n127.251.0.2 cluster.example.com\n")
     paths = Paths(root)
     init_cluster(paths, InitOptions(
-        "cluster.example.com", enabled_hypervisors=("fake",), node_name="node1.example.com",
-        enabled_disk_templates=("diskless",)))
+        "cluster.example.com", node_name="node1.example.com", settings={
+            "enabled_hypervisors": ["fake"], "enabled_disk_templates": ["diskless"]}))
     master = OneMaster(paths)
     master.start()
     try:

@@ -126,7 +126,7 @@ class Model:
 BUCKETS = (Bucket("a", 1), Bucket("b", 2), Bucket("c", 3))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), limit=st.integers(1, 5))
 def test_nobody_waits_who_could_run_and_no_limit_is_exceeded(data, limit):
     count = data.draw(st.integers(1, 12))

@@ -20,10 +20,12 @@ def add(master: OneMaster, action, *predicates, priority: int = 0, uuid=None) ->
 def test_drain_rejects_new_jobs_and_spares_old_ones(master):
     master.configure(max_running_jobs=1)
     running, queued = master.submit(delay()), master.submit(NO_OP)
-    add(master, "REJECT", NEW_JOBS)
+    rule = add(master, "REJECT", NEW_JOBS)
     new = master.submit(NO_OP)
     assert master.wait(new) == "canceled"
-    assert master.field(new, "opresult") == [None]
+    assert master.field(new, "opresult") == [f"Job rejected by filter rule {rule}"]
+    assert master.explain(new) == [
+        f"Job {new} is finished (canceled). Job rejected by filter rule {rule}."]
     assert master.status(queued) == "queued"
     master.client.call("CancelJob", running, False)
     assert master.wait(queued) == "success"
@@ -65,7 +67,8 @@ def test_a_throttle_limits_jobs_that_run_at_once(master):
     jobs = [master.submit(delay()) for _ in range(5)]
     assert master.wait(master.submit(NO_OP)) == "success"
     assert master.statuses(jobs) == ["running"] * 2 + ["queued"] * 3
-    assert f"one of 2 places of filter rule {uuid}" in master.explain(jobs[4])[0]
+    assert (f"filter rule {uuid} lets at most 2 jobs run at a time, now jobs "
+            in master.explain(jobs[4])[0])
     master.client.call("CancelJob", jobs[0], False)
     master.wait(jobs[2], "running")
     assert master.statuses(jobs[3:]) == ["queued"] * 2
@@ -102,7 +105,7 @@ def test_reasons_are_buckets_of_their_own(master):
     assert master.wait(other, "running")
     master.wait(jobs[1], "running")
     assert master.statuses(jobs) == ["running", "running", "queued"]
-    assert "one of 2 places of rate-limit:2:move" in master.explain(jobs[2])[0]
+    assert "rate-limit:2:move lets at most 2 jobs run" in master.explain(jobs[2])[0]
     master.client.call("CancelJob", jobs[1], False)
     assert master.wait(jobs[2], "running")
 

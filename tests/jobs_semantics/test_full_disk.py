@@ -65,7 +65,7 @@ def test_a_job_that_ends_meanwhile_ends_when_there_is_room(master):
             refused.set()
 
         master.daemon.journal.on_failure = failed
-        assert refused.wait(10)
+        assert refused.wait(60)
         master.daemon.journal.on_failure = watched
     assert master.wait(job) == "success"
     master.restart()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from one_master import OneMaster
+from one_master import NO_OP, OneMaster
 
 from ganeti_core.errors import RequestError
 from ganeti_core.luxi.client import LuxiClient
@@ -26,6 +26,11 @@ NAMES = ("diskless", "ext", "file", "sharedfile")
     ("QueryInstances", [[], [["name"]], False]),
     ("QueryConfigValues", [[["cluster_name"]]]),
     ("CancelJob", ["9" * 5000]),
+    *((method, [number, *more]) for number in (2**63, 2**70, 10**18) for method, *more in (
+        ("CancelJob",), ("ArchiveJob",), ("ExplainJob",), ("ChangeJobPriority", 0),
+        ("WaitForJobChange", ["status"], None, 0, 1))),
+    ("QueryJobs", [[1, 2**63], ["id"]]),
+    ("QueryJobs", [[1] * 200_001, ["id"]]),
     ("CancelJob", ["\u00b2"]),
     ("SetPluginEnabled", [["hypervisors"], "fake", True]),
 ], ids=lambda value: value if isinstance(value, str) else json.dumps(value)[:40])
@@ -34,6 +39,22 @@ def test_arguments_of_the_wrong_kind_are_refused(
 ) -> None:
     with pytest.raises(RequestError, match="Failed to parse request"):
         master.client.call(method, *args)
+
+
+def test_jobs_that_never_were_have_no_rows(master: OneMaster) -> None:
+    big = 10**18 - 1
+    assert master.client.query_jobs([big, 0], ["status"]) == [[None], [None]]
+    for number in (big, 2**63, 2**70):
+        found = master.client.query("job", ["status"], ["=", "id", number])
+        assert [value for ((_, value),) in found["data"]] in ([], [None])
+
+
+def test_many_jobs_are_listed_in_portions(master: OneMaster) -> None:
+    job = master.submit(NO_OP)
+    master.wait(job)
+    rows = master.client.query_jobs([job, *range(10**6, 10**6 + 1200), job], ["id", "status"])
+    assert rows[0] == rows[-1] == [job, "success"]
+    assert rows[1:-1] == [[number, None] for number in range(10**6, 10**6 + 1200)]
 
 
 def test_plugins_that_are_switched_at_once_are_all_switched(master: OneMaster) -> None:
@@ -46,3 +67,36 @@ def test_plugins_that_are_switched_at_once_are_all_switched(master: OneMaster) -
             list(pool.map(lambda name, on=enabled: switch(name, enabled=on), NAMES))
             disabled = master.daemon.store.snapshot.cluster.disabled_plugins
             assert len(disabled) == (0 if enabled else len(NAMES))
+
+
+def test_of_two_changes_for_one_version_one_is_made(master: OneMaster) -> None:
+    """Whichever comes first: the other one finds another version, under its locks."""
+    with_group = master.submit({"OP_ID": "OP_GROUP_ADD", "group_name": "versions"})
+    master.wait(with_group)
+    ((serial,),) = master.client.query_groups(["versions"], ["serial_no"], False)
+    change = {"OP_ID": "OP_GROUP_SET_PARAMS", "group_name": "versions", "serial_no": serial}
+
+    jobs = [master.submit({**change, "alloc_policy": policy}) for policy in (
+        "last_resort", "unallocable", "last_resort", "unallocable")]
+
+    assert sorted(master.wait(job) for job in jobs) == ["error", "error", "error", "success"]
+    late = next(job for job in jobs if master.status(job) == "error")
+    ((kind, (text, ecode)),) = master.field(late, "opresult")
+    assert (kind, ecode) == ("OpPrereqError", "wrong_state")
+    assert f"serial number {serial + 1}, and {serial} was expected" in text
+
+
+@pytest.mark.parametrize(("op", "ecode"), [
+    ({"OP_ID": "OP_GROUP_ADD", "group_name": "none"}, "wrong_input"),
+    ({"OP_ID": "OP_TEST_DELAY", "duration": 0, "on_master": False}, "wrong_input"),
+    ({"OP_ID": "OP_CLUSTER_REDIST_CONF"}, "wrong_state"),
+    ({"OP_ID": "OP_TAGS_SET", "kind": "cluster", "tags": ["late"]}, "wrong_state"),
+    ({"OP_ID": "OP_TAGS_SET", "kind": "node", "name": "node1", "tags": ["late"]}, "wrong_state")])
+def test_an_opcode_for_no_version_that_there_is_does_nothing(
+    master: OneMaster, op: dict[str, Any], ecode: str
+) -> None:
+    job = master.submit({**op, "serial_no": 999_999})
+
+    assert master.wait(job) == "error"
+    assert master.field(job, "opresult")[0][1][1] == ecode
+    assert "late" not in master.daemon.store.snapshot.cluster.tags

@@ -151,6 +151,6 @@ def conflict_with_holders(model, entry):
 
 
 LockMachine.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=25, deadline=None, database=None,
+    max_examples=100, stateful_step_count=25, database=None,
     phases=[Phase.generate, Phase.shrink])
 TestLockMachine = LockMachine.TestCase

@@ -30,7 +30,7 @@ def write(file: Path, text: str) -> None:
 class Moody:
     @hookimpl
     def describe(self):
-        return Description(api_version=0, title="Moody", capabilities=frozenset({"moods"}))
+        return Description(api_version=0, title="Moody", capabilities=frozenset({"x-moods"}))
 
     @hookimpl
     def validate(self, ctx, params):
@@ -51,29 +51,45 @@ class Moody:
         return [RunningInstance(ctx.node, str(ctx.config["address"]), "running", 128, 1)]
 
     @hookimpl
-    def info(self, ctx, name):
+    def info(self, ctx, instance):
+        name = instance.name
         if name == "hang":
             write(ctx.root / f"reading-{time.monotonic_ns()}", "")
             wait_for(ctx.root / "go")
+        if name == "quit":
+            os._exit(3)
+        if name == "segfault":
+            signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if name == "wrong":
+            return HostFacts(1, 1, 1, 1)
+        if name == "pid":
+            return RunningInstance(name, name, "running", os.getpid(), 1)
         if name == "raise":
             raise RuntimeError("reading is hard")
-        return
+        return None
 
     @hookimpl
     def start(self, ctx, instance, paused):
         mood, _, mark = instance.name.partition(".")
         with (ctx.root / "starts").open("a") as stream:
             stream.write(f"{instance.name}\n")
-        getattr(self, f"_{mood}")(ctx, ctx.root / f"mark-{mark}")
+        return getattr(self, f"_{mood}")(ctx, ctx.root / f"mark-{mark}")
 
     def _fine(self, ctx, mark):
         write(mark, str(os.getpid()))
+
+    def _returns(self, ctx, mark):
+        return 42
 
     def _raises(self, ctx, mark):
         raise RuntimeError("I am in a bad mood")
 
     def _typed(self, ctx, mark):
         raise HypervisorError("no memory left")
+
+    def _paints(self, ctx, mark):
+        raise HypervisorError("\x1b[2J\x1b]0;owned\x07red" + "x" * 10**6 + " the end")
 
     def _exits(self, ctx, mark):
         sys.exit("I quit")
@@ -116,7 +132,7 @@ class Moody:
         wait_for(ctx.root / "never", 600)
 
     @hookimpl
-    def stop(self, ctx, name, force, timeout):
+    def stop(self, ctx, instance, force, timeout):
         return None
 
     @hookimpl

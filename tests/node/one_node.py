@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from member_lists import write_members
 from moody import Moody
 
 from ganeti_core.daemons.noded import Noded
 from ganeti_core.node.forkserver import ForkServer
-from ganeti_core.node.world import Place
+from ganeti_core.node.world import LocalNode
 from ganeti_core.paths import Paths
+from ganeti_core.pid_file import running_pid
 from ganeti_core.plugin_api.data import InstanceSpec
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.plugins import PluginHost
@@ -37,7 +39,7 @@ def make_node(root: Path, port: int = 0) -> Paths:
     paths.make_directories()
     certs.create_authority(paths, "cluster.example.com")
     fingerprint = certs.issue_local(paths, UUID, NAME)
-    certs.write_candidates(paths, [fingerprint])
+    write_members(paths, [fingerprint])
     certs.write_node_identity(paths, UUID, NAME, "127.0.0.1", port)
     return paths
 
@@ -56,7 +58,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def eventually(question: Any, seconds: float = 10.0) -> bool:
+def eventually(question: Any, seconds: float = 60.0) -> bool:
     """Ask until the answer is yes."""
     until = time.monotonic() + seconds
     while not question():
@@ -75,16 +77,19 @@ class OneNode:
     clients: NodeClients
 
     @classmethod
-    def begin(cls, root: Path, epoch: int = 1) -> OneNode:
-        paths = make_node(root)
-        host = PluginHost()
-        host.add(HYPERVISORS, "moody", Moody())
-        place = Place(NodeIdentity.load(paths), paths)
+    def begin(cls, root: Path, epoch: int = 1, host: PluginHost | None = None) -> OneNode:
+        """Start it; where it has been before, it comes back with what it had."""
+        paths = Paths(root) if Paths(root).node_key.exists() else make_node(root)
+        if host is None:
+            host = PluginHost()
+            for name in ("moody", "placid"):
+                host.add(HYPERVISORS, name, Moody())
+        local = LocalNode(NodeIdentity.load(paths), paths)
         with warnings.catch_warnings():
             # Newer Pythons warn of the test runner's own threads.
             warnings.simplefilter("ignore", DeprecationWarning)
-            forks = ForkServer.fork(place, host)
-        noded = Noded.build(place, host, forks, ("127.0.0.1", 0))
+            forks = ForkServer.fork(local, host)
+        noded = Noded.build(local, host, forks, ("127.0.0.1", 0))
         noded.start()
         noded.settled(10)
         return cls(paths, noded, NodeClients(certs.TlsIdentity.of(paths), lambda: epoch))
@@ -104,7 +109,7 @@ class OneNode:
     def start(self, name: str, subject: str = "", **options: Any) -> Any:
         return self.call(start_call(name, subject, **options))
 
-    def mark(self, name: str, seconds: float = 10.0) -> str:
+    def mark(self, name: str, seconds: float = 60.0) -> str:
         """What the hook wrote into its mark."""
         file = self.root / f"mark-{name}"
         assert eventually(file.exists, seconds), f"{file} did not appear"
@@ -127,7 +132,7 @@ class NodeProgram:
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "ganeti_core.daemons.noded", *words], env=self.environment,
-            input=stdin, capture_output=True, text=True, timeout=30, check=False)
+            input=stdin, capture_output=True, text=True, timeout=120, check=False)
 
     @property
     def pid_file(self) -> Path:
@@ -135,7 +140,9 @@ class NodeProgram:
 
     @property
     def pid(self) -> int:
-        return int(self.pid_file.read_text())
+        if (found := running_pid(self.pid_file)) is None:
+            raise ValueError(f"no daemon holds {self.pid_file}")
+        return found
 
     @property
     def log(self) -> str:

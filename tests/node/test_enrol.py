@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import stat
+from dataclasses import replace
 
 import pytest
 
 from ganeti_core.bootstrap.enrol import (
     TOKEN_SECONDS,
-    WRONG_ALLOWED,
-    WRONG_SECONDS,
     Enrolment,
+    Master,
     enrol,
     enrol_info,
     make_token,
     tokens_file,
 )
-from ganeti_core.errors import AccessDenied, ConfigurationError, NodeUnreachable
+from ganeti_core.errors import AccessDenied, ConfigurationError, GanetiError, NodeUnreachable
 from ganeti_core.model import Node
 from ganeti_core.paths import Paths
 from ganeti_core.rpc import certs
@@ -25,6 +24,9 @@ from ganeti_core.rpc.access import Caller, Epochs
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import NodeClients
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.members import Members
+from ganeti_core.rpc.server import RpcServer
+from ganeti_core.rpc.wire import success
 
 NEW = NodeIdentity("", "node2.example.com", "127.0.0.2", 1811)
 
@@ -35,73 +37,74 @@ def host(tmp_path):
     return Paths(tmp_path / "new-host")
 
 
-def master_of(node):
-    return ("127.0.0.1", node.noded.server.port)
-
-
-def authority_of(node):
-    return certs.fingerprint_of(node.paths.ca_certificate)
+def master_of(node, **changed):
+    return replace(Master(
+        "127.0.0.1", node.noded.server.port, certs.fingerprint_of(node.paths.node_certificate),
+        certs.fingerprint_of(node.paths.ca_certificate)), **changed)
 
 
 def test_host_with_a_token_becomes_a_node(node, host):
     (node.paths.data / "ssconf_cluster_name").write_text("cluster.example.com\n")
     Epochs(node.paths.epoch).admit(3)
 
-    identity = enrol(host, NEW, master_of(node), authority_of(node), make_token(node.paths))
+    identity = enrol(host, NEW, master_of(node), make_token(node.paths))
 
     assert NodeIdentity.load(host) == identity
     assert identity.uuid
     assert identity.name == "node2.example.com"
-    assert json.loads(certs.candidates_file(host).read_text()) == [
-        certs.fingerprint_of(node.paths.node_certificate)]
+    assert Members.of(host).known().candidates == {
+        certs.fingerprint_of(node.paths.node_certificate)}
     assert Epochs(host.epoch).highest() == 3
     assert stat.S_IMODE(host.node_key.stat().st_mode) == 0o600
     assert not host.ca_key.exists()
+    # Others serve it when the master has added it to the list of members.
     clients = NodeClients(certs.TlsIdentity.of(host), lambda: 3)
-    assert clients.call(node.peer, service_call("node.ping"))["name"] == "node1.example.com"
+    with pytest.raises(NodeUnreachable, match="not in the list of the cluster's nodes"):
+        clients.call(node.peer, service_call("node.ping"))
     clients.close()
 
 
 def test_token_works_once(node, host, tmp_path):
     token = make_token(node.paths)
     make_token(node.paths)
-    enrol(host, NEW, master_of(node), authority_of(node), token)
+    enrol(host, NEW, master_of(node), token)
 
     with pytest.raises(AccessDenied, match="ask for a new one"):
-        enrol(Paths(tmp_path / "third"), NEW, master_of(node), authority_of(node), token)
+        enrol(Paths(tmp_path / "third"), NEW, master_of(node), token)
 
 
 def test_wrong_token_leaves_no_trace_on_the_host(node, host):
     make_token(node.paths)
 
     with pytest.raises(AccessDenied):
-        enrol(host, NEW, master_of(node), authority_of(node), "guessed")
+        enrol(host, NEW, master_of(node), "guessed")
 
     assert not host.data.exists()
 
 
 def test_without_an_outstanding_token_strangers_are_not_even_heard(node, host):
     with pytest.raises(NodeUnreachable, match="no certificate was shown"):
-        enrol(host, NEW, master_of(node), authority_of(node), "guessed")
+        enrol(host, NEW, master_of(node), "guessed")
 
 
 def test_token_is_not_told_to_a_cluster_with_another_authority(node, host):
     token = make_token(node.paths)
 
     with pytest.raises(ConfigurationError, match="nothing was told to it"):
-        enrol(host, NEW, master_of(node), "00" * 32, token)
+        enrol(host, NEW, master_of(node, authority="00" * 32), token)
 
-    enrol(host, NEW, master_of(node), authority_of(node).upper(), token)
+    as_people_write = certs.fingerprint_of(node.paths.ca_certificate).upper()
+    enrol(host, NEW, master_of(node, authority=as_people_write), token)
 
 
 def test_host_that_is_a_node_is_not_taken_twice(node, host):
-    enrol(host, NEW, master_of(node), authority_of(node), make_token(node.paths))
+    enrol(host, NEW, master_of(node), make_token(node.paths))
 
     with pytest.raises(ConfigurationError, match="is a node already"):
-        enrol(host, NEW, master_of(node), authority_of(node), make_token(node.paths))
+        enrol(host, NEW, master_of(node), make_token(node.paths))
     before = NodeIdentity.load(host)
     token = make_token(node.paths, node_uuid=before.uuid)
-    assert enrol(host, NEW, master_of(node), authority_of(node), token, force=True) == before
+    assert enrol(host, NEW, master_of(node), token, force=True) == before
 
 
 def test_stranger_may_only_enrol(node):
@@ -131,6 +134,7 @@ def master(tmp_path, clock):
     paths = Paths(tmp_path / "master")
     paths.make_directories()
     certs.create_authority(paths, "cluster.example.com")
+    certs.issue_local(paths, "master-uuid", "node1.example.com")
     return Enrolment(paths, clock)
 
 
@@ -159,16 +163,95 @@ def test_token_for_one_host_is_no_good_for_another(master, clock):
     assert ask(master, token, "node2.example.com")["node_uuid"] == "old-uuid"
 
 
-def test_guessing_is_slow(master, clock):
+def test_wrong_tokens_of_a_stranger_keep_nobody_out(master, clock):
     token = make_token(master.paths, now=clock)
-    for number in range(WRONG_ALLOWED):
+    for number in range(50):
         with pytest.raises(AccessDenied, match="ask for a new one"):
             ask(master, f"guess-{number}")
 
-    with pytest.raises(AccessDenied, match="too many"):
-        ask(master, token)
-    clock.now += WRONG_SECONDS + 1
     assert ask(master, token)["certificate"]
+
+
+@pytest.mark.parametrize(("request_", "name"), [
+    ("no request", "node2.example.com"), (None, "n\u00f6de2.example.com"), (None, ""),
+    (None, "node2;reboot"), (None, "x" * 300),
+])
+def test_a_request_that_is_refused_does_not_use_up_the_token(master, clock, request_, name):
+    token = make_token(master.paths, now=clock)
+    _, good = certs.make_request("node2.example.com")
+    with pytest.raises(GanetiError, match=r"name of a node|cannot be read"):
+        master.answer(Caller("", "192.0.2.1"), "enrol",
+                      {"token": token, "csr": request_ or good, "name": name})
+
+    assert ask(master, token)["certificate"]
+
+
+@pytest.fixture
+def impostor(node, tmp_path):
+    """A node of the cluster, with its certificate, at the address where the master is expected.
+
+    It keeps what it is sent, and gives what an enrolling host might take for a grant.
+    """
+    evil = Paths(tmp_path / "evil")
+    evil.make_directories()
+    for name in ("ca_key", "ca_certificate"):
+        getattr(evil, name).write_bytes(getattr(node.paths, name).read_bytes())
+    certs.issue_local(evil, "evil-uuid", "evil.example.com")
+    heard = []
+
+    def answer(caller, request):
+        heard.append((request.service, request.args))
+        return success({"ca": evil.ca_certificate.read_text(), "certificate": "", "node_uuid": "x",
+                        "members": "", "epoch": 1})
+
+    server = RpcServer(certs.TlsIdentity.of(evil), Members.of(evil), answer, lambda: True)
+    server.start()
+    yield server, heard
+    server.stop(grace=1.0)
+
+
+def test_another_node_at_the_masters_address_never_sees_the_token(node, host, impostor):
+    server, heard = impostor
+    token = make_token(node.paths)
+
+    with pytest.raises(NodeUnreachable, match="someone else"):
+        enrol(host, NEW, master_of(node, port=server.port), token)
+
+    assert heard == []
+    assert not host.data.exists()
+    enrol(host, NEW, master_of(node), token)
+
+
+def test_a_host_installs_only_what_the_checked_authority_has_signed(
+        node, host, impostor, tmp_path):
+    """Even the certificate that was named as the master's may be in wrong hands later."""
+    server, heard = impostor
+    evil = certs.fingerprint_of(tmp_path / "evil/var/lib/ganeti/node.pem")
+
+    with pytest.raises(ConfigurationError, match="certificate that came"):
+        enrol(host, NEW, master_of(node, port=server.port, fingerprint=evil), "token")
+
+    assert [service for service, _ in heard] == ["enrol.authority", "enrol"]
+    assert not host.data.exists()
+
+
+def test_a_certificate_of_another_authority_or_for_another_key_is_not_taken(node, tmp_path):
+    authority = node.paths.ca_certificate.read_text()
+    key, request = certs.make_request("node2.example.com")
+    other_key, _ = certs.make_request("node2.example.com")
+    good = certs.sign_request(node.paths, request, "uuid-2", "node2.example.com")
+    foreign = certs.sign(certs.new_authority("cluster.example.com"), request, "uuid-2", "node2")
+    certs.check_issued(good, authority, key, "uuid-2")
+
+    for certificate, own, uuid in (
+            (good, other_key, "uuid-2"), (foreign, key, "uuid-2"), (good, key, "uuid-3")):
+        with pytest.raises(ConfigurationError, match="certificate that came"):
+            certs.check_issued(certificate, authority, own, uuid)
+
+
+def test_a_master_without_a_fingerprint_is_refused_before_anything_is_asked(node, host):
+    with pytest.raises(ConfigurationError, match="no fingerprint"):
+        enrol(host, NEW, master_of(node, fingerprint=""), make_token(node.paths))
 
 
 def test_token_itself_is_kept_nowhere(master, clock):
@@ -202,4 +285,5 @@ def test_what_a_new_host_needs_is_told(master):
 
     assert info["master"] == "[2001:db8::1]:1811"
     assert info["ca_fingerprint"] == certs.fingerprint_of(master.paths.ca_certificate)
+    assert info["master_fingerprint"] == certs.fingerprint_of(master.paths.node_certificate)
     assert info["token"]

@@ -43,7 +43,7 @@ def test_facts_tell_plugins_and_node(node):
     facts = ask(node, "node.facts")
 
     assert facts["kinds"]["hypervisors"]["moody"] == {
-        "api": 0, "capabilities": ["moods"], "state_version": 1, "title": "Moody"}
+        "api": 0, "capabilities": ["x-moods"], "state_version": 1, "title": "Moody"}
     assert facts["plugins"][0]["name"] == "moody"
     assert facts["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert facts["uptime"] > 0
@@ -55,7 +55,8 @@ def test_survey_asks_many_hooks_and_keeps_each_failure_apart(node):
         return {"kind": "hypervisors", "driver": "moody", "hook": name, **more}
 
     answers = ask(node, "node.survey", hooks=[
-        hook("host_facts"), hook("verify"), hook("info", arguments={"name": "raise"}),
+        hook("host_facts"), hook("verify"),
+        hook("info", arguments={"instance": {"uuid": "u", "name": "raise", "hypervisor": "moody"}}),
         hook("reboot"), {"kind": "disk_templates", "driver": "zfs", "hook": "space"}, {}])
 
     assert answers[0]["ok"]["memory_total"] == 1024
@@ -124,19 +125,11 @@ def test_ssconf_writes_nowhere_else(node, name):
     assert not written
 
 
-def test_ssconf_sets_candidates_and_epoch(node):
-    own = certs.fingerprint_of(node.paths.node_certificate)
+def test_ssconf_remembers_the_epoch(node):
+    ask(node, "node.ssconf", epoch=5)
 
-    ask(node, "node.ssconf", candidates=[own, "another"], epoch=5)
-
-    assert json.loads(certs.candidates_file(node.paths).read_text()) == sorted([own, "another"])
     with pytest.raises(StaleEpoch):
-        ask(node, "node.ssconf", candidates=[own])
-
-
-def test_node_without_candidates_is_refused(node):
-    with pytest.raises(OpPrereqError, match="without candidates"):
-        ask(node, "node.ssconf", candidates=[])
+        ask(node, "node.ssconf")
 
 
 def test_delay_delays(node):
@@ -150,15 +143,15 @@ def test_delay_delays(node):
 def test_delay_ends_with_the_daemon(node):
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(ask, node, "node.delay", duration=60.0)
-        assert eventually(lambda: node.noded.server._serving)
+        assert eventually(lambda: node.noded.server.served())
         node.noded.state.leave.set()
         with pytest.raises(OpExecError, match="ending"):
-            waiting.result(10)
+            waiting.result(60)
 
 
 def test_verify_tells_files_folders_and_versions(node):
     (node.root / "etc/conf").write_text("content")
-    (node.root / "srv").mkdir()
+    (node.root / "srv").mkdir(exist_ok=True)
 
     answer = ask(node, "node.verify", files=["/etc/conf", "/etc/missing"],
                  storage_paths=["/srv", "/nowhere"])
@@ -176,7 +169,7 @@ def test_verify_names_scripts_that_will_not_run(node):
     folder.mkdir()
     (folder / "notes").write_text("remember the milk")
 
-    assert "notes is no program" in ask(node, "node.verify")["scripts"][0]
+    assert "notes is not run: it is no program" in ask(node, "node.verify")["scripts"][0]
 
 
 def test_a_file_where_a_folder_of_scripts_should_be_is_told(node):
@@ -253,12 +246,13 @@ def test_scripts_are_taken_from_their_folder_only(node, name):
 def test_hypervisors_recover_when_the_daemon_starts_and_when_asked(node):
     assert eventually((node.root / "recovered").exists)
 
-    assert ask(node, "node.recover") == {"moody": {"ok": ["found nothing"]}}
+    assert ask(node, "node.recover") == {
+        name: {"ok": ["found nothing"]} for name in ("moody", "placid")}
 
 
 def test_node_that_leaves_keeps_no_key_and_ends(node):
     disks = node.root / "srv"
-    disks.mkdir()
+    disks.mkdir(exist_ok=True)
     paths = node.paths
     ask(node, "replica.mark", epoch=1, number=3, stale=["gone"])
     ask(node, "node.crypto", step="request")
@@ -294,3 +288,34 @@ def test_a_new_certificate_that_came_without_its_key_is_completed_at_the_next_st
 def test_hook_results_are_typed(node):
     assert isinstance(
         node.clients.hook(node.peer, HYPERVISORS, "moody", "host_facts"), HostFacts)
+
+
+@pytest.mark.parametrize("what", ["script", "folder"])
+def test_scripts_that_others_can_change_are_not_run(node, what):
+    folder = node.paths.scripts / "instance-add-pre.d"
+    folder.mkdir()
+    script = folder / "mine"
+    script.write_text("#!/bin/sh\necho ran\n")
+    script.chmod(0o755)
+    assert ask(node, "node.scripts", name="instance-add", phase="pre")[0]["output"] == "ran"
+    (script if what == "script" else folder).chmod(0o777)
+
+    (found,) = ask(node, "node.scripts", name="instance-add", phase="pre")
+
+    assert found["status"] == "skip"
+    assert "can be written by others (mode 777)" in ask(node, "node.verify")["scripts"][0]
+
+
+def test_a_script_is_heard_on_both_its_streams_and_within_limits(node):
+    folder = node.paths.scripts / "instance-stop-pre.d"
+    folder.mkdir()
+    for name, end in (("a-refuses", "exit 7"), ("b-agrees", "head -c 3000000 /dev/zero")):
+        script = folder / name
+        script.write_text(f"#!/bin/sh\nprintf '\\033[2Jpolicy says no\\n'\necho debug >&2\n{end}\n")
+        script.chmod(0o755)
+
+    refuses, agrees = ask(node, "node.scripts", name="instance-stop", phase="pre")
+
+    assert refuses["output"].endswith("exited with status 7: debug\npolicy says no")
+    assert agrees["output"].startswith("policy says no\n [... 29")
+    assert agrees["output"].endswith("characters left out ...] debug")

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import stat
+import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from member_lists import write_members
 from one_node import alive, eventually, start_call
 
 from ganeti_core.bootstrap.enrol import make_token
 from ganeti_core.errors import AccessDenied, NodeUnreachable, OutcomeUnknown
 from ganeti_core.node.sessions import session_members
 from ganeti_core.paths import Paths
+from ganeti_core.pid_file import is_held
+from ganeti_core.plugin_api.data import DiskSpec
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.rpc import certs
-from ganeti_core.rpc.calls import service_call
+from ganeti_core.rpc.calls import hook_call, service_call
 from ganeti_core.rpc.client import NodeClients
 
 PING = service_call("node.ping")
@@ -125,7 +133,7 @@ def test_killed_daemon_takes_its_workers_with_it_but_no_guest(program, clients):
         program.kill(signal.SIGKILL)
         for call in calls:
             with pytest.raises(OutcomeUnknown):
-                call.result(10)
+                call.result(60)
 
     guest = int((root / "mark-guest").read_text())
     try:
@@ -144,7 +152,7 @@ def test_outcome_of_a_finished_call_survives_a_killed_daemon(program, clients):
         assert eventually((program.paths.root / "mark-b").exists)
         program.kill(signal.SIGKILL)
         with pytest.raises(OutcomeUnknown):
-            lost.result(10)
+            lost.result(60)
 
     begin(program)
 
@@ -188,9 +196,95 @@ def enrol(program, root, token, fingerprint, *words):
     environment = {**program.environment, "GANETI_ROOT": str(root)}
     program.environment = environment
     return program.run(
-        "enrol", "--master", f"127.0.0.1:{program.port}", "--ca-fingerprint", fingerprint,
+        "enrol", "--master", f"127.0.0.1:{program.port}", "--ca-fingerprint",
+        certs.fingerprint_of(program.paths.ca_certificate), "--master-fingerprint", fingerprint,
         "--name", "node2.example.com", "--address", "127.0.0.2", "--port", "1811", *words,
         stdin=f"{token}\n")
+
+
+def test_settings_of_a_plain_node_are_ignored(program, clients, tmp_path):
+    """They say which folders are searched, as root, and all hooks would wait for it."""
+    begin(program)
+    definition = program.paths.root / "private/secret-os"
+    definition.mkdir(parents=True)
+    for name in ("create", "ganeti_api_version"):
+        (definition / name).write_text("20\n")
+    plain = Paths(tmp_path / "plain")
+    plain.make_directories()
+    for name in ("ca_key", "ca_certificate"):
+        getattr(plain, name).write_bytes(getattr(program.paths, name).read_bytes())
+    write_members(program.paths, [certs.fingerprint_of(program.paths.node_certificate)],
+                  [certs.issue_local(plain, "plain-uuid", "plain.example.com")])
+    call = service_call("node.facts", {"settings": {"os_search_path": ["/private"]}})
+    node = NodeClients(certs.TlsIdentity.of(plain), lambda: 1)
+
+    assert "secret-os" not in str(node.call(program.peer, call))
+    assert "secret-os" in str(clients.call(program.peer, call))
+
+    node.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of half a MiB, for the whole tree of a node."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "small", folder], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.needs_root
+def test_a_node_whose_disk_is_full_serves_and_lets_things_be_removed(make_program, small_disk):
+    program = make_program(small_disk / "node")
+    storage = small_disk / "node/srv/ganeti/file-storage"
+    file = storage / "instance/disk"
+    disk = DiskSpec("disk-uuid", 0, "file", 1, ("loop", "/srv/ganeti/file-storage/instance/disk"))
+    file.parent.mkdir(parents=True)
+    file.write_bytes(bytes(10_000))
+    program.paths.calls.mkdir(exist_ok=True)
+    (program.paths.calls / "outcomes.jsonl").write_text(
+        "".join(json.dumps([time.time(), f"call-{n}", {"ok": "x" * 100}]) + "\n"
+                for n in range(100)))
+    _fill(small_disk)
+
+    begin(program)
+
+    master = NodeClients(certs.TlsIdentity.of(program.paths), lambda: 0)
+    settings = {"file_storage_dir": "/srv/ganeti/file-storage"}
+    try:
+        master.call(program.peer, hook_call(DISK_TEMPLATES, "file", "remove", disk=disk,
+                                            settings=settings))
+        assert not file.exists()
+        assert master.outcome(program.peer, "call-7")["state"] == "done"
+    finally:
+        # No pid could be written: who ends the daemon finds it by its lock.
+        assert program.pid_file.read_text() == ""
+        program.kill(signal.SIGTERM)
+        master.close()
+    assert not is_held(program.pid_file)
+
+
+def _fill(folder: Path) -> None:
+    """Use up what is left of a small file system."""
+    with (folder / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while True:
+            ballast.write(bytes(512))
+
+
+def test_what_killed_writers_left_is_removed_when_the_daemon_starts(program):
+    """Drafts of keys among them; those of writers that live are not touched."""
+    dead, alive_ = 2 ** 22 + 1, os.getpid()
+    left = [program.paths.data / name for name in (
+        f".node.key.{dead}-abcd_123", ".ssconf_node_list.abcd_123", f".ca.key.{dead}-00000000")]
+    kept = [program.paths.data / f".epoch.{alive_}-abcd_123", program.paths.data / ".hidden"]
+    for file in (*left, *kept):
+        file.write_text("secret")
+
+    begin(program)
+
+    assert [file.name for file in left if file.exists()] == []
+    assert all(file.exists() for file in kept)
 
 
 def test_host_enrols_by_its_command(program, tmp_path):
@@ -198,14 +292,16 @@ def test_host_enrols_by_its_command(program, tmp_path):
     token = make_token(program.paths)
     root = tmp_path / "second"
 
-    done = enrol(program, root, token, certs.fingerprint_of(program.paths.ca_certificate))
+    done = enrol(program, root, token, certs.fingerprint_of(program.paths.node_certificate))
 
     assert (done.returncode, done.stderr) == (0, "")
+    write_members(program.paths, [certs.fingerprint_of(program.paths.node_certificate)],
+                  [certs.fingerprint_of(Paths(root).node_certificate)])
     second = NodeClients(certs.TlsIdentity.of(Paths(root)), lambda: 1)
     assert second.call(program.peer, PING)["name"] == "node1.example.com"
     with pytest.raises(AccessDenied):
         second.call(program.peer, start_call("fine.x"))
     second.close()
-    again = enrol(program, root, token, certs.fingerprint_of(program.paths.ca_certificate))
+    again = enrol(program, root, token, certs.fingerprint_of(program.paths.node_certificate))
     assert again.returncode == 1
     assert "is a node already" in again.stderr

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import pytest
 from one_node import alive, eventually
 
-from ganeti_core.daemons.process import Daemon, OneLine, set_up_logging
+from ganeti_core.daemons import confd, mond, noded, rapi
+from ganeti_core.daemons.process import Daemon, end_on_signals
+from ganeti_core.logs import OneLine, set_up_logging
 from ganeti_core.paths import Paths
 from ganeti_core.pid_file import AlreadyRunning, PidFile, running_pid
 
@@ -55,7 +59,7 @@ def run_daemon(tmp_path, body, *, foreground=False):
     code = textwrap.dedent(f"""
         import os, sys, time
         from pathlib import Path
-        from ganeti_core.daemons.process import Daemon
+        from ganeti_core.daemons.process import Daemon, end_on_signals
         from ganeti_core.paths import Paths
         root = Path({str(tmp_path)!r})
         with Daemon(Paths(root), "ganeti-testd", foreground={foreground}) as process:
@@ -125,7 +129,7 @@ def test_log_goes_on_after_the_file_was_rotated(tmp_path):
     try:
         # The test runner's own handlers come back below.
         root.handlers = []
-        set_up_logging(file)
+        set_up_logging(file, "node-daemon")
         logging.getLogger("x").info("first")
         file.rename(tmp_path / "node-daemon.log.1")
         logging.getLogger("x").info("second")
@@ -137,3 +141,42 @@ def test_log_goes_on_after_the_file_was_rotated(tmp_path):
 
     assert "INFO first" in (tmp_path / "node-daemon.log.1").read_text()
     assert file.read_text().endswith("INFO second\n")
+
+
+def test_a_second_daemon_says_once_who_is_there_already(tmp_path):
+    paths = Paths(tmp_path)
+    paths.make_directories()
+    held = PidFile.lock(paths.daemon_pid("ganeti-testd"))
+
+    done = run_daemon(tmp_path, "process.ready()", foreground=True)
+
+    held.release()
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ganeti-testd: another process holds")
+    assert line.endswith(f"pid {os.getpid()}")
+
+
+@pytest.mark.parametrize("daemon", [confd, mond, noded, rapi])
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "x", "99999999999999999999", "١٢"])
+def test_what_is_no_port_is_refused_before_the_daemon_begins(daemon, text, capsys):
+    with pytest.raises(SystemExit) as ended:
+        daemon.make_parser().parse_args(["--port", text])
+
+    assert ended.value.code == 2
+    assert "argument -p/--port" in capsys.readouterr().err
+
+
+def test_a_signal_that_interrupts_a_wait_for_the_end_ends_it():
+    """It comes while that wait holds the lock that setting needs."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    stop = threading.Event()
+    end_on_signals(stop)
+    try:
+        with stop._cond:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)  # the handler runs here, in this very thread
+        assert stop.wait(60)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

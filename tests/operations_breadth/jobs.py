@@ -10,7 +10,7 @@ from typing import Any
 
 from virtual_cluster import VirtualCluster
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 FINAL = ("success", "error", "canceled")
 
 
@@ -105,3 +105,13 @@ def fields(cluster: VirtualCluster, what: str, name: str, *names: str) -> list[A
     return [value for _, value in row]
 
 
+@contextmanager
+def hosts(cluster: VirtualCluster, *lines: str) -> Iterator[None]:
+    """Lines in the hosts file of the master, for the time of a test."""
+    file = cluster.paths().hosts
+    before = file.read_text()
+    file.write_text("\n".join([before, *lines, ""]))
+    try:
+        yield
+    finally:
+        file.write_text(before)

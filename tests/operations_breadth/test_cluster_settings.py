@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from jobs import do, fields, instance, refused
+from jobs import do, fields, hosts, instance, refused
 from virtual_cluster import VirtualCluster
 
 SET = "OP_CLUSTER_SET_PARAMS"
@@ -30,13 +30,16 @@ def info(cluster: VirtualCluster) -> dict[str, Any]:
     ({"maintain_node_health": True}, "maintain_node_health", True),
     ({"master_netdev": "eth9"}, "master_netdev", "eth9"),
     ({"master_netmask": 24}, "master_netmask", 24),
-    ({"uid_pool": [[1000, 1009]]}, "uid_pool", [[1000, 1009]]),
+    ({"uid_pool": [[2000, 2009], [2010, 2010]]}, "uid_pool", [[2000, 2010]]),
+    ({"add_uids": [[3000, 3001]], "remove_uids": [[2003, 2004]]}, "uid_pool",
+     [[2000, 2002], [2005, 2010], [3000, 3001]]),
+    ({"uid_pool": []}, "uid_pool", []),
     ({"reserved_lvs": ["root.*"]}, "reserved_lvs", ["root.*"]),
     ({"hidden_os": [["add", "noop"]]}, "hidden_os", ["noop"]),
     ({"blacklisted_os": [["add", "noop"]]}, "blacklisted_os", ["noop"]),
     ({"install_image": "/x.img"}, "install_image", "/x.img"),
     ({"compression_tools": ["gzip", "lzop"]}, "compression_tools", ["gzip", "lzop"]),
-    ({"osparams": {"noop": {"a": 1}}}, "osparams", {"noop": {"a": "1"}}),
+    ({"osparams": {"later": {"a": 1}}}, "osparams", {"later": {"a": "1"}}),
     ({"gluster_storage_dir": "/srv/gluster"}, "gluster_storage_dir", "/srv/gluster"),
     ({"vg_name": "xenvg"}, "volume_group_name", "xenvg"),
     ({"drbd_helper": "/bin/true"}, "drbd_usermode_helper", "/bin/true"),
@@ -49,10 +52,8 @@ def test_a_setting_changes(
 
 
 def test_pools_of_user_ids_and_lists_of_systems(cluster: VirtualCluster) -> None:
-    do(cluster, SET, uid_pool=[[10, 20]])
-    do(cluster, SET, add_uids=[[21, 25], [40, 40]], remove_uids=[[12, 13]])
-    assert info(cluster)["uid_pool"] == [[10, 11], [14, 25], [40, 40]]
     refused(cluster, SET, "User-id 99 is not in the pool", "wrong_input", remove_uids=[[99, 99]])
+    refused(cluster, SET, "Invalid user-id range", "wrong_input", remove_uids=[[5, 1]])
     do(cluster, SET, hidden_os=[["add", "a"], ["remove", "noop"], ["remove", "never"]])
     assert info(cluster)["hidden_os"] == ["a"]
 
@@ -106,13 +107,36 @@ def test_drivers_are_enabled_and_disabled(cluster: VirtualCluster) -> None:
     ({"mac_prefix": "zz:00:00"}, "Invalid MAC address prefix", "wrong_input", "OpPrereqError"),
     ({"mac_prefix": "01:00:00"}, "Invalid MAC address prefix", "wrong_input", "OpPrereqError"),
     ({"master_netmask": 33}, "CIDR netmask (33) not valid", "wrong_input", "OpPrereqError"),
-    ({"prealloc_wipe_disks": True}, "'prealloc_wipe_disks' is not available", "wrong_input",
+    ({"hv_state": {"a": {}}}, "Invalid hypervisor(s) in hypervisor state: a", "wrong_input",
      "OpPrereqError"),
-    ({"hv_state": {"a": {}}}, "'hv_state' is not available", "wrong_input", "OpPrereqError"),
     ({"zeroing_image": "x"}, "'zeroing_image' is not available", "wrong_input", "OpPrereqError"),
     ({"file_storage_dir": "relative"}, "not an absolute", "wrong_input", "OpPrereqError"),
     ({"file_storage_dir": "/a/../b"}, "not an absolute", "wrong_input", "OpPrereqError"),
-    ({"uid_pool": [[5, 1]]}, "Invalid user-id range", "wrong_input", "OpPrereqError"),
+    ({"uid_pool": [[5, 1 << 20]]}, "Invalid user-id range", "wrong_input", "OpPrereqError"),
+    ({"add_uids": [[9, 5]]}, "Invalid user-id range", "wrong_input", "OpPrereqError"),
+    ({"candidate_pool_size": 2 ** 70}, "at most 65536 is possible", "wrong_input",
+     "OpPrereqError"),
+    ({"max_running_jobs": 10 ** 9}, "at most 65536 is possible", "wrong_input", "OpPrereqError"),
+    ({"max_tracked_jobs": 10 ** 9}, "at most 1048576 is possible", "wrong_input",
+     "OpPrereqError"),
+    ({"master_netdev": "lo; id"}, "Invalid link 'lo; id'", "wrong_input", "OpPrereqError"),
+    ({"master_netdev": ""}, "Invalid link", "wrong_input", "OpPrereqError"),
+    ({"enabled_data_collectors": {"nosuch": True}}, "Unknown data collector 'nosuch'",
+     "wrong_input", "OpPrereqError"),
+    ({"data_collector_interval": {"diskstats": 5}}, "at least 1000000 microseconds",
+     "wrong_input", "OpPrereqError"),
+    ({"data_collector_interval": {"diskstats": 10**30}}, "a year at most", "wrong_input",
+     "OpPrereqError"),
+    ({"data_collector_interval": {"nosuch": 5}}, "Unknown data collector 'nosuch'",
+     "wrong_input", "OpPrereqError"),
+    ({"beparams": {"memory": 100, "maxmem": 200}}, "Conflicting parameters", "wrong_input",
+     "OpPrereqError"),
+    ({"osparams": {"noop": {"a=b": "1"}}}, "Invalid name of an OS parameter", "wrong_input",
+     "OpPrereqError"),
+    ({"osparams": {"noop": {"a": "1\0"}}}, "Invalid value for the OS parameter 'a'",
+     "wrong_input", "OpPrereqError"),
+    ({"diskparams": {"file": {"file_driver": "loop"}}}, "can only be given for one disk",
+     "wrong_input", "OpPrereqError"),
     ({"reserved_lvs": ["("]}, "Invalid pattern of reserved volumes", "wrong_input",
      "OpPrereqError"),
     ({"compression_tools": ["a;b"]}, "is not allowed", "wrong_input", "OpPrereqError"),
@@ -141,8 +165,9 @@ def test_the_cluster_gets_another_name(cluster: VirtualCluster) -> None:
     old = info(cluster)["name"]
     refused(cluster, "OP_CLUSTER_RENAME", "does not resolve", "resolver_error",
             name="unknown.invalid")
-    assert do(cluster, "OP_CLUSTER_RENAME", name="node2.example.com") == "node2.example.com"
-    assert info(cluster)["name"] == "node2.example.com"
-    refused(cluster, "OP_CLUSTER_RENAME", "Neither the name nor the IP address", "wrong_input",
-            name="node2.example.com")
+    with hosts(cluster, "127.99.0.9 other.example.com other"):
+        assert do(cluster, "OP_CLUSTER_RENAME", name="other") == "other.example.com"
+        assert info(cluster)["name"] == "other.example.com"
+        refused(cluster, "OP_CLUSTER_RENAME", "Neither the name nor the IP address", "wrong_input",
+                name="other.example.com")
     assert do(cluster, "OP_CLUSTER_RENAME", name=old) == old

@@ -72,7 +72,10 @@ def test_parameters_of_a_group(cluster: VirtualCluster) -> None:
     ({"diskparams": {"nosuch": {}}}, "Unknown disk template 'nosuch'", "wrong_input",
      "OpPrereqError"),
     ({"diskparams": {"file": {"x": 1}}}, "Unknown parameter 'x'", "wrong_input", "OpPrereqError"),
-    ({"hv_state": {"fake": {}}}, "'hv_state' is not available", "wrong_input", "OpPrereqError"),
+    ({"hv_state": {"a": {}}}, "Invalid hypervisor(s) in hypervisor state: a", "wrong_input",
+     "OpPrereqError"),
+    ({"disk_state": {"sharedfile": {"x": {}}}}, "Invalid storage type(s) in disk state: sharedfile",
+     "wrong_input", "OpPrereqError"),
 ])
 def test_what_a_group_cannot_be(
     cluster: VirtualCluster, params: dict[str, Any], text: str, code: str | None, error: str

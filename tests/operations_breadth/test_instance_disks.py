@@ -62,7 +62,7 @@ def test_what_cannot_grow(cluster: VirtualCluster) -> None:
         refused(cluster, "OP_INSTANCE_GROW_DISK", "Not enough disk space",
                 "insufficient_resources", instance_name=name, disk=0, amount=1 << 40,
                 ignore_ipolicy=True)
-        refused(cluster, "OP_INSTANCE_GROW_DISK", "disk-size value", "insufficient_resources",
+        refused(cluster, "OP_INSTANCE_GROW_DISK", "disk-size/0 value", "wrong_input",
                 instance_name=name, disk=0, amount=2_000_000 - 16)
         assert image(cluster).stat().st_size == 16 << 20
 
@@ -83,6 +83,27 @@ def test_disks_are_made_anew_on_another_node(cluster: VirtualCluster) -> None:
         do(cluster, "OP_INSTANCE_RECREATE_DISKS", instance_name=name, nodes=["node3"])
         assert fields(cluster, "instance", name, "pnode") == ["node3.example.com"]
         assert image(cluster, "node3").exists()
+
+
+def test_an_allocator_chooses_where_disks_are_made_anew(cluster: VirtualCluster) -> None:
+    with instance(cluster, NAME, disks=[{"size": 16}, {"size": 8}]) as name:
+        refused(cluster, "OP_INSTANCE_RECREATE_DISKS", "Give either the nodes or", "wrong_input",
+                instance_name=name, nodes=["node2"], iallocator="hail")
+        do(cluster, "OP_NODE_SET_PARAMS", node_name="node2", drained=True, force=True)
+        try:
+            for index in range(2):
+                image(cluster, index=index).unlink()
+            ended = submit(cluster, {"OP_ID": "OP_INSTANCE_RECREATE_DISKS", "instance_name": name,
+                                     "iallocator": "hail"})
+        finally:
+            do(cluster, "OP_NODE_SET_PARAMS", node_name="node2", drained=False)
+        assert ended.status == "success", ended
+        ((*_, said),) = [[line for line in log if "Selected nodes" in line]
+                         for log in ended.messages]
+        chosen = said.rpartition(" ")[2]
+        assert chosen in ("node1.example.com", "node3.example.com")
+        assert fields(cluster, "instance", name, "pnode") == [chosen]
+        assert image(cluster, chosen.partition(".")[0]).exists()
 
 
 def test_what_cannot_be_made_anew(cluster: VirtualCluster) -> None:

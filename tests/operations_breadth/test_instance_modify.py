@@ -23,12 +23,24 @@ def test_back_end_parameters(cluster: VirtualCluster) -> None:
         assert fields(cluster, "instance", name, "be/maxmem", "be/vcpus") == [128, 2]
 
 
+def test_memory_of_a_running_guest(cluster: VirtualCluster) -> None:
+    with instance(cluster, NAME, beparams={"maxmem": 256, "minmem": 128}, start=True) as name:
+        assert do(cluster, SET, instance_name=name, runtime_mem=192) == [["runtime_memory", 192]]
+        assert fields(cluster, "instance", name, "oper_ram", "be/maxmem") == [192, 256]
+        refused(cluster, SET, "must have memory between 128 and 256 MB", "wrong_input",
+                instance_name=name, runtime_mem=64)
+        assert do(cluster, SET, instance_name=name, runtime_mem=64, force=True)
+        assert fields(cluster, "instance", name, "oper_ram") == [64]
+        do(cluster, "OP_INSTANCE_REBOOT", instance_name=name, reboot_type="hard")
+        assert fields(cluster, "instance", name, "oper_ram") == [256]
+
+
 @pytest.mark.parametrize(("params", "text", "code", "error"), [
     ({}, "No changes submitted", "wrong_input", "OpPrereqError"),
     ({"beparams": {"nosuch": 1}}, "Unknown parameter 'nosuch'", None, "TypeEnforcementError"),
     ({"beparams": {"minmem": 4096}}, "is larger than maximum memory", "wrong_input",
      "OpPrereqError"),
-    ({"beparams": {"vcpus": 1000}}, "violates policy", "insufficient_resources", "OpPrereqError"),
+    ({"beparams": {"vcpus": 1000}}, "violates policy", "wrong_input", "OpPrereqError"),
     ({"beparams": {"maxmem": 1 << 30}, "ignore_ipolicy": True},
      "This change will prevent the instance from starting", "insufficient_resources",
      "OpPrereqError"),
@@ -36,11 +48,9 @@ def test_back_end_parameters(cluster: VirtualCluster) -> None:
     ({"hvparams": {"nosuch": "default"}}, "Unknown parameter 'nosuch'", "wrong_input",
      "OpPrereqError"),
     ({"os_name": "nosuch"}, "OS Parameters validation failed", None, "OpExecError"),
-    ({"runtime_mem": 64}, "'runtime_mem' is not available", "wrong_input", "OpPrereqError"),
-    ({"disk_template": "sharedfile"}, "'disk_template' is not available", "wrong_input",
-     "OpPrereqError"),
-    ({"offline": False}, "is marked to be down, can't change to online (down) without being "
-     "offline first", "wrong_state", "OpPrereqError"),
+    ({"runtime_mem": 64}, f"Instance {NAME} is not running", "wrong_state", "OpPrereqError"),
+    ({"instance_communication": True}, "'instance_communication' is not available",
+     "wrong_input", "OpPrereqError"),
     ({"nics": [["remove", 5, {}]]}, "Got NIC index 5, but there are only 1", None, "OpExecError"),
     ({"nics": [["modify", "nosuch", {"ip": None}]]}, "Cannot find NIC with identifier nosuch",
      "unknown_entity", "OpPrereqError"),

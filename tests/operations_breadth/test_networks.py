@@ -121,3 +121,14 @@ def test_a_network_changes(cluster: VirtualCluster) -> None:
         do(cluster, "OP_NETWORK_SET_PARAMS", network_name=NET,
            remove_reserved_ips=["198.51.100.3", "198.51.100.0"])
         assert fields(cluster, "network", NET, "map") == ["X.....XX"]
+
+
+def test_a_card_leaves_its_network_by_the_word_none(cluster: VirtualCluster) -> None:
+    nics = [{"network": NET, "ip": "pool"}]
+    with network(cluster), instance(cluster, "n1.example.com", nics=nics) as name:
+        cluster.gnt("gnt-instance", "modify", "--net", "0:modify,ip=none", name)
+        assert fields(cluster, "instance", name, "nic.ips", "nic.networks.names") == [[None], [NET]]
+        cluster.gnt("gnt-instance", "modify", "--net", "0:modify,network=none", name)
+        assert fields(cluster, "instance", name, "nic.networks.names", "nic.links") == [
+            [None], ["br0"]]
+        assert fields(cluster, "network", NET, "inst_cnt") == [0]

@@ -184,3 +184,19 @@ def test_verify_asks_the_administrators_scripts(
     assert ("ENODEHOOKS:node:node1.example.com:Script cluster-verify-post.d/50-test failed, "
             "output:") in ran.stdout
     assert "the fan is loud" in ran.stdout
+
+
+@pytest.mark.parametrize(("mode", "given", "live"), [
+    ("non-live", {}, "False"), ("live", {}, "True"), ("non-live", {"mode": "live"}, "True"),
+    ("live", {"live": False}, "False")])
+def test_a_migration_is_live_as_its_hypervisor_says_unless_its_caller_does(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path, mode: str, given: dict[str, object],
+    live: str,
+) -> None:
+    log = tmp_path / "log"
+    put(scripts, "instance-migrate", "pre", RECORD.format(log=log))
+    with instance(cluster, NAME, disk_template="diskless", disks=[], start=True) as name:
+        cluster.gnt("gnt-cluster", "modify", "-H", f"fake:migration_mode={mode}")
+        do(cluster, "OP_INSTANCE_MIGRATE", instance_name=name, target_node="node2", **given)
+    assert told(log, "pre")["GANETI_MIGRATE_LIVE"] == live
+    cluster.gnt("gnt-cluster", "modify", "-H", "fake:migration_mode=default")

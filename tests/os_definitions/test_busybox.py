@@ -70,8 +70,9 @@ def test_without_apt_the_user_is_told(tmp_path: Path) -> None:
 @pytest.mark.needs_qemu
 @pytest.mark.skipif(not (GUEST / "version").exists(),
                     reason="os_definitions/busybox/fetch-kernel was not run")
+@pytest.mark.parametrize("machine", ["pc", "q35"])
 def test_the_guest_knows_its_name_counts_sees_disks_come_and_go_and_powers_down(
-    tmp_path: Path
+    tmp_path: Path, machine: str
 ) -> None:
     ctx, kvm = make_context(tmp_path / "node1"), KvmHypervisor()
     disk = tmp_path / "disk0"
@@ -79,7 +80,8 @@ def test_the_guest_knows_its_name_counts_sees_disks_come_and_go_and_powers_down(
     instance = InstanceSpec(
         uuid="c0ffee00-0000-4000-8000-000000000001", name="inst1.example.com", hypervisor="kvm",
         hvparams={"kernel_path": str(GUEST / "vmlinux"), "initrd_path": str(GUEST / "initrd"),
-                  "kernel_args": "quiet panic=-1 mitigations=off", "kvm_flag": "disabled"},
+                  "kernel_args": "quiet panic=-1 mitigations=off", "kvm_flag": "disabled",
+                  "machine_version": machine},
         beparams={"maxmem": 128, "vcpus": 1},
         disks=(DiskSpec("d15c0000-0000-4000-8000-000000000001", 0, "file", 1, path=str(disk)),))
     (tmp_path / "disk1").write_bytes(bytes(1 << 20))
@@ -100,12 +102,12 @@ def test_the_guest_knows_its_name_counts_sees_disks_come_and_go_and_powers_down(
                 return line.decode().strip().removeprefix("=")
 
             assert inside("ls /sys/block") == "vda"
-            kvm.hotplug(ctx, instance, "add", more, None)
+            kvm.plug_disk(ctx, instance, more)
             assert inside("while ! [ -b /dev/vdb ]; do usleep 9999; done; ls /sys/block | xargs"
                           ) == "vda vdb"
-            kvm.hotplug(ctx, instance, "remove", more, None)
+            kvm.unplug_disk(ctx, instance, more)
             assert inside("while [ -b /dev/vdb ]; do usleep 9999; done; ls /sys/block") == "vda"
-        kvm.stop(ctx, instance.name, False, 30.0)
+        kvm.stop(ctx, instance, False, 30.0)
         assert re.match(rb"count \d+ *\n", disk.read_bytes()[512:1024])
     finally:
-        kvm.stop(ctx, instance.name, True, 0.0)
+        kvm.stop(ctx, instance, True, 0.0)

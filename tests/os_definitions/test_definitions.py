@@ -17,7 +17,9 @@ from ganeti_plugins.os_scripts import OsScriptDirectories
 from ganeti_plugins.os_scripts.driver import OsScripts
 
 FOLDER = ganeti_os_definitions.FOLDER
-NAMES = ("busybox", "noop", "tiny")
+NAMES = ("busybox", "cloudimage", "container", "debootstrap", "noop", "tiny")
+NEEDED = {"cloudimage": {"image": str(FOLDER / "noop/README.md"), "seed": "none"}}
+"""Parameters without which a definition does nothing."""
 CONTENT = bytes(range(256)) * 32
 
 
@@ -51,7 +53,7 @@ def test_each_is_found_and_usable(ctx: HookContext, name: str) -> None:
     info = os_named(name).info(ctx)
     assert info.problem == ""
     assert info.path == str(FOLDER / name)
-    os_named(name).validate(ctx, "", {})
+    os_named(name).validate(ctx, "", NEEDED.get(name, {}), False)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -63,8 +65,8 @@ def test_each_tells_what_it_is(name: str) -> None:
 def test_each_works_without_disks(
     ctx: HookContext, instance: InstanceSpec, name: str
 ) -> None:
-    diskless = replace(instance, disks=())
-    if name == "tiny":
+    diskless = replace(instance, disks=(), osparams=NEEDED.get(name, {}))
+    if name in ("cloudimage", "container", "debootstrap", "tiny"):
         with pytest.raises(OsScriptError, match="needs a disk"):
             os_named(name).create(ctx, diskless, "", False)
         return
@@ -109,13 +111,14 @@ def test_busybox_learns_its_new_name_and_keeps_its_count(
     assert disk.read_bytes()[512:] == CONTENT[512:]
 
 
-@pytest.mark.parametrize("name", ["tiny", "busybox"])
+@pytest.mark.parametrize("name", ["cloudimage", "container", "debootstrap", "tiny", "busybox"])
 def test_a_disk_that_cannot_be_written_is_told(
     ctx: HookContext, instance: InstanceSpec, tmp_path: Path, name: str
 ) -> None:
     gone = replace(instance.disks[0], path=str(tmp_path / "no/such/disk"))
     with pytest.raises(OsScriptError, match="no/such/disk"):
-        os_named(name).create(ctx, replace(instance, disks=(gone,)), "", False)
+        os_named(name).create(ctx, replace(
+            instance, disks=(gone,), osparams=NEEDED.get(name, {})), "", False)
 
 
 def test_export_and_import_carry_a_disk_over(disk: Path, tmp_path: Path) -> None:
@@ -128,6 +131,18 @@ def test_export_and_import_carry_a_disk_over(disk: Path, tmp_path: Path) -> None
     subprocess.run(["./import"], cwd=FOLDER / "noop", input=stream, check=True,
                    env={**path, "IMPORT_DEVICE": str(other)})
     assert other.read_bytes() == CONTENT + bytes(512)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_import_onto_a_smaller_disk_is_refused(name: str, tmp_path: Path) -> None:
+    small = tmp_path / "disk"
+    small.write_bytes(bytes(len(CONTENT) - 1))
+    ran = subprocess.run(
+        ["./import"], cwd=FOLDER / name, input=CONTENT, check=False, capture_output=True,
+        env={"PATH": os.environ["PATH"], "IMPORT_DEVICE": str(small)})
+    assert ran.returncode == 1
+    assert f"larger than the disk, which has {len(CONTENT) - 1} bytes" in ran.stderr.decode()
+    assert small.stat().st_size == len(CONTENT) - 1
 
 
 @pytest.mark.skipif(not (shutil.which("as") and shutil.which("ld")), reason="needs binutils")

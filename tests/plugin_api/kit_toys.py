@@ -7,7 +7,8 @@ from typing import Any
 
 from ganeti_core.errors import BlockDeviceError, OpExecError, OpPrereqError, OsScriptError
 from ganeti_core.plugin_api import Description, HookContext, InstanceSpec, hookimpl
-from ganeti_core.plugin_api.data import OsInfo, Report
+from ganeti_core.plugin_api.authenticator import Identity
+from ganeti_core.plugin_api.data import Collected, OsInfo, Report
 from ganeti_core.plugin_api.extstorage import Attachment, VolumeSpec
 
 MIB = 1024**2
@@ -30,16 +31,30 @@ class Allocator:
         return {"success": bool(fit), "info": "looked", "result": fit[:1]}
 
 
+class Door:
+    """Lets one in."""
+
+    @hookimpl
+    def describe(self) -> Description:
+        return Description(0, "One user")
+
+    @hookimpl
+    def authenticate(self, name: str, password: str) -> Identity | None:
+        return Identity(name) if (name, password) == ("jill", "sesame") else None
+
+
 class Collector:
     """Says that all is well."""
 
     @hookimpl
     def describe(self) -> Description:
-        return Description(0, "All is well", capabilities=frozenset({"category:daemon"}))
+        return Description(0, "All is well", category="daemon", report_kind=1)
 
     @hookimpl
-    def collect(self) -> Report:
-        return Report({"status": {"code": 0, "message": "well"}}, kind=1)
+    def collect(self, previous: dict[str, Any] | None) -> Collected:
+        calls = (previous or {}).get("calls", 0) + 1
+        return Collected(
+            Report({"status": {"code": 0, "message": "well"}, "calls": calls}), {"calls": calls})
 
 
 class System:

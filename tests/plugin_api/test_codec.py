@@ -21,7 +21,7 @@ from ganeti_core.plugin_api.hypervisor import HypervisorSpec, MigrationSpec
 DISK = data.DiskSpec(
     uuid="d0", index=0, template="drbd", size=1024, logical_id=("a", 7, None),
     children=(data.DiskSpec(uuid="d1", index=0, template="plain", size=1024, params={"s": [1]}),),
-    peers=(data.NodeRef("n2", "node2", "192.0.2.2"),))
+    nodes=(data.NodeRef("n2", "node2", "192.0.2.2"),), granted={"minor": {"n2": 0}})
 INSTANCE = data.InstanceSpec(
     uuid="i0", name="inst1", hypervisor="fake", hvparams={"a": {"b": None}},
     beparams={"maxmem": 128, "vcpus": 1}, disks=(DISK,),
@@ -32,7 +32,7 @@ VALUES = [
     (data.InstanceSpec, INSTANCE),
     (data.Description, data.Description(0, "t", capabilities=frozenset({"b", "a"}))),
     (data.OsInfo, data.OsInfo("os", "/p", (15, 20), ("v",), (("p", "doc"),))),
-    (data.Report, data.Report({"k": 1.5}, kind=1)),
+    (data.Collected, data.Collected(data.Report({"k": 1.5}), {"n": [1, 2.5]})),
     (data.Console, data.Console("vnc", "i", port=5900)),
     (data.RunningInstance | None, None),
     (list[data.RunningInstance], [data.RunningInstance("i", "u", "running", 128, 1, 0.5)]),
@@ -59,7 +59,7 @@ def test_what_json_would_change_is_refused(value: Any) -> None:
 @pytest.mark.parametrize(("kind", "wrong"), [
     (str, 5), (int, "5"), (int, True), (bool, "yes"), (float, "1.5"), (tuple[str, ...], "ab"),
     (dict[str, Any], []), (data.NodeRef, {"uuid": "u"}), (data.Description, "text"),
-    (tuple[str, str], ["one"]), (data.Report, {"data": {}, "kind": 7}),
+    (tuple[str, str], ["one"]), (data.Report, {"data": {}, "format_version": "7"}),
     (data.RunningInstance | None, {"name": 5}),
 ])
 def test_a_wrong_type_is_an_error_that_names_it(kind: Any, wrong: Any) -> None:
@@ -78,12 +78,13 @@ def test_versions_that_differ_by_an_addition_can_talk() -> None:
     assert decode(data.DiskSpec, newer) == DISK
     older = {name: encode(DISK)[name] for name in ("uuid", "index", "template", "size")}
     assert decode(data.DiskSpec, older).role == "primary"
-    assert decode_arguments(HypervisorSpec.info, {"name": "i", "later": 1}) == {"name": "i"}
+    assert decode_arguments(
+        HypervisorSpec.validate, {"params": {}, "later": 1}) == {"params": {}}
 
 
 def test_a_missing_argument_is_an_error() -> None:
     with pytest.raises(TypeError, match="stop was called without force, timeout"):
-        decode_arguments(HypervisorSpec.stop, {"name": "i"})
+        decode_arguments(HypervisorSpec.stop, {"instance": encode(INSTANCE)})
 
 
 def test_results_are_decoded_by_the_contract() -> None:
@@ -91,9 +92,9 @@ def test_results_are_decoded_by_the_contract() -> None:
     assert decode_result(MigrationSpec.migration_prepare, encode(target)) == target
     assert decode_result(HypervisorSpec.info, None) is None
     assert decode_result(HypervisorSpec.start, None) is None
-    with pytest.raises(TypeError, match="migration_prepare answered"):
+    with pytest.raises(TypeError, match="migration_prepare returned"):
         decode_result(MigrationSpec.migration_prepare, ["192.0.2.1", 4444])
-    with pytest.raises(TypeError, match="start answered"):
+    with pytest.raises(TypeError, match="start returned"):
         decode_result(HypervisorSpec.start, "done")
 
 

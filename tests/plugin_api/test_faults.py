@@ -11,6 +11,7 @@ import pytest
 
 from ganeti_core.errors import BlockDeviceError, HypervisorError, OpExecError
 from ganeti_core.plugin_api import DiskSpec, HookContext, hookimpl
+from ganeti_core.plugin_api.data import OpenDisk
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, DiskTemplateSpec
 from ganeti_core.plugin_api.testing.contexts import make_context
 from ganeti_core.plugin_api.testing.faults import (
@@ -130,8 +131,8 @@ class Disks:
         (ctx.state / "acted").touch()
 
     @hookimpl
-    def open(self, disk: DiskSpec) -> str:
-        return f"/dev/{disk.uuid}"
+    def open(self, disk: DiskSpec) -> OpenDisk:
+        return OpenDisk(f"/dev/{disk.uuid}")
 
 
 @pytest.fixture
@@ -158,4 +159,4 @@ def test_a_real_driver_can_be_made_to_fail(wrapped: DiskTemplateSpec, ctx: HookC
         wrapped.remove(ctx=ctx, disk=disk)
     assert (ctx.state / "acted").exists()
     wrapped.remove(ctx=ctx, disk=disk)
-    assert wrapped.open(ctx=ctx, disk=disk, exclusive=True) == "/dev/d1"
+    assert wrapped.open(ctx=ctx, disk=disk, exclusive=True).path == "/dev/d1"

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from kit_toys import Allocator, Collector, Provider, System
+from kit_toys import Allocator, Collector, Door, Provider, System
 
 from ganeti_core.plugin_api import DiskSpec, InstanceSpec
 from ganeti_core.plugin_api.testing.contracts import (
+    AuthenticatorContract,
     CollectorContract,
     ExtStorageContract,
     IallocatorContract,
@@ -21,10 +23,23 @@ class TestAllocator(IallocatorContract):
         return Allocator()
 
 
+class TestDoor(AuthenticatorContract):
+    @pytest.fixture
+    def driver(self) -> Door:
+        return Door()
+
+    @pytest.fixture
+    def user(self) -> tuple[str, str]:
+        return "jill", "sesame"
+
+
 class TestCollector(CollectorContract):
     @pytest.fixture
     def driver(self) -> Collector:
         return Collector()
+
+    def rate(self, data: Any) -> float:
+        return float(data["calls"])
 
 
 class TestProvider(ExtStorageContract):

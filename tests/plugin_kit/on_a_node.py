@@ -9,12 +9,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from member_lists import write_members
+
 from ganeti_core.node.hooks import HookRequest, run_hook
-from ganeti_core.node.world import Place, World
+from ganeti_core.node.world import LocalNode, World
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api import codec
+from ganeti_core.plugin_api.context import HookContext
 from ganeti_core.plugin_api.kinds import Kind
 from ganeti_core.plugins import PluginHost
+from ganeti_core.rpc import certs
 from ganeti_core.rpc.identity import NodeIdentity
 
 API0 = Path(__file__).resolve().parents[1] / "data/plugin_api/api0"
@@ -44,7 +48,7 @@ class OnANode:
         identity = NodeIdentity("u-1", "node1.example.com", "127.0.0.1", 1811)
         paths = Paths(root)
         paths.make_directories()
-        return cls(World(Place(identity, paths), host), kind)
+        return cls(World(LocalNode(identity, paths), host), kind)
 
     def call(self, hook: str, **arguments: Any) -> Any:
         """Call a hook; its result as the master gets it."""
@@ -52,3 +56,11 @@ class OnANode:
                 for name, value in arguments.items()}
         answer = run_hook(self.world, HookRequest(self.kind.name, "mine", hook, sent, {}))
         return codec.decode_result(self.kind.hooks()[hook], json.loads(json.dumps(answer)))
+
+    def with_streams(self) -> HookContext:
+        """Give the node what its streams need; a context for their other end."""
+        paths = self.world.local.paths
+        certs.create_authority(paths, "cluster.example.com")
+        certs.issue_local(paths, "u-1", "node1.example.com")
+        write_members(paths, [certs.fingerprint_of(paths.node_certificate)])
+        return self.world.context("os", "other-end", {})

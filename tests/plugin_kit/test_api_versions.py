@@ -19,7 +19,7 @@ from ganeti_core.errors import PluginRejected
 from ganeti_core.plugin_api import Description, HookContext, hookimpl, hookspec
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.collector import COLLECTORS, CollectorSpec
-from ganeti_core.plugin_api.data import Report
+from ganeti_core.plugin_api.data import Collected, Report
 from ganeti_core.plugin_api.kinds import Kind
 from ganeti_core.plugins import PluginHost
 
@@ -37,8 +37,8 @@ def collector(version: int) -> object:
             return Description(version, f"Written for API {version}")
 
         @hookimpl
-        def collect(self, ctx: HookContext) -> Report:
-            return Report({"well": True})
+        def collect(self, ctx: HookContext) -> Collected:
+            return Collected(Report({"well": True}))
 
     return Collector()
 
@@ -48,7 +48,8 @@ def test_the_accepted_range_is_loaded(version: int, caplog: pytest.LogCaptureFix
     host = PluginHost()
     with caplog.at_level(logging.INFO):
         host.add(MIDDLE, "mine", collector(version))
-    assert host.driver(MIDDLE, "mine").collect(ctx=None).data == {"well": True}
+    collected = host.driver(MIDDLE, "mine").collect(ctx=None, previous=None)
+    assert collected.report.data == {"well": True}
     told = [line for line in caplog.messages if "older API" in line]
     assert len(told) == (1 if version < MIDDLE.api else 0), "an older one is said once"
 
@@ -70,7 +71,7 @@ def test_a_new_parameter_and_a_new_optional_hook_break_no_plugin() -> None:
             raise NotImplementedError
 
         @hookspec(firstresult=True)
-        def collect(self, ctx: HookContext, since: float) -> Report:
+        def collect(self, ctx: HookContext, since: float) -> Collected:
             raise NotImplementedError
 
         @hookspec(firstresult=True)
@@ -80,7 +81,7 @@ def test_a_new_parameter_and_a_new_optional_hook_break_no_plugin() -> None:
     later = replace(COLLECTORS, spec=Later, optional=frozenset({"forget"}))
     host = PluginHost()
     host.add(later, "mine", collector(COLLECTORS.api))
-    assert host.driver(later, "mine").collect(ctx=None, since=0.0).data == {"well": True}
+    assert host.driver(later, "mine").collect(ctx=None, since=0.0).report.data == {"well": True}
     with pytest.raises(Exception, match="does not offer forget"):
         host.driver(later, "mine").forget(ctx=None)
 
@@ -144,7 +145,7 @@ def test_a_changed_signature_has_another_name(pages: ModuleType) -> None:
         def describe(self) -> Description:
             raise NotImplementedError
 
-        def collect(self, ctx: HookContext, since: float) -> Report:
+        def collect(self, ctx: HookContext, since: float) -> Collected:
             raise NotImplementedError
 
     other = replace(COLLECTORS, spec=Other)

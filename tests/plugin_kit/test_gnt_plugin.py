@@ -102,13 +102,23 @@ def test_info_of_a_kind_shows_signatures_and_documentation(
     assert "[with the capability snapshots;" in said
 
 
+def test_info_explains_one_thing_after_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["info", "hypervisor:fake", "hypervisor", "kvm", "os"]) == 0
+    out = capsys.readouterr().out
+    titles = [line.partition(": entry")[0] for line in out.splitlines()
+              if line.startswith(("hypervisors:", "os:"))]
+    assert titles == ["hypervisors:fake", "hypervisors:kvm", "os"]
+    assert run(["info", "hypervisor:fake", "hypervisor:nosuch"]) == 1
+    assert capsys.readouterr().out == ""
+
+
 def test_info_of_a_plugin_shows_parameters_and_capabilities(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(["info", "hypervisor:fake"]) == 0
     said = capsys.readouterr().out
     assert 'migration_mode (string, default "live")' in said
-    assert "capabilities  live_migration" in said
+    assert "live_migration" in said.partition("capabilities  ")[2].partition("\n")[0]
 
 
 def test_an_unknown_plugin_is_told_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:

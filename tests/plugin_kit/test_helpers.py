@@ -17,7 +17,6 @@ from ganeti_core.plugin_api import (
     Description,
     DiskSpec,
     HookContext,
-    NodeRef,
     hookimpl,
     measure_host,
     processes,
@@ -85,6 +84,17 @@ def test_it_can_be_halted_and_ended_all_the_same(ctx: HookContext) -> None:
     processes.end(ctx, "one")
 
 
+def test_one_that_starts_programs_all_the_time_can_be_halted(ctx: HookContext) -> None:
+    """A shell waits, deaf to signals, until a program that it starts has begun."""
+    processes.begin(ctx, "one", ["sh", "-c", "while :; do /bin/true; done"])
+    wait_until(lambda: processes.kept(ctx))
+    for _ in range(10):
+        processes.pause(ctx, "one")
+        assert processes.kept(ctx)["one"].stopped
+        processes.send(ctx, "one", signal.SIGCONT)
+    processes.end(ctx, "one")
+
+
 def test_who_does_not_listen_is_killed_with_all_that_it_started(ctx: HookContext) -> None:
     processes.begin(ctx, "one", ["sh", "-c", "trap '' TERM; sleep 100 & sleep 100 & wait"])
     wait_until(lambda: len(processes.kept(ctx)["one"].pids) == 3)
@@ -97,8 +107,18 @@ def test_who_does_not_listen_is_killed_with_all_that_it_started(ctx: HookContext
 def test_a_signal_can_spare_the_first_one(ctx: HookContext) -> None:
     assert not processes.send(ctx, "one", signal.SIGTERM)
     processes.begin(ctx, "one", ["sh", "-c", "while :; do sleep 100; done"])
-    assert processes.send(ctx, "one", signal.SIGKILL, first=False)
+    wait_until(lambda: len(processes.kept(ctx)["one"].pids) == 2)
+    assert processes.send(ctx, "one", signal.SIGKILL, "others")
     assert "one" in processes.kept(ctx)
+
+
+def test_a_signal_can_reach_the_first_one_alone(ctx: HookContext) -> None:
+    processes.begin(ctx, "one", ["sh", "-c", "sleep 100; exit"])
+    wait_until(lambda: len(processes.kept(ctx)["one"].pids) == 2)
+    first, child = processes.kept(ctx)["one"].pids
+    assert processes.send(ctx, "one", signal.SIGKILL, "first")
+    wait_until(lambda: processes.kept(ctx)["one"].pids == (child,))
+    assert first != child
 
 
 def test_a_program_that_makes_itself_a_daemon_can_be_kept(ctx: HookContext) -> None:
@@ -148,7 +168,6 @@ class TestFileDisks(DiskTemplateContract):
 
 
 def test_a_disk_never_leads_out_of_the_drivers_folder(ctx: HookContext) -> None:
-    node = NodeRef("n1", "node1", "192.0.2.1")
-    disk = Plain().layout(DiskRequest("d1", 0, 8, "inst1"), (node,)).disk
+    disk = Plain().layout(DiskRequest("d1", 0, 8, "inst1"))
     wrong = replace(disk, logical_id=("../../../etc/passwd",))
     assert Plain().file_of(ctx, wrong) == ctx.keep / "passwd"

@@ -1,4 +1,4 @@
-"""Each hook of an OS, a collector and an allocator, and each event, does what its contract says."""
+"""Hooks of an OS, a collector, an allocator, an authenticator, and events: as in the contract."""
 
 from __future__ import annotations
 
@@ -8,26 +8,46 @@ from typing import Any
 import pytest
 from on_a_node import OnANode, api0
 
+from ganeti_core.operations.subscriber_process import deliver, hear
+from ganeti_core.operations.subscriber_process import heard as listened_to
 from ganeti_core.plugin_api import (
     DiskSpec,
     HookContext,
     InstanceSpec,
     OpPrereqError,
+    codec,
     hookimpl,
 )
+from ganeti_core.plugin_api.authenticator import AUTHENTICATORS, Identity
 from ganeti_core.plugin_api.collector import COLLECTORS
 from ganeti_core.plugin_api.iallocator import IALLOCATORS
-from ganeti_core.plugin_api.os import OS_DEFINITIONS
+from ganeti_core.plugin_api.os import OS_DEFINITIONS, DiskStream
 from ganeti_core.plugin_api.testing.allocation import allocate
-from ganeti_core.plugins import Events
+from ganeti_core.plugin_api.testing.streams import giving, receiving
+from ganeti_core.plugin_api.transfer import receive, send
 
 
 class System(api0("os").Oldest):  # type: ignore[misc]  # a class that is loaded from a file
-    """Can be renamed, too."""
+    """Can be renamed, exported and imported, too."""
 
     @hookimpl
     def rename(self, ctx: HookContext, instance: InstanceSpec, old_name: str) -> None:
         Path(instance.disks[0].path).write_text(f"{old_name} is {instance.name}")
+
+    @hookimpl
+    def os_variables(self, instance: InstanceSpec) -> dict[str, str]:
+        return {"FIRST_NAME": instance.name}
+
+    @hookimpl
+    def export_disk(self, ctx: HookContext, stream: DiskStream) -> int:
+        return send(ctx, stream.offer, Path(stream.disk.path))
+
+    @hookimpl
+    def import_disk(self, ctx: HookContext, stream: DiskStream) -> int:
+        disk = Path(stream.disk.path)
+        disk.write_text(f"from {stream.variables['FIRST_NAME']}: ")
+        with disk.open("ab") as file:
+            return receive(ctx, stream.offer, file.write)
 
 
 class Allocator(api0("iallocators").Oldest):  # type: ignore[misc]  # as above
@@ -60,9 +80,9 @@ def test_hook_os_info(system: OnANode) -> None:
 
 
 def test_hook_os_validate(system: OnANode) -> None:
-    system.call("validate", variant="default", params={"greeting": "hi"})
+    system.call("validate", variant="default", params={"greeting": "hi"}, force_variant=False)
     with pytest.raises(OpPrereqError, match="loud"):
-        system.call("validate", variant="loud", params={})
+        system.call("validate", variant="loud", params={}, force_variant=False)
 
 
 def test_hook_os_create(system: OnANode, instance: InstanceSpec) -> None:
@@ -75,6 +95,28 @@ def test_hook_os_rename(system: OnANode, instance: InstanceSpec) -> None:
     assert Path(instance.disks[0].path).read_text() == "old.example.com is inst1.example.com"
 
 
+def test_hook_os_os_variables(system: OnANode, instance: InstanceSpec) -> None:
+    assert system.call("os_variables", instance=instance, variant="default") == {
+        "FIRST_NAME": "inst1.example.com"}
+
+
+def test_hook_os_export_disk(system: OnANode, instance: InstanceSpec) -> None:
+    found = bytearray()
+    with receiving(system.with_streams(), found.extend) as (offer, done):
+        assert system.call("export_disk", instance=instance, variant="default",
+                           stream=DiskStream(instance.disks[0], offer)) == 64
+        assert done.result(60) == 64
+    assert found == bytes(64)
+
+
+def test_hook_os_import_disk(system: OnANode, instance: InstanceSpec) -> None:
+    with giving(system.with_streams(), [b"what was exported"]) as (offer, _):
+        assert system.call(
+            "import_disk", instance=instance, variant="default",
+            stream=DiskStream(instance.disks[0], offer, {"FIRST_NAME": "inst1"})) == 17
+    assert Path(instance.disks[0].path).read_text() == "from inst1: what was exported"
+
+
 @pytest.fixture
 def collector(tmp_path: Path) -> OnANode:
     return OnANode.with_driver(tmp_path, COLLECTORS, api0("collectors").Oldest())
@@ -85,7 +127,23 @@ def test_hook_collector_describe(collector: OnANode) -> None:
 
 
 def test_hook_collector_collect(collector: OnANode) -> None:
-    assert set(collector.call("collect").data["load"]) == {"1", "5", "15"}
+    collected = collector.call("collect", previous=None)
+    assert set(collected.report.data["load"]) == {"1", "5", "15"}
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> OnANode:
+    return OnANode.with_driver(tmp_path, AUTHENTICATORS, api0("authenticators").Oldest())
+
+
+def test_hook_authenticator_describe(door: OnANode) -> None:
+    assert door.call("describe").title
+
+
+def test_hook_authenticator_authenticate(door: OnANode) -> None:
+    assert door.call("authenticate", name="jill", password="sesame") == Identity(
+        "jill", "@readonly", 5.0)
+    assert door.call("authenticate", name="jack", password="sesame") is None
 
 
 @pytest.fixture
@@ -98,15 +156,16 @@ def test_hook_iallocator_describe(allocator: OnANode) -> None:
 
 
 def test_hook_iallocator_solve(allocator: OnANode) -> None:
-    assert allocator.call("solve", request=allocate())["result"] == ["node2.example.com"]
+    answer = allocator.call("solve", request=allocate(), parameters={})
+    assert answer["result"] == ["node2.example.com"]
 
 
 def test_hook_iallocator_explain(allocator: OnANode) -> None:
-    assert len(allocator.call("explain", request=allocate())) == 3
+    assert len(allocator.call("explain", request=allocate(), parameters={})) == 3
 
 
 def heard(event: str, **arguments: Any) -> None:
-    """Tell an event to a subscriber that takes only part of it, beside one that fails."""
+    """Deliver an event to a subscriber that takes only part of it, and to one that fails."""
     some = dict(list(arguments.items())[:1])
     told: list[Any] = []
 
@@ -121,11 +180,13 @@ def heard(event: str, **arguments: Any) -> None:
     setattr(Subscriber, event, hookimpl(namespace[event]))
     exec(f"def {event}(self): raise ValueError('I do not want to know')", namespace)  # noqa: S102  # as above
     setattr(Failing, event, hookimpl(namespace[event]))
-    events = Events()
-    events.add("failing", Failing())
-    events.add("listening", Subscriber())
-    events.tell(event, **arguments)
+    plain = codec.encode(arguments)
+    said = deliver(hear("failing", Failing()), event, plain)
+    assert said == "ValueError: I do not want to know"
+    listening = hear("listening", Subscriber())
+    assert deliver(listening, event, plain) == ""
     assert told == list(some.values())
+    assert listened_to(listening) == [event]
 
 
 def test_hook_event_instance_created() -> None:

@@ -14,9 +14,10 @@ from ganeti_plugins.iallocator_hail.plugin import HailAllocator
 
 TOP = Path(__file__).resolve().parents[2]
 CONTRACTS = {
-    "hypervisors": "HypervisorContract", "disk_templates": "DiskTemplateContract",
+    "hypervisors": "HypervisorContract", "disk_templates": "(?:DiskTemplate|Mirror)Contract",
     "extstorage": "ExtStorageContract", "os": "OsContract", "collectors": "CollectorContract",
-    "iallocators": "IallocatorContract"}
+    "iallocators": "IallocatorContract", "network_backends": "NetworkBackendContract",
+    "network_services": "NetworkServiceContract", "authenticators": "AuthenticatorContract"}
 
 
 class TestHail(IallocatorContract):

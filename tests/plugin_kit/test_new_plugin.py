@@ -7,13 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from author import Author
 
 from ganeti_core.cli.plugin.commands import run
 from ganeti_core.cli.plugin.names import KINDS
 
+EVERY_TIME = ("hypervisor", "disk_template", "iallocator")
+"""Those that `make test` tries; `make torture` tries all."""
 
-@pytest.mark.parametrize("kind", KINDS)
+
+@pytest.mark.parametrize("kind", [
+    pytest.param(kind, marks=() if kind in EVERY_TIME else pytest.mark.torture) for kind in KINDS])
 def test_a_new_plugin_passes_the_kit(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -24,6 +29,16 @@ def test_a_new_plugin_passes_the_kit(
         cwd=tmp_path / "mine", capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert "passed" in done.stdout
+
+
+def test_a_new_plugin_has_a_workflow_that_tests_it(tmp_path: Path) -> None:
+    assert run(["new", "os", "mine", "--dir", str(tmp_path / "mine")]) == 0
+    workflow = yaml.safe_load((tmp_path / "mine/.github/workflows/test.yml").read_text())
+    steps = workflow["jobs"]["test"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == [
+        "pip install -e '.[test]'", "pytest", "gnt-plugin check ganeti-os-mine"]
+    oldest, *_ = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+    assert f'requires-python = ">={oldest}"' in (tmp_path / "mine/pyproject.toml").read_text()
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a b", "../x", "9lives", "-x", "a.b"])
@@ -56,8 +71,9 @@ def test_an_unknown_kind_is_told_with_those_that_are(capsys: pytest.CaptureFixtu
     assert "disk_template" in capsys.readouterr().err
 
 
+@pytest.mark.torture
 @pytest.mark.examples
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_kind_installs_is_listed_and_passes_the_check(author: Author) -> None:
     for kind in KINDS:
         author.must("gnt-plugin", "new", kind, "own", "--dir", kind)

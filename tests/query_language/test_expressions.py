@@ -151,8 +151,10 @@ def test_only_a_filter_that_just_names_objects_is_seen_as_one() -> None:
 @pytest.mark.parametrize(("data", "value", "passes"), [
     (["=", "f", "inst1"], "inst1.example.com", True),
     (["=", "f", "inst1.example"], "inst1.example.com", True),
+    (["=", "f", "INST1.Example"], "inst1.example.com", True),
     (["=", "f", "inst"], "inst1.example.com", False),
     (["|", ["=", "f", "inst1"], ["=", "f", "x"]], "inst1.example.com", True),
+    (["|", ["=", "f", "Inst1"], ["=", "f", "x"]], "inst1.example.com", True),
     (["|", ["=", "f", "inst1.exam"], ["=", "f", "x"]], "inst1.example.com", False),
     (["!=", "f", "inst1"], "inst1.example.com", False),
     (["<", "f", "inst1"], "inst1.example.com", False),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from member_lists import write_members
+
 from ganeti_core.paths import Paths
 from ganeti_core.rpc import certs
-from ganeti_core.rpc.access import Candidates
+from ganeti_core.rpc.bounds import Limits
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import NodeClients, Peer
-from ganeti_core.rpc.server import Limits, RpcServer
+from ganeti_core.rpc.members import Members
+from ganeti_core.rpc.server import RpcServer
 from ganeti_core.rpc.wire import success
 
 LIMITS = Limits()
@@ -45,11 +48,12 @@ class Cluster:
         paths.ca_key.unlink()
         return paths
 
-    def server(self, paths: Paths, *, candidates: list[Paths], handler: Any = echo,
+    def server(self, paths: Paths, *, candidates: list[Paths], nodes: Sequence[Paths] = (),
+               handler: Any = echo,
                limits: Limits = LIMITS, address: tuple[str, int] = ("127.0.0.1", 0),
                **options: Any) -> RpcServer:
-        certs.write_candidates(paths, [fingerprint(candidate) for candidate in candidates])
-        server = RpcServer(certs.TlsIdentity.of(paths), Candidates.of(paths), handler,
+        write_members(paths, map(fingerprint, candidates), map(fingerprint, nodes))
+        server = RpcServer(certs.TlsIdentity.of(paths), Members.of(paths), handler,
                            address=address, limits=limits, **options)
         server.start()
         self._closing.append(lambda: server.stop(grace=1.0))

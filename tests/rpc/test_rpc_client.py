@@ -57,20 +57,20 @@ def test_connection_is_kept(pair):
     callers = {pair.clients.call(pair.peer, PING)["caller"] for _ in range(5)}
 
     assert callers == {"master-uuid"}
-    assert len(pair.server._serving) == 1
+    assert len(pair.server.served()) == 1
 
 
 def test_connection_made_with_a_certificate_that_was_replaced_is_not_used_again(pair):
     """Nodes forget old certificates: what it brings would be refused."""
     pair.clients.call(pair.peer, PING)
-    before = set(pair.server._serving)
+    before = set(pair.server.served())
     certificate = pair.clients.identity.certificate
     certificate.with_suffix(".again").write_bytes(certificate.read_bytes())
     certificate.with_suffix(".again").replace(certificate)
 
     pair.clients.call(pair.peer, PING)
 
-    assert set(pair.server._serving) - before
+    assert set(pair.server.served()) - before
 
 
 def test_node_that_does_not_listen_is_unreachable(pair):
@@ -88,7 +88,7 @@ def test_address_where_nobody_answers_is_unreachable_in_time(pair, monkeypatch):
         began = time.monotonic()
         with pytest.raises(NodeUnreachable, match="handshake"):
             pair.clients.call(peer, PING)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4.5
 
 
 def test_somebody_else_at_the_address_is_not_believed(cluster, pair):
@@ -135,11 +135,11 @@ def test_connection_lost_during_a_changing_call_is_an_unknown_outcome(make_pair,
     slow.go.clear()
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(pair.clients.call, pair.peer, CHANGE)
-        slow.begun.acquire(timeout=5)
-        slow.begun.acquire(timeout=5)
+        slow.begun.acquire(timeout=60)
+        slow.begun.acquire(timeout=60)
         pair.server._shut_idle(force=True)
         with pytest.raises(OutcomeUnknown, match="answer is lost"):
-            asked.result(10)
+            asked.result(60)
     assert slow.count == 2, "a changing call must not be repeated"
     slow.go.set()
 
@@ -151,12 +151,12 @@ def test_question_is_repeated_once_on_a_kept_connection_that_died(make_pair, slo
     slow.go.clear()
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(pair.clients.call, pair.peer, PING)
-        slow.begun.acquire(timeout=5)
-        slow.begun.acquire(timeout=5)
+        slow.begun.acquire(timeout=60)
+        slow.begun.acquire(timeout=60)
         pair.server._shut_idle(force=True)
-        slow.begun.acquire(timeout=5)
+        slow.begun.acquire(timeout=60)
         slow.go.set()
-        assert asked.result(10) == 3
+        assert asked.result(60) == 3
 
 
 @pytest.mark.parametrize("call", [PING, CHANGE])
@@ -204,30 +204,36 @@ def test_abandoned_owner_stops_waiting_and_gets_nothing_more(make_pair, slow):
     with ThreadPoolExecutor(2) as threads:
         killed = threads.submit(pair.clients.call, pair.peer, CHANGE, owner="job-7")
         other = threads.submit(pair.clients.call, pair.peer, CHANGE, owner="job-8")
-        slow.begun.acquire(timeout=5)
-        slow.begun.acquire(timeout=5)
+        slow.begun.acquire(timeout=60)
+        slow.begun.acquire(timeout=60)
         pair.clients.abandon("job-7")
         with pytest.raises(OutcomeUnknown):
-            killed.result(5)
+            killed.result(60)
         with pytest.raises(JobCanceled, match="killed"):
             pair.clients.call(pair.peer, PING, owner="job-7")
         slow.go.set()
-        assert other.result(5) == 2
+        assert other.result(60) == 2
     assert pair.clients.call(pair.peer, PING, owner="job-7 undo") == 3
 
 
 def test_fan_out_keeps_each_failure_as_that_nodes_answer(cluster, pair):
     broken = cluster.node("broken-uuid")
     refusing = cluster.server(
-        broken, candidates=[], handler=lambda c, r: failure(GanetiError("not you")))
+        broken, candidates=[pair.master], handler=lambda c, r: failure(GanetiError("not you")))
     gone = dataclasses.replace(pair.peer, uuid="gone", port=1)
 
+    told = []
+    pair.clients.failed = lambda peer, error: told.append((peer.uuid, str(error)))
     answers = pair.clients.fan_out({
         "good": (pair.peer, PING), "bad": (peer_of(refusing, broken), PING), "gone": (gone, PING)})
 
     assert answers["good"]["service"] == "node.ping"
     assert str(answers["bad"]) == "not you"
     assert isinstance(answers["gone"], NodeUnreachable)
+    assert told == [("broken-uuid", "not you"), ("gone", str(answers["gone"]))]
+    with pytest.raises(GanetiError, match="not you"):
+        pair.clients.call(peer_of(refusing, broken), PING)
+    assert told[2:] == told[:1]
 
 
 def test_fan_out_asks_all_at_once(make_pair, cluster):

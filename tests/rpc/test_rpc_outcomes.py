@@ -33,7 +33,7 @@ def test_delivery_during_the_call_waits_for_its_outcome(outcomes):
     go = threading.Event()
 
     def act():
-        go.wait(10)
+        go.wait(60)
         return success("done once")
 
     with ThreadPoolExecutor(2) as threads:
@@ -48,7 +48,7 @@ def test_delivery_during_the_call_waits_for_its_outcome(outcomes):
 def test_delivery_that_waits_too_long_learns_that_it_still_runs(outcomes):
     go = threading.Event()
     with ThreadPoolExecutor(1) as threads:
-        threads.submit(outcomes.run_once, "id", 10.0, lambda: go.wait(10) and success(None))
+        threads.submit(outcomes.run_once, "id", 10.0, lambda: go.wait(60) and success(None))
         while outcomes.tell("id")["state"] != "running":
             pass
         answer = outcomes.run_once("id", 0.01, lambda: success("twice!"))

@@ -9,7 +9,10 @@ from ganeti_core.cli import options as opt
 from ganeti_core.cli.session import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ganeti_core.cli.session import Session
+    from ganeti_core.config.snapshot import Snapshot
 
 
 def _export(session: Session, arguments: list[str]) -> int:
@@ -21,8 +24,8 @@ def _export(session: Session, arguments: list[str]) -> int:
     text = export_config(session.paths, own=session.options.all_settings)
     if arguments:
         file = Path(arguments[0])
-        if file.exists() and not file.is_file():
-            file.write_text(text)  # a pipe, or a device
+        if file.is_symlink() or (file.exists() and not file.is_file()):
+            file.write_text(text)  # a pipe, or a device: /dev/stdout must stay the link that it is
         else:
             # Private parameters are in it: nobody else may read it, whatever was there before.
             write_private(file, text.encode())
@@ -41,9 +44,28 @@ def _import(session: Session, arguments: list[str]) -> int:
     print(f"Imported {snapshot.cluster.name}: {len(snapshot.nodes)} node(s),"
           f" {len(snapshot.instances)} instance(s).")
     print("Start ganeti-noded, then ganeti-masterd"
-          + (" --no-voting; then enrol the other nodes with gnt-node add --readd." if others
-             else "."))
+          + (" --no-voting --yes-do-it; then enrol the other nodes with gnt-node add --readd."
+             if others else "."))
+    for line in _unusable(snapshot):
+        print(line, file=sys.stderr)
     return 0
+
+
+def _unusable(snapshot: Snapshot) -> Iterator[str]:
+    """Name the instances for which this host has no plugin: they are kept, and cannot be used."""
+    from ganeti_core.plugin_api.disk import DISK_TEMPLATES
+    from ganeti_core.plugin_api.hypervisor import HYPERVISORS
+    from ganeti_core.plugins import PluginHost
+
+    host = PluginHost()
+    host.load([HYPERVISORS, DISK_TEMPLATES])
+    for instance in sorted(snapshot.instances.values(), key=lambda one: one.name):
+        missing = [f"{kind.title} '{name}'" for kind, name in (
+            (HYPERVISORS, instance.hypervisor), (DISK_TEMPLATES, instance.disk_template))
+            if not host.has(kind, name)]
+        if missing:
+            yield (f"WARNING: instance {instance.name} cannot be used here: there is no plugin for"
+                   f" the {' and the '.join(missing)}")
 
 
 COMMANDS = {

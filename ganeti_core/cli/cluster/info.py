@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.cli.cluster.ganeti_names import OTHER_TITLES, SHOWN, VOLUME_TITLES
 from ganeti_core.cli.document import Pairs, print_document
+from ganeti_core.cli.formats import FORMAT, print_data, wants_data
 from ganeti_core.cli.options import flag
 from ganeti_core.cli.policy import policy_limits
 from ganeti_core.cli.session import Command
@@ -21,12 +23,9 @@ _CLUSTER_PARAMETERS = (
     ("master netdev", "master_netdev"),
     ("master netmask", "master_netmask"),
     ("use external master IP address setup script", "use_external_mip_script"),
-    ("lvm volume group", "volume_group_name"),
+    *VOLUME_TITLES,
     ("lvm reserved volumes", "reserved_lvs"),
-    ("drbd usermode helper", "drbd_usermode_helper"),
-    ("file storage path", "file_storage_dir"),
-    ("shared file storage path", "shared_file_storage_dir"),
-    ("gluster storage path", "gluster_storage_dir"),
+    *OTHER_TITLES,
     ("maintenance of node health", "maintain_node_health"),
     ("uid pool", "uid_pool"),
     ("default instance allocator", "default_iallocator"),
@@ -41,13 +40,14 @@ _CLUSTER_PARAMETERS = (
     ("zeroing image", "zeroing_image"),
     ("compression tools", "compression_tools"),
     ("enabled user shutdown", "enabled_user_shutdown"),
+    ("files of the job queue", "job_queue_files"),
     ("modify ssh setup", "modify_ssh_setup"),
     ("ssh_key_type", "ssh_key_type"),
     ("ssh_key_bits", "ssh_key_bits"),
 )
 _AS_LISTS = frozenset({"compression_tools"})
-_OURS = frozenset({"os_search_path", "extstorage_search_path"})
-"""What the peer's clients know by themselves; shown when the master tells it."""
+_OURS = frozenset({"os_search_path", "extstorage_search_path", "job_queue_files"})
+"""What Ganeti's clients know by themselves, or do not know; shown where the master says it."""
 
 
 def _commas(values: Any, empty: str = "") -> str:
@@ -89,24 +89,34 @@ def _document(info: dict[str, Any]) -> Pairs:
         ("OS parameters", info["osparams"]),
         ("Hidden OSes", _commas(info["hidden_os"])),
         ("Blacklisted OSes", _commas(info["blacklisted_os"])),
-        ("Cluster parameters", [(title, _parameter(name, info.get(name)))
-                                for title, name in _CLUSTER_PARAMETERS
-                                if name in info or name not in _OURS]),
+        ("Cluster parameters", [
+            *((title, _parameter(name, info.get(name))) for title, name in _CLUSTER_PARAMETERS
+              if name in info or name not in _OURS),
+            *(pair for pair in sorted(info.get("settings", {}).items()) if pair[0] not in SHOWN),
+        ]),
         ("Default node parameters", info["ndparams"]),
         ("Default instance parameters", info["beparams"]),
         ("Default nic parameters", info["nicparams"]),
         ("Default disk parameters", info["diskparams"]),
+        *((title, info[name]) for title, name in (
+            ("Hypervisor state", "hv_state"), ("Disk state", "disk_state")) if name in info),
         ("Instance policy - limits for instances", policy_limits(info["ipolicy"])),
         ("Data collectors", _collectors(info)),
     ]
 
 
 def _info(session: Session, _arguments: list[str]) -> int:
-    print_document(_document(session.client.query_cluster_info()))
+    as_data = wants_data(session)
+    info = session.client.query_cluster_info()
+    if as_data:
+        print_data(info, session.options.format)
+    else:
+        print_document(_document(info))
     return 0
 
 
 COMMANDS = {
     "info": Command(_info, "[--roman]", options=(
-        flag("--roman", dest="roman_integers", help="Accepted for compatibility, no effect"),)),
+        flag("--roman", dest="roman_integers", help="Accepted for compatibility, no effect"),
+        FORMAT)),
 }

@@ -2,78 +2,94 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ganeti_core.cli import options as opt
-from ganeti_core.cli.cluster.settings import SETTINGS
+from ganeti_core.cli.cluster.ganeti_names import MOUNT_FOLDER
+from ganeti_core.cli.cluster.given import given_settings
+from ganeti_core.cli.cluster.settings import NO_SSH_KEYS, SETTINGS
 from ganeti_core.cli.failure import wrong_input
+from ganeti_core.cli.node.preflight import said
 from ganeti_core.cli.session import Command
-from ganeti_core.cli.typed import MEMORY, convert
+from ganeti_core.cli.tools import CLUSTER
 from ganeti_core.cli.waiting import submit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
+    from ganeti_core.bootstrap.init import InitOptions
     from ganeti_core.cli.session import Session
 
-_NOT_NEEDED = frozenset({"debug", "reason", "modify_etc_hosts", "modify_ssh_setup"})
-"""Options that ask to leave alone what a cluster never touches."""
+_NO_SSH = ("ssh_key_bits", "ssh_key_type")
 
 
 def _init(session: Session, arguments: list[str]) -> int:
     from ganeti_core.bootstrap import local_daemons
-    from ganeti_core.bootstrap.init import InitOptions, init_cluster
+    from ganeti_core.bootstrap.init import init_cluster
 
-    given = _given(session, InitOptions.__dataclass_fields__)
-    init_cluster(session.paths,
-                 InitOptions.from_options({**given, "cluster_name": arguments[0]}))
+    _refuse_unavailable(session)
+    options = _options(session, arguments[0])
+    init_cluster(session.paths, options, _say)
     for daemon in (local_daemons.NODED, local_daemons.MASTERD):
         local_daemons.start(session.paths, daemon)
+    if problem := local_daemons.start_rapi(session.paths):
+        _say(f"WARNING: {problem}")
     submit(session, session.opcode("OP_CLUSTER_POST_INIT"))
+    _look_around(session)
     return 0
 
 
-def _given(session: Session, known: Collection[str]) -> dict[str, Any]:
-    """Collect what was given, with types.
+def _look_around(session: Session) -> None:
+    """Say what this host lacks to run the guests that the cluster was made for."""
+    from ganeti_core.bootstrap.preflight import ask_host, question_of
 
-    :raises errors.OpPrereqError: an option asks for something that is not there
+    asked = session.client.node_preflight()
+    [(name, address)] = asked["nodes"].items()
+    for line in said(name, ask_host(question_of(asked, name, address), ())):
+        _say(line)
+
+
+def _say(note: str) -> None:
+    print(note, file=sys.stderr, flush=True)
+
+
+def _refuse_unavailable(session: Session) -> None:
+    """Refuse all that cannot be done in one go, and name what does nothing.
+
+    :raises errors.OpPrereqError: an option asks for what is not available
     """
-    given = {dest: value for dest, value in vars(session.options).items()
-             if dest not in _NOT_NEEDED and value not in (None, {}, [])}
-    if given.get("primary_ip_version") == "4":
-        del given["primary_ip_version"]
-    missing = [spec.names[-1] for spec in _OPTIONS
-               if spec.attributes["dest"] in given and spec.attributes["dest"] not in known]
-    if missing:
-        raise wrong_input(f"Not supported by this release: {', '.join(missing)}")
-    return {**given, **_typed(given)}
+    entry = CLUSTER.commands[session.command]
+    refused = [spec.names[-1] for spec in _OPTIONS
+               if session.option(spec.attributes["dest"]) and entry.refuses(spec.make())]
+    version = session.options.primary_ip_version
+    if version != "4":
+        if version != "6":
+            raise wrong_input(f"Invalid primary ip version value: '{version}' (4 or 6)")
+        refused.append("--primary-ip-version=6")
+    if refused:
+        raise wrong_input(f"Not available in this version: {', '.join(refused)}")
+    ssh = [spec.names[-1] for spec in _OPTIONS
+           if spec.attributes["dest"] in _NO_SSH and session.option(spec.attributes["dest"])]
+    if ssh:
+        _say(f"WARNING: {NO_SSH_KEYS}: {', '.join(ssh)} has no effect")
 
 
-def _typed(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Give parameters their types; without a master the defaults are asked here."""
-    from ganeti_core.model.cluster import BEPARAMS_DEFAULTS, NDPARAMS_DEFAULTS, NICPARAMS_DEFAULTS
+def _options(session: Session, name: str) -> InitOptions:
+    """Collect what was given, with the types that a new cluster's parameters have.
 
-    typed = {
-        "beparams": convert(given.get("beparams", {}), BEPARAMS_DEFAULTS, MEMORY),
-        "nicparams": convert(given.get("nicparams", {}), NICPARAMS_DEFAULTS),
-        "ndparams": convert(given.get("ndparams", {}), NDPARAMS_DEFAULTS),
-    }
-    memory = typed["beparams"].pop("memory", None)
-    if memory is not None:
-        typed["beparams"] |= {"minmem": memory, "maxmem": memory}
-    return {**typed, "hvparams": _hypervisor_parameters(given.get("hvparams", []))}
+    :raises errors.GanetiError: something cannot be read
+    """
+    from ganeti_core.bootstrap.init import InitOptions, draft_of
+    from ganeti_core.query.cluster import cluster_info
 
-
-def _hypervisor_parameters(given: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    if not given:
-        return {}
-    from ganeti_core.plugin_api.hypervisor import HYPERVISORS
-    from ganeti_core.plugins import PluginHost
-
-    host = PluginHost()
-    host.load()
-    return {name: convert(parameters or {}, host.defaults(HYPERVISORS, name))
-            for name, parameters in given}
+    plain = {field: value.split(",") for field in ("enabled_hypervisors", "enabled_disk_templates")
+             if (value := session.option(field))}
+    secondary = session.options.secondary_ip or ""
+    draft = draft_of(session.paths, InitOptions(name, plain), _say)
+    described = replace(session, described=cluster_info(draft.snapshot, draft.host))
+    given = given_settings(described)
+    given.pop("modify_etc_hosts")  # a new cluster does not, so one can only ask not to
+    return InitOptions(name, given, secondary_ip=secondary)
 
 
 def _ispecs(name: str, dest: str, what: str) -> opt.OptionSpec:
@@ -84,19 +100,19 @@ def _ispecs(name: str, dest: str, what: str) -> opt.OptionSpec:
 _OPTIONS = (
     *SETTINGS,
     opt.flag("--no-etc-hosts", dest="modify_etc_hosts", off=True,
-             help="Accepted for compatibility: /etc/hosts is never changed"),
+             help="Accepted for compatibility: /etc/hosts is changed only where"
+                  " gnt-cluster modify --modify-etc-hosts=yes says so"),
     opt.flag("--no-ssh-init", dest="modify_ssh_setup", off=True,
              help="Accepted for compatibility: no ssh keys are made"),
     opt.value("-s", "--secondary-ip", dest="secondary_ip", metavar="ADDRESS",
               help="Address of the node in the network for replication"),
     opt.value("--primary-ip-version", dest="primary_ip_version", metavar="4|6", default="4",
-              help="IP version of the nodes' addresses"),
-    opt.value("--gluster-storage-dir", dest="gluster_storage_dir", metavar="GLUSTERDIR",
-              help="Where Gluster volumes are mounted"),
+              help="IP version of the nodes' addresses; 6 is not available in this version"),
+    MOUNT_FOLDER,
     opt.value("--ssh-key-bits", dest="ssh_key_bits", type="int",
-              help="Bits of ssh keys"),
+              help=f"Accepted for compatibility: {NO_SSH_KEYS}"),
     opt.choice("--ssh-key-type", dest="ssh_key_type", choices=["dsa", "ecdsa", "rsa"],
-               help="Kind of ssh keys"),
+               help=f"Accepted for compatibility: {NO_SSH_KEYS}"),
     _ispecs("--specs-cpu-count", "ispecs_cpu_count", "CPU count"),
     _ispecs("--specs-disk-count", "ispecs_disk_count", "Disk count"),
     _ispecs("--specs-disk-size", "ispecs_disk_size", "Disk size"),

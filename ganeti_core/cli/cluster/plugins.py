@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli import options as opt
+from ganeti_core.cli.formats import FORMAT, print_data, wants_data
 from ganeti_core.cli.session import Command
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ _COLUMNS = (("Kind", "kind"), ("Name", "name"), ("API", "api"), ("Version", "ver
 
 
 def _health(row: dict[str, Any]) -> str:
-    """Tell what is wrong, or that nothing is."""
+    """Return what is wrong, or that nothing is."""
     problem = row.get("problem")
     return str(problem) if problem else str(row.get("health") or "ok")
 
@@ -27,7 +28,12 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 def _plugins(session: Session, _arguments: list[str]) -> int:
     options = session.options
-    rows = sorted(map(_cells, session.client.plugin_status()))
+    as_data = wants_data(session)
+    found = session.client.plugin_status()
+    if as_data:
+        print_data(found, options.format)
+        return 0
+    rows = sorted(map(_cells, found))
     titles = [title for title, _ in _COLUMNS]
     if options.separator is not None:
         for line in [*([] if options.no_headers else [titles]), *rows]:
@@ -41,4 +47,4 @@ def _plugins(session: Session, _arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS = {"plugins": Command(_plugins, options=(opt.NO_HEADERS, opt.SEPARATOR))}
+COMMANDS = {"plugins": Command(_plugins, options=(opt.NO_HEADERS, opt.SEPARATOR, FORMAT))}

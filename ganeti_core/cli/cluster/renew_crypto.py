@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli import options as opt
+from ganeti_core.cli.cluster.settings import NO_SSH_KEYS
 from ganeti_core.cli.confirm import ask
 from ganeti_core.cli.failure import EXIT_FAILURE, wrong_input
 from ganeti_core.cli.session import Command
@@ -15,16 +17,20 @@ if TYPE_CHECKING:
     from ganeti_core.cli.session import Session
 
 _FLAGS = ("new_rapi_cert", "new_spice_cert", "new_confd_hmac_key", "new_cluster_domain_secret")
+_SSH = ("new_ssh_keys", "ssh_key_type", "ssh_key_bits")
 _FILES = ("rapi_cert", "spice_cert", "spice_cacert", "cluster_domain_secret")
 
 
 def _renew_crypto(session: Session, _arguments: list[str]) -> int:
     options = session.options
-    if options.new_ssh_keys or options.ssh_key_type or options.ssh_key_bits:
-        raise wrong_input("This cluster keeps no ssh keys: there are none to renew")
+    ssh = [f"--{name.replace('_', '-')}" for name in _SSH if session.option(name)]
+    if ssh:
+        print(f"WARNING: {NO_SSH_KEYS}: {', '.join(ssh)} has no effect", file=sys.stderr)
     given: dict[str, Any] = {name: True for name in _FLAGS if getattr(options, name)}
     given |= {name: Path(value) for name in _FILES if (value := getattr(options, name))}
     nodes = options.new_node_cert or options.new_cluster_cert
+    if not given and not nodes and ssh:
+        return 0
     if not given and not nodes:
         raise wrong_input("Please pass at least one of the options that say what to renew")
     if not options.force and not ask(
@@ -66,12 +72,13 @@ COMMANDS = {"renew-crypto": Command(_renew_crypto, "[<opts>...]", options=(
               help="File with the new certificate for SPICE and its key"),
     opt.value("--spice-ca-certificate", dest="spice_cacert", metavar="FILE",
               help="File with the certificate of the authority that signed it"),
-    opt.flag("--new-ssh-keys", dest="new_ssh_keys", help="Refused: no ssh keys are kept"),
+    opt.flag("--new-ssh-keys", dest="new_ssh_keys",
+             help=f"Accepted for compatibility: {NO_SSH_KEYS}"),
     opt.flag("--no-ssh-key-check", dest="ssh_key_check", off=True,
              help="Accepted for compatibility"),
     opt.VERBOSE,
     opt.value("--ssh-key-bits", dest="ssh_key_bits", type="int",
-              help="Refused: no ssh keys are kept"),
+              help=f"Accepted for compatibility: {NO_SSH_KEYS}"),
     opt.choice("--ssh-key-type", dest="ssh_key_type", choices=["dsa", "ecdsa", "rsa"],
-               help="Refused: no ssh keys are kept"),
+               help=f"Accepted for compatibility: {NO_SSH_KEYS}"),
 ))}

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from ganeti_core.cli import options as opt
+from ganeti_core.cli.cluster import ganeti_names
 from ganeti_core.cli.policy import POLICY_LIMITS
+
+NO_SSH_KEYS = "this cluster keeps no ssh keys"
 
 SETTINGS: tuple[opt.OptionSpec, ...] = (
     opt.BEPARAMS,
-    opt.value("-C", "--candidate-pool-size", dest="candidate_pool_size", type="int",
+    opt.value("-C", "--candidate-pool-size", dest="candidate_pool_size", type="positive",
               help="How many nodes hold a copy of the configuration"),
     opt.value("--enabled-hypervisors", dest="enabled_hypervisors",
               help="Hypervisors, separated by commas; the first is the default"),
-    opt.value("--file-storage-dir", dest="file_storage_dir", metavar="DIR",
-              help="Where file disks are"),
-    opt.repeated("-H", "--hypervisor-parameters", dest="hvparams",
-                 help="Defaults for a hypervisor: name:key=value,..."),
+    ganeti_names.FILE_FOLDER,
+    opt.HYPERVISOR_DEFAULTS,
     opt.value("-m", "--mac-prefix", dest="mac_prefix", metavar="PREFIX",
               help="First three bytes of the instances' MAC addresses"),
     opt.value("--master-netdev", dest="master_netdev", metavar="NETDEV",
@@ -23,12 +24,13 @@ SETTINGS: tuple[opt.OptionSpec, ...] = (
               help="Length of the prefix of the master's address"),
     opt.value("-N", "--nic-parameters", dest="nicparams", type="keyval", default={},
               help="Defaults for network cards: key=value,..."),
-    opt.value("--vg-name", dest="vg_name", metavar="VG",
-              help="LVM volume group for disks"),
+    ganeti_names.VOLUME_GROUP,
     opt.value("--maintain-node-health", dest="maintain_node_health", type="bool",
-              metavar="yes|no", help="Stop what should not run on a node"),
-    opt.value("--uid-pool", dest="uid_pool", help="User ids for hypervisor processes"),
-    opt.value("--drbd-usermode-helper", dest="drbd_helper", help="Program that DRBD calls"),
+              metavar="yes|no",
+              help="The watcher of a node that is marked offline ends the guests there"),
+    opt.value("--uid-pool", dest="uid_pool",
+              help="Users that guests run as, each as one of its own: 2000-2099,3000"),
+    ganeti_names.MIRROR_HELPER,
     opt.value("-I", "--default-iallocator", dest="default_iallocator", metavar="<NAME>",
               help="Allocator that chooses nodes unless told otherwise"),
     opt.value("--default-iallocator-params", dest="default_iallocator_params", type="keyval",
@@ -36,8 +38,7 @@ SETTINGS: tuple[opt.OptionSpec, ...] = (
     opt.value("--prealloc-wipe-disks", dest="prealloc_wipe_disks", type="bool",
               metavar="yes|no", help="Overwrite new disks"),
     opt.NDPARAMS,
-    opt.value("--shared-file-storage-dir", dest="shared_file_storage_dir", metavar="SHAREDDIR",
-              help="Where shared file disks are"),
+    ganeti_names.SHARED_FOLDER,
     opt.value("--use-external-mip-script", dest="use_external_mip_script", type="bool",
               metavar="yes|no", help="A script of yours brings the master's address up and down"),
     opt.DISK_PARAMS, opt.HV_STATE, opt.DISK_STATE,
@@ -51,7 +52,11 @@ SETTINGS: tuple[opt.OptionSpec, ...] = (
               help="Compression programs, separated by commas"),
     opt.value("--user-shutdown", dest="enabled_user_shutdown", type="bool",
               help="A guest that shuts itself down stays down"),
+    opt.value("--job-queue-files", dest="job_queue_files", type="bool", metavar="yes|no",
+              help="Keep files of jobs beside the database, for programs that read them"),
     opt.value("--ipolicy-std-specs", dest="ipolicy_std_specs", type="keyval",
               help="The standard instance: key=value,..."),
     *POLICY_LIMITS,
+    opt.value("--driver-settings", dest="driver_settings", type="keyval", default={},
+              help="Settings of the whole cluster that drivers declare: name=value,..."),
 )

@@ -1,4 +1,4 @@
-"""``gnt-cluster verify``."""
+"""``gnt-cluster verify``, ``verify-disks`` and ``repair-disk-sizes``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _verify(session: Session, _arguments: list[str]) -> int:
         ignore_errors=options.ignore_errors, group_name=options.nodegroup,
         verify_clutter=options.verify_clutter or None))
     jobs = JobSet(session)
-    jobs.add_started(result["jobs"])
+    jobs.add_expanded(result)
     outcomes = jobs.finish()
     # A check that found errors is a job that succeeded with False.
     fine = all(outcome.success and all(outcome.result) for outcome in outcomes)
@@ -33,7 +33,7 @@ def _verify_disks(session: Session, _arguments: list[str]) -> int:
     result = submit(session, session.opcode("OP_CLUSTER_VERIFY_DISKS",
                                             group_name=session.options.nodegroup))
     jobs = JobSet(session)
-    jobs.add_started(result["jobs"])
+    jobs.add_expanded(result)
     status = 0
     for outcome in jobs.finish():
         if not outcome.success or not _show_disks(session, *outcome.result[0]):
@@ -43,7 +43,7 @@ def _verify_disks(session: Session, _arguments: list[str]) -> int:
 
 def _show_disks(session: Session, bad_nodes: dict[str, Any], offline: list[str],
                 missing: dict[str, list[list[str]]]) -> bool:
-    """Tell what one group's check found, and activate what is only down; whether all is well."""
+    """Return what one group's check found, and activate what is only down; whether all is well."""
     for node, problem in bad_nodes.items():
         print(f"Error gathering data on node {node}: {problem}")
     fine = not bad_nodes
@@ -62,7 +62,14 @@ def _show_disks(session: Session, bad_nodes: dict[str, Any], offline: list[str],
     return fine
 
 
+def _repair_sizes(session: Session, arguments: list[str]) -> int:
+    submit(session, session.opcode("OP_CLUSTER_REPAIR_DISK_SIZES", instances=arguments))
+    return 0
+
+
 COMMANDS = {
+    "repair-disk-sizes": Command(_repair_sizes, "[<instance-name>...]", 0, None,
+                                 (opt.DRY_RUN, opt.PRIORITY)),
     "verify-disks": Command(_verify_disks, options=(opt.PRIORITY, opt.NODE_GROUP)),
     "verify": Command(_verify, options=(
         opt.VERBOSE, opt.NODE_GROUP, opt.DRY_RUN, opt.PRIORITY,

@@ -8,7 +8,7 @@ from ganeti_core.cli import options as opt
 from ganeti_core.cli.failure import CommandError
 from ganeti_core.cli.policy import POLICY_LIMITS, given_policy
 from ganeti_core.cli.session import Command
-from ganeti_core.cli.typed import disk_parameters, node_parameters
+from ganeti_core.cli.typed import disk_parameters, disk_state, node_parameters
 from ganeti_core.cli.waiting import submit
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def _add(session: Session, arguments: list[str]) -> int:
         ndparams=node_parameters(session, options.ndparams),
         diskparams=disk_parameters(session, options.diskparams),
         ipolicy=given_policy(session) or None,
-        hv_state=dict(options.hv_state) or None, disk_state=dict(options.disk_state) or None))
+        hv_state=dict(options.hv_state) or None, disk_state=disk_state(options.disk_state) or None))
     return 0
 
 
@@ -34,7 +34,7 @@ def _modify(session: Session, arguments: list[str]) -> int:
         "diskparams": disk_parameters(session, options.diskparams),
         "ipolicy": given_policy(session) or None,
         "hv_state": dict(options.hv_state) or None,
-        "disk_state": dict(options.disk_state) or None,
+        "disk_state": disk_state(options.disk_state) or None,
     }
     if all(value is None for value in changes.values()):
         raise CommandError("Please give at least one of the parameters.")
@@ -67,8 +67,9 @@ def _remove(session: Session, arguments: list[str]) -> int:
 _SETTINGS = (
     opt.DRY_RUN, opt.PRIORITY, *opt.SUBMITTING, opt.NDPARAMS, opt.DISK_PARAMS, opt.HV_STATE,
     opt.DISK_STATE, *POLICY_LIMITS,
-    opt.value("--alloc-policy", dest="alloc_policy", metavar="POLICY",
-              help="preferred, last_resort or unallocable"),
+    opt.choice("--alloc-policy", dest="alloc_policy", metavar="POLICY",
+               choices=["preferred", "last_resort", "unallocable"],
+               help="preferred, last_resort or unallocable"),
 )
 
 COMMANDS = {

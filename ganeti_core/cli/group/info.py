@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli.document import Pairs, print_document, with_defaults
+from ganeti_core.cli.formats import FORMAT, print_data, wants_data
 from ganeti_core.cli.lists import Listing, names_filter
 from ganeti_core.cli.policy import inherited_policy
 from ganeti_core.cli.session import Command
@@ -31,8 +32,11 @@ def _info(session: Session, arguments: list[str]) -> int:
                                   names_filter(arguments, _LISTING, force=False))
     groups = [dict(zip(_FIELDS, (value or {} for _, value in row), strict=True))
               for row in answer["data"]]
+    if wants_data(session):
+        print_data(groups, session.options.format)
+        return 0
     print_document([_document(group) for group in groups])
     return 0
 
 
-COMMANDS = {"info": Command(_info, "[<group>...]", 0, None)}
+COMMANDS = {"info": Command(_info, "[<group>...]", 0, None, (FORMAT,))}

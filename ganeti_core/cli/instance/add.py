@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.cli import options as opt
 from ganeti_core.cli.devices import new_disks, new_nics
+from ganeti_core.cli.failure import wrong_input
 from ganeti_core.cli.instance.settings import (
     CREATION_OPTIONS,
     DISK_TEMPLATE,
@@ -31,6 +32,21 @@ SAME_NAME = (
 """Options whose value goes into the opcode's field of the same name."""
 
 
+def _has_no_disks(session: Session, template: str | None) -> bool:
+    """Whether no disks are asked for, and the template is for instances without.
+
+    One that does not exist is the first mistake to name, before its missing disks.
+
+    :raises errors.OpPrereqError: there is no such disk template
+    """
+    if template is None or session.options.disks or session.options.sd_size is not None:
+        return False
+    known = session.cluster_info()["disk_template_needs"]
+    if template not in known:
+        raise wrong_input(f"Unknown disk template '{template}' (there are: {', '.join(known)})")
+    return bool(known[template]["no_disks"])
+
+
 def _add(session: Session, arguments: list[str]) -> int:
     options = session.options
     hypervisor, hvparams = options.hypervisor or (None, {})
@@ -44,7 +60,8 @@ def _add(session: Session, arguments: list[str]) -> int:
         "OP_INSTANCE_CREATE",
         instance_name=arguments[0],
         mode="create",
-        disks=new_disks(options.disk_template, options.disks, options.sd_size),
+        disks=new_disks(options.disks, options.sd_size,
+                        none_at_all=_has_no_disks(session, options.disk_template)),
         nics=new_nics(options.nics, options.no_nics),
         pnode=pnode or None,
         snode=snode or None,

@@ -16,21 +16,29 @@ from ganeti_core.cli.whereabouts import own_names
 if TYPE_CHECKING:
     from ganeti_core.cli.session import Session
 
+SSH_PORT = 22
+
 
 def _find(session: Session, name: str) -> dict[str, Any]:
     """Ask how the instance's console is reached.
 
-    :raises errors.OpPrereqError: there is no such instance, it does not run, or has no console
+    :raises errors.OpPrereqError: there is no such instance
+    :raises errors.OpExecError: it does not run, or has no console
     """
-    answer = session.client.query("instance", ["name", "console"], ["|", ["=", "name", name]])
+    answer = session.client.query(
+        "instance", ["name", "console", "oper_state"], ["|", ["=", "name", name]])
     if not answer["data"]:
         raise errors.OpPrereqError(f"Instance '{name}' does not exist", errors.ECODE_NOENT)
-    (_, full_name), (status, console) = answer["data"][0]
-    if status != RS_NORMAL or not console:
-        raise errors.OpPrereqError(
-            f"Instance {full_name} has no console: it is not running, or its node does not"
-            " answer", errors.ECODE_STATE)
-    return dict(console)
+    (_, full_name), (status, console), (state, runs) = answer["data"][0]
+    found = dict(console) if status == RS_NORMAL and console else {}
+    # What is only told is told of a stopped one, too.
+    if state == RS_NORMAL and not runs and found.get("kind") != "msg":
+        raise errors.OpExecError(f"Instance {full_name} is not running, can't get console")
+    if not found:
+        raise errors.OpExecError(
+            f"Console information for instance {full_name} is unavailable"
+            + ("" if state == RS_NORMAL else ": its node does not answer"))
+    return found
 
 
 def _is_here(session: Session, host: str) -> bool:
@@ -44,8 +52,9 @@ def command_line(console: dict[str, Any], here: bool) -> list[str]:
         console["command"], list) else shlex.split(console["command"])
     if here:
         return command
-    user = console.get("user") or "root"
-    return ["ssh", "-q", "-t", f"{user}@{console['host']}", shlex.join(command)]
+    user, port = console.get("user") or "root", console.get("port") or SSH_PORT
+    at = [] if port == SSH_PORT else ["-p", str(port)]
+    return ["ssh", "-q", "-t", *at, f"{user}@{console['host']}", shlex.join(command)]
 
 
 def _console(session: Session, arguments: list[str]) -> int:
@@ -55,10 +64,11 @@ def _console(session: Session, arguments: list[str]) -> int:
             print(console["message"])
         case "vnc":
             print(f"Instance {console['instance']} has VNC listening on"
-                  f" {console['host']}:{console['port']} (display {console['display']})")
+                  f" {console['host']}:{console['port']} (display {console.get('display')}),"
+                  f" URL <vnc://{_at(console)}/>")
         case "spice":
             print(f"Instance {console['instance']} has SPICE listening on"
-                  f" {console['host']}:{console['port']}")
+                  f" {console['host']}:{console['port']}, URL <spice://{_at(console)}/>")
         case "ssh":
             command = command_line(console, _is_here(session, console.get("host") or ""))
             if session.options.show_command:
@@ -68,6 +78,12 @@ def _console(session: Session, arguments: list[str]) -> int:
         case other:
             raise CommandError(f"Unknown console type '{other}'")
     return 0
+
+
+def _at(console: dict[str, Any]) -> str:
+    """Return host and port as an URL has them."""
+    host = str(console["host"])
+    return f"{f'[{host}]' if ':' in host else host}:{console['port']}"
 
 
 def _become(session: Session, command: list[str]) -> None:

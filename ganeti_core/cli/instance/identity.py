@@ -52,7 +52,7 @@ def _change_group(session: Session, arguments: list[str]) -> int:
         target_groups=options.to or None, iallocator=options.iallocator,
         early_release=options.early_release))
     jobs = JobSet(session)
-    jobs.add_started(result["jobs"])
+    jobs.add_expanded(result)
     return all_succeeded(jobs.finish())
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ganeti_core.cli import options as opt
 from ganeti_core.cli.document import Pairs, print_document, with_defaults
 from ganeti_core.cli.failure import EXIT_FAILURE
+from ganeti_core.cli.formats import FORMAT, print_data, wants_data
 from ganeti_core.cli.instance.disks import describe_disk
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.table import format_time
@@ -94,11 +95,15 @@ def _info(session: Session, arguments: list[str]) -> int:
     if arguments and options.show_all:
         print("Cannot use --all if you specify instance names.", file=sys.stderr)
         return EXIT_FAILURE
+    as_data = wants_data(session)
     result = submit(session, session.opcode("OP_INSTANCE_QUERY_DATA", instances=arguments,
                                             static=options.static, use_locking=False))
-    if not result:
+    if not result and not as_data:
         print("No instances.")
         return EXIT_FAILURE
+    if as_data:
+        print_data(list(result.values()), options.format)
+        return 0
     print_document([_document(instance) for instance in result.values()])
     return 0
 
@@ -110,5 +115,5 @@ COMMANDS = {
         opt.flag("--all", dest="show_all",
                  help="Show all instances"),
         opt.flag("--roman", dest="roman_integers", help="Accepted for compatibility, no effect"),
-        opt.PRIORITY)),
+        opt.PRIORITY, FORMAT)),
 }

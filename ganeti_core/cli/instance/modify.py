@@ -39,9 +39,11 @@ def _changes(session: Session) -> dict[str, Any]:
     if options.offline_inst and options.online_inst:
         raise wrong_input("--offline and --online exclude each other")
     offline = True if options.offline_inst else False if options.online_inst else None
-    if options.disk_template == "drbd" and not (options.node or options.iallocator):
-        raise wrong_input("Changing the disk template to a mirrored one requires specifying a"
-                          " secondary node")
+    if options.disk_template and not (options.node or options.iallocator):
+        needs = session.cluster_info()["disk_template_needs"].get(options.disk_template, {})
+        if needs.get("mirrored"):
+            raise wrong_input("Changing the disk template to a mirrored one requires specifying a"
+                              " secondary node")
     found = {
         "beparams": backend_parameters(session, options.beparams),
         "hvparams": hypervisor_parameters(session, options.hvparams),
@@ -62,16 +64,22 @@ def _changes(session: Session) -> dict[str, Any]:
 def _modify(session: Session, arguments: list[str]) -> int:
     options = session.options
     asked = _changes(session)
-    if not asked:
+    # Alone they change nothing, which the master says with their names.
+    conversion = {
+        "remote_node": options.node,
+        "iallocator": options.iallocator,
+        "ext_params": options.ext_params or None,
+        "file_driver": options.file_driver,
+        "file_storage_dir": options.file_storage_dir,
+    }
+    if not asked and not any(conversion.values()):
         raise CommandError("Please give at least one of the parameters.")
     result = submit(session, session.opcode(
-        "OP_INSTANCE_SET_PARAMS", instance_name=arguments[0], **asked,
-        remote_node=options.node, iallocator=options.iallocator, force=options.force,
+        "OP_INSTANCE_SET_PARAMS", instance_name=arguments[0], **asked, **conversion,
+        force=options.force,
         force_variant=options.force_variant, wait_for_sync=options.wait_for_sync,
         hotplug=options.hotplug or None, hotplug_if_possible=options.hotplug_if_possible or None,
-        conflicts_check=options.conflicts_check, ignore_ipolicy=options.ignore_ipolicy,
-        ext_params=options.ext_params or None, file_driver=options.file_driver,
-        file_storage_dir=options.file_storage_dir))
+        conflicts_check=options.conflicts_check, ignore_ipolicy=options.ignore_ipolicy))
     if result:
         print(f"Modified instance {arguments[0]}")
         for name, value in result:

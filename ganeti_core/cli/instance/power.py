@@ -68,7 +68,7 @@ COMMANDS = {
                  help="Start, and hold before the first instruction"))),
     "shutdown": Command(_shutdown, "<instance>", 0, None, (
         _FORCE, *_COMMON, _IGNORE_OFFLINE, _NO_REMEMBER,
-        opt.value("--timeout", dest="timeout", type="int", default=120,
+        opt.value("--timeout", dest="timeout", type="natural", default=120,
                   help="Seconds that the instance has to shut down"))),
     "reboot": Command(_reboot, "<instance>", 0, None, (
         *_COMMON, opt.SHUTDOWN_TIMEOUT,

@@ -49,7 +49,9 @@ def select(session: Session, mode: str | None, arguments: list[str]) -> list[str
         what = {"instances": "instance", "tags": "instance tag"}.get(
             mode, "node tag" if mode.endswith("node-tags") else "node")
         raise wrong_input(f"No {what} names passed")
-    elif mode in ("instances", "tags"):
+    elif mode == "instances":
+        names = _known(session, arguments)
+    elif mode == "tags":
         names = _query(session, "instance", ["name"], _condition(mode, arguments))
     else:
         fields = ([] if mode.startswith("sec") else ["pinst_list"]) \
@@ -66,8 +68,14 @@ def must_exist(session: Session, name: str) -> None:
 
     :raises errors.OpPrereqError: there is no such instance
     """
-    if not _query(session, "instance", ["name"], _condition("instances", [name])):
+    if not _known(session, [name]):
         raise OpPrereqError(f"Instance '{name}' does not exist", ECODE_NOENT)
+
+
+def _known(session: Session, names: list[str]) -> list[str]:
+    """Those of the instances that there are."""
+    # A query by a filter refuses all where one name is unknown.
+    return [name for (name,) in session.client.query_instances(names, ["name"])]
 
 
 def _condition(mode: str, arguments: list[str]) -> list[Any]:

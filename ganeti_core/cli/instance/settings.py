@@ -13,13 +13,11 @@ from ganeti_core.cli.options import (
     value,
 )
 
-DISK_TEMPLATES = ["plain", "sharedfile", "rbd", "ext", "diskless", "gluster", "drbd", "file",
-                  "blockdev"]
 FILE_DRIVERS = ["loop", "blktap", "blktap2"]
 
-# A choice list would refuse the templates of further plugins: the master knows them.
+# No choice list: which templates there are, the master knows.
 DISK_TEMPLATE = value("-t", "--disk-template", dest="disk_template", metavar="TEMPL",
-                      help=f"Disk template ({', '.join(DISK_TEMPLATES)} or one of a plugin)")
+                      help="Disk template; gnt-cluster info shows those that are enabled")
 DISKS = repeated("--disk", dest="disks", help="A disk: INDEX:size=SIZE,key=value,...")
 NICS = repeated("--net", dest="nics", help="A network card: INDEX:link=NAME,ip=ADDRESS,...")
 FILE_STORAGE_DIR = value("--file-storage-dir", dest="file_storage_dir", metavar="<DIR>",
@@ -36,7 +34,8 @@ OS_PRIVATE = value("--os-parameters-private", dest="osparams_private", type="key
                    help="The same, kept but not shown")
 OS_SECRET_PARAMS = value("--os-parameters-secret", dest="osparams_secret", type="keyval",
                          default={}, help="The same, used once and kept nowhere")
-OS_SECRET = (OS_TYPE, FORCE_VARIANT, OS_PARAMS, OS_PRIVATE, OS_SECRET_PARAMS)
+OS_PARAMETERS = (OS_PARAMS, OS_PRIVATE, OS_SECRET_PARAMS)
+OS_SECRET = (OS_TYPE, FORCE_VARIANT, *OS_PARAMETERS)
 NO_CONFLICTS = flag("--no-conflicts-check", dest="conflicts_check", off=True,
                     help="Do not check whether addresses are in use")
 NO_WAIT = flag("--no-wait-for-sync", dest="wait_for_sync", off=True,
@@ -56,23 +55,29 @@ PLACEMENT = (
          help="Take those nodes whose locks are free"),
 )
 
-CREATION_OPTIONS = (
+COMMON_CREATION_OPTIONS = (
     BEPARAMS, DISKS, NICS, FILE_STORAGE_DIR, FILE_DRIVER, NO_CONFLICTS, NO_WAIT, NO_NAME_CHECK,
-    NO_IP_CHECK, COMMUNICATION,
+    NO_IP_CHECK,
     value("-H", "--hypervisor-parameters", dest="hypervisor", type="identkeyval",
           help="Hypervisor with its parameters: name:key=value,..."),
     flag("--no-nics", dest="no_nics", help="No network card at all"),
     value("-s", "--os-size", dest="sd_size", metavar="<size>", type="unit",
           help="One disk of this size, instead of --disk"),
     value("--tags", dest="tags", help="Tags, separated by commas"),
+)
+HELPER_TIMEOUTS = (
+    value("--helper-startup-timeout", dest="helper_startup_timeout", type="natural",
+          help="Seconds for the helper machine to start"),
+    value("--helper-shutdown-timeout", dest="helper_shutdown_timeout", type="natural",
+          help="Seconds for the helper machine to stop"),
+)
+CREATION_OPTIONS = (
+    *COMMON_CREATION_OPTIONS, COMMUNICATION,
     flag("--no-start", dest="start", off=True, help="Leave the new instance stopped"),
     flag("--no-install", dest="no_install", help="Leave the disks empty"),
     flag("--forthcoming", dest="forthcoming", help="Only reserve what the instance will need"),
     flag("--commit", dest="commit", help="Create an instance that was only reserved"),
-    value("--helper-startup-timeout", dest="helper_startup_timeout", type="int",
-          help="Seconds for the helper machine to start"),
-    value("--helper-shutdown-timeout", dest="helper_shutdown_timeout", type="int",
-          help="Seconds for the helper machine to stop"),
+    *HELPER_TIMEOUTS,
 )
 
 TARGET_NODE = value("-n", "--target-node", dest="dst_node", metavar="NODE",

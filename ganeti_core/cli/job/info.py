@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli.document import Pairs, print_document
+from ganeti_core.cli.failure import EXIT_FAILURE
+from ganeti_core.cli.formats import FORMAT, print_data, wants_data
 from ganeti_core.cli.lists import job_number
 from ganeti_core.cli.session import Command
-from ganeti_core.cli.table import RS_NORMAL, format_timestamp
+from ganeti_core.cli.table import RS_NORMAL, format_timestamp, visible
 
 if TYPE_CHECKING:
     from ganeti_core.cli.session import Session
@@ -30,7 +33,7 @@ def _moment(stamp: Any, before: Any) -> str:
 
 
 def _log(entries: list[Any]) -> list[Pairs]:
-    return [[("Time", format_timestamp(stamp)), ("Content", [serial, kind, message])]
+    return [[("Time", format_timestamp(stamp)), ("Content", (serial, kind, visible(message)))]
             for serial, stamp, kind, message in entries or []]
 
 
@@ -71,10 +74,16 @@ def _info(session: Session, arguments: list[str]) -> int:
     answer = session.client.query("job", _FIELDS, ["|", *(["=", "id", one] for one in numbers)])
     found = {row[0][1]: dict(zip(_FIELDS, (value for _, value in row), strict=True))
              for row in answer["data"] if row[1][0] == RS_NORMAL}
+    if wants_data(session):
+        print_data([found[one] for one in numbers if one in found], session.options.format)
+        missing = [one for one in numbers if one not in found]
+        for one in missing:
+            print(f"Job ID {one} not found", file=sys.stderr)
+        return EXIT_FAILURE if missing else 0
     # One document per job, whether it is known or not: a line is enough to say that it is not.
     print_document([_document(found[one]) if one in found else f"Job ID {one} not found"
                     for one in numbers])
     return 0
 
 
-COMMANDS = {"info": Command(_info, "<job-id> [<job-id>...]", 1, None)}
+COMMANDS = {"info": Command(_info, "<job-id> [<job-id>...]", 1, None, (FORMAT,))}

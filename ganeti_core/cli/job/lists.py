@@ -21,7 +21,8 @@ def status_option(name: str, statuses: tuple[str, ...], help: str) -> OptionSpec
 
 
 def _timestamps(stamps: list[Any]) -> str:
-    return ",".join(map(format_timestamp, stamps))
+    # Python's form of a list, which is what scripts that parse Ganeti's output expect.
+    return str([format_timestamp(stamp) for stamp in stamps])
 
 
 def _by_status(session: Session) -> list[Any] | None:
@@ -39,8 +40,7 @@ COMMANDS = listing_commands(Listing(
     what="job",
     default_fields=("id", "status", "summary"),
     writers={
-        **dict.fromkeys(("summary", "opstatus", "oppriority"), joined),
-        **dict.fromkeys(("received_ts", "start_ts", "end_ts"), format_timestamp),
+        "summary": joined,
         **dict.fromkeys(("opstart", "opexec", "opend"), _timestamps),
     },
     name_field="id",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganeti_core import errors
 from ganeti_core.cli import options as opt
@@ -31,8 +31,24 @@ def _instances_on(session: Session, node: str) -> dict[str, list[str]]:
             in zip(fields, answer["data"][0], strict=True)}
 
 
-def _failures(outcomes: list[Outcome]) -> int:
-    return sum(not outcome.success for outcome in outcomes)
+class _Leaving(NamedTuple):
+    """Instances that leave a node, and what that is called."""
+
+    node: str
+    names: list[str]
+    noun: str
+    done: str
+
+
+def _failures(session: Session, outcomes: list[Outcome], leaving: _Leaving) -> int:
+    """Count what failed, and name the instances that are where they were."""
+    failed = sum(not outcome.success for outcome in outcomes)
+    if failed:
+        on_node = {name for names in _instances_on(session, leaving.node).values()
+                   for name in names}
+        stayed = sorted(on_node.intersection(leaving.names))
+        print(f"Still on node {leaving.node}: {', '.join(stayed) or 'none'}")
+    return failed
 
 
 def _failover(session: Session, arguments: list[str]) -> int:
@@ -48,7 +64,7 @@ def _failover(session: Session, arguments: list[str]) -> int:
         jobs.add(name, session.opcode(
             "OP_INSTANCE_FAILOVER", instance_name=name,
             ignore_consistency=options.ignore_consistency, iallocator=options.iallocator))
-    failed = _failures(jobs.finish())
+    failed = _failures(session, jobs.finish(), _Leaving(node, names, "failover", "failed over"))
     if failed:
         print(f"There were {failed} errors during the node failover: {failed} error(s) out of"
               f" {len(names)} instance(s).")
@@ -70,17 +86,17 @@ def _migrate(session: Session, arguments: list[str]) -> int:
         "OP_NODE_MIGRATE", node_name=node, mode=mode, iallocator=options.iallocator,
         target_node=options.dst_node, allow_runtime_changes=options.allow_runtime_chgs,
         ignore_ipolicy=options.ignore_ipolicy))
-    return _follow_expanded(session, result, "migration", "migrated")
+    return _follow_expanded(session, result, _Leaving(node, names, "migration", "migrated"))
 
 
-def _follow_expanded(session: Session, result: dict[str, Any], noun: str, done: str) -> int:
+def _follow_expanded(session: Session, result: dict[str, Any], leaving: _Leaving) -> int:
     jobs = JobSet(session)
-    jobs.add_started(result["jobs"])
-    failed = _failures(jobs.finish())
+    jobs.add_expanded(result)
+    failed = _failures(session, jobs.finish(), leaving)
     if failed:
-        print(f"There were {failed} errors during the node {noun}.")
+        print(f"There were {failed} errors during the node {leaving.noun}.")
         return EXIT_FAILURE
-    print(f"All instances {done} successfully.")
+    print(f"All instances {leaving.done} successfully.")
     return 0
 
 
@@ -107,7 +123,7 @@ def _evacuate(session: Session, arguments: list[str]) -> int:
         "OP_NODE_EVACUATE", node_name=node, mode=mode, remote_node=options.dst_node,
         iallocator=options.iallocator, early_release=options.early_release,
         ignore_soft_errors=options.ignore_soft_errors or None))
-    return _follow_expanded(session, result, "evacuation", "evacuated")
+    return _follow_expanded(session, result, _Leaving(node, names, "evacuation", "evacuated"))
 
 
 COMMANDS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ganeti_core.cli import options as opt
 from ganeti_core.cli.failure import CommandError
 from ganeti_core.cli.session import Command
-from ganeti_core.cli.typed import node_parameters
+from ganeti_core.cli.typed import disk_state, node_parameters
 from ganeti_core.cli.waiting import submit
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def _modify(session: Session, arguments: list[str]) -> int:
     changes |= {"powered": options.node_powered,
                 "ndparams": node_parameters(session, options.ndparams),
                 "hv_state": dict(options.hv_state) or None,
-                "disk_state": dict(options.disk_state) or None}
+                "disk_state": disk_state(options.disk_state) or None}
     if all(value is None for value in changes.values()):
         raise CommandError("Please give at least one of the parameters.")
     result = submit(session, session.opcode(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganeti_core.cli.failure import describe, exit_status
+from ganeti_core.cli.formats import FORMATS, TABLE
 from ganeti_core.cli.output import flush_or_forget
 from ganeti_core.cli.plugin.names import KINDS
 from ganeti_core.cli.whereabouts import explained
@@ -23,7 +24,7 @@ EXIT_USAGE = 2
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """Carry out a command line; answers the exit status."""
+    """Carry out a command line; return the exit status."""
     parser = make_parser()
     options, rest = parser.parse_known_args(argv)
     if rest and options.command != "check":
@@ -79,8 +80,12 @@ def make_parser() -> argparse.ArgumentParser:
     listing.add_argument("kind", metavar="KIND", nargs="?", help="only this kind")
     listing.add_argument("--local", action="store_true",
                          help="those of this host, even where a master could be asked")
+    listing.add_argument("--nodes", action="store_true",
+                         help="show which nodes lack plugins of the master or have others")
     listing.add_argument("--no-headers", action="store_true", help="leave out the titles")
     listing.add_argument("--separator", metavar="TEXT", help="put this between the columns")
+    listing.add_argument("--format", choices=FORMATS, default=TABLE,
+                         help="table is for people; json and yaml are data")
     info = add("info", "showing", "explain the kinds, the hooks of a kind, or one plugin")
     info.add_argument("what", metavar="KIND|KIND:NAME", nargs="*",
                       help="hypervisor, hypervisor:kvm; nothing: all kinds")
@@ -88,6 +93,20 @@ def make_parser() -> argparse.ArgumentParser:
                                       " as JSON")
     schema.add_argument("what", metavar="KIND|KIND:NAME", nargs="+",
                         help="hypervisor: its hooks; hypervisor:kvm: its parameters")
+    collect = add("collect", "collecting", "show the last report of a data collector, as JSON")
+    collect.add_argument("name", metavar="NAME", help="of the collector")
+    where = collect.add_mutually_exclusive_group()
+    where.add_argument("--node", metavar="NODE", help="whose report (default: the master's)")
+    where.add_argument("--local", action="store_true",
+                       help="collect now, in this process, twice: for authors of collectors")
+    trace = add("trace", "tracing", "show the calls of a plugin's hooks, by the master and on a"
+                                    " node: when, how long, with what, and what came of it")
+    trace.add_argument("plugin", metavar="KIND:NAME", nargs="+", help="such as hypervisor:kvm")
+    trace.add_argument("--node", metavar="NODE", help="another node than the master's")
+    trace.add_argument("--seconds", type=float, metavar="SECONDS",
+                       help="end after this time (default: when interrupted)")
+    add("reload", "switching", "let the daemons of all nodes look again for plugins: what was"
+                               " installed, upgraded or removed; guests and jobs go on")
     for name, text in (("enable", "let the cluster use a plugin again"),
                        ("disable", "keep the whole cluster from using a plugin")):
         one = add(name, "switching", text)

@@ -7,7 +7,7 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganeti_core.cli.plugin.names import kind_name, kind_title
+from ganeti_core.cli.plugin.names import EVENTS, kind_name, kind_title
 from ganeti_core.errors import ECODE_EXISTS, ECODE_INVAL, OpPrereqError
 
 if TYPE_CHECKING:
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
-_PREFIXES = {"hypervisors": "hypervisor", "disk_templates": "disk", "extstorage": "extstorage",
-             "os": "os", "collectors": "collector", "iallocators": "iallocator"}
+_PREFIXES = {"hypervisors": "hypervisor", "disk_templates": "disk",
+             "network_backends": "network", "network_services": "network-service",
+             "extstorage": "extstorage",
+             "os": "os", "collectors": "collector", "iallocators": "iallocator",
+             "authenticators": "authenticator"}
 
 
 def new(options: argparse.Namespace) -> int:
@@ -25,6 +28,9 @@ def new(options: argparse.Namespace) -> int:
     :raises OpPrereqError: a name that cannot be one or that is taken, or a folder that is in use
     """
     kind, name = kind_name(options.kind), options.name
+    if kind in EVENTS:
+        raise OpPrereqError("a subscriber to events has no kit: see docs/reference/events.md for "
+                            "the one class that it takes", ECODE_INVAL)
     if not _NAME.fullmatch(name):
         raise OpPrereqError(f"{name!r} cannot be the name of a plugin: take small letters, digits"
                             " and hyphens", ECODE_INVAL)
@@ -79,6 +85,7 @@ def files(kind: str, words: Mapping[str, str]) -> dict[str, str]:
         f"{source}/__init__.py": f"{kind}/plugin.py",
         f"{source}/conformance.py": f"{kind}/conformance.py",
         "tests/test_conformance.py": "test_conformance.py",
+        ".github/workflows/test.yml": "ci.yml",
     }.items()}
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganeti_core.entry_points import names_of
+from ganeti_core.operations.subscribers import LOADING_SECONDS, Subscribers
 from ganeti_core.paths import Paths
+from ganeti_core.plugin_api.events import EVENTS, EVENTS_GROUP
 from ganeti_core.plugins import PluginHost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+    from ganeti_core.plugins import PluginStatus
 
 
 def load_host(settings: Mapping[str, Any] | None = None) -> PluginHost:
@@ -24,6 +31,17 @@ def load_host(settings: Mapping[str, Any] | None = None) -> PluginHost:
     return host
 
 
+def local_subscribers() -> list[PluginStatus]:
+    """Load the subscribers to events, each in a process of its own, and say how they are."""
+    subscribers = Subscribers(Path(os.devnull))
+    subscribers.begin()
+    subscribers.loaded(LOADING_SECONDS)
+    try:
+        return subscribers.status()
+    finally:
+        subscribers.close()
+
+
 def timed_host() -> tuple[PluginHost, float]:
     """The host, and how many seconds it took to load."""
     began = time.perf_counter()
@@ -33,4 +51,5 @@ def timed_host() -> tuple[PluginHost, float]:
 
 def plugin_names(host: PluginHost) -> set[tuple[str, str]]:
     """Kind and name of all plugins, of those with problems, too."""
-    return {(row.kind, row.name) for row in host.status()}
+    return {*((row.kind, row.name) for row in host.status()),
+            *((EVENTS, name) for name in names_of(EVENTS_GROUP))}

@@ -13,12 +13,17 @@ KINDS = {
     # as `gnt-plugin new` takes it: (the kind's own name, one plugin of it in words)
     "hypervisor": ("hypervisors", "hypervisor"),
     "disk_template": ("disk_templates", "disk template"),
+    "network_backend": ("network_backends", "network back end"),
+    "network_service": ("network_services", "network service"),
     "extstorage": ("extstorage", "ExtStorage provider"),
     "os": ("os", "OS definition"),
     "collector": ("collectors", "data collector"),
     "iallocator": ("iallocators", "instance allocator"),
+    "authenticator": ("authenticators", "authenticator"),
 }
 """Written out, and not taken from the contracts: help must not import them."""
+EVENTS = ("event", "events")
+"""Subscribers to events: listed and switched like plugins of a kind, but nobody asks for one."""
 
 
 def kind_name(text: str) -> str:
@@ -30,6 +35,8 @@ def kind_name(text: str) -> str:
     for singular, (plural, _) in KINDS.items():
         if wanted in (singular, plural):
             return plural
+    if wanted in EVENTS:
+        return EVENTS[1]
     raise OpPrereqError(f"there is no kind {text!r} (there are: {', '.join(KINDS)})", ECODE_INVAL)
 
 
@@ -40,7 +47,7 @@ def kind_title(kind: str) -> str:
 
 def is_kind(text: str) -> bool:
     """Whether `kind_name` takes `text`."""
-    return any(text.lower().replace("-", "_") in (singular, plural)
+    return text.lower() in EVENTS or any(text.lower().replace("-", "_") in (singular, plural)
                for singular, (plural, _) in KINDS.items())
 
 
@@ -61,6 +68,16 @@ def plugin_named(words: Sequence[str],
         case _:
             raise OpPrereqError(
                 f"{' '.join(words)!r} is not KIND:NAME, such as hypervisor:kvm", ECODE_INVAL)
+
+
+def split_names(words: Sequence[str]) -> list[list[str]]:
+    """Cut a line of names into those of one thing each: a word, or ``KIND NAME``."""
+    found: list[list[str]] = []
+    rest = list(words)
+    while rest:
+        two = len(rest) > 1 and is_kind(rest[0]) and not is_kind(rest[1]) and ":" not in rest[1]
+        found.append([rest.pop(0) for _ in range(2 if two else 1)])
+    return found
 
 
 def _only_one(name: str, found: list[tuple[str, str]]) -> tuple[str, str]:

@@ -8,11 +8,17 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli.plugin.contracts import Hook, hooks
-from ganeti_core.cli.plugin.local_host import load_host, plugin_names, timed_host
+from ganeti_core.cli.plugin.local_host import (
+    load_host,
+    local_subscribers,
+    plugin_names,
+    timed_host,
+)
 from ganeti_core.cli.plugin.names import KINDS as NAMES
-from ganeti_core.cli.plugin.names import is_kind, kind_name, plugin_named
-from ganeti_core.errors import ECODE_NOENT, OpPrereqError
+from ganeti_core.cli.plugin.names import is_kind, kind_name, plugin_named, split_names
+from ganeti_core.errors import ECODE_INVAL, ECODE_NOENT, OpPrereqError
 from ganeti_core.plugin_api.all_kinds import KINDS
+from ganeti_core.plugin_api.events import EVENTS, EVENTS_GROUP, EventsSpec
 
 if TYPE_CHECKING:
     import argparse
@@ -26,18 +32,14 @@ WIDTH = 96
 
 
 def info(options: argparse.Namespace) -> int:
-    """Explain what was asked for.
+    """Explain what was asked for, one after the other.
 
     :raises OpPrereqError: there is no such kind or plugin
     """
-    if not options.what:
-        lines = _kinds()
-    elif _is_kind_alone(options.what):
-        lines = _kind(KINDS[kind_name(options.what[0])])
-    else:
-        lines = _plugin(options.what)
-    for line in lines:
-        print(line)
+    # Everything is looked up before anything is printed: a wrong name is found at once.
+    parts = [list(_kind(kind_name(words[0])) if _is_kind_alone(words) else _plugin(words))
+             for words in split_names(options.what)] or [list(_kinds())]
+    print("\n\n".join("\n".join(lines) for lines in parts))
     return 0
 
 
@@ -46,6 +48,10 @@ def schema(options: argparse.Namespace) -> int:
 
     :raises OpPrereqError: there is no such kind or plugin
     """
+    first = options.what[0].partition(":")[0]
+    if is_kind(first) and kind_name(first) == EVENTS:
+        raise OpPrereqError("subscribers to events have neither hooks nor parameters: see "
+                            "gnt-plugin info events", ECODE_INVAL)
     if not _is_kind_alone(options.what):
         host = load_host()
         kind_text, name = plugin_named(options.what, lambda: plugin_names(host))
@@ -79,7 +85,11 @@ def _kinds() -> Iterator[str]:
                + (f"; {ill} with problems (gnt-plugin list)" if ill else ""))
 
 
-def _kind(kind: Kind[Any]) -> Iterator[str]:
+def _kind(name: str) -> Iterator[str]:
+    if name == EVENTS:
+        yield from _events()
+        return
+    kind = KINDS[name]
     yield (f"{kind.name}: entry points {kind.group}, API {kind.api}, accepted from"
            f" {kind.oldest_api} on")
     for spec in kind.specs:
@@ -88,6 +98,18 @@ def _kind(kind: Kind[Any]) -> Iterator[str]:
     for hook in hooks(kind):
         yield ""
         yield from _described(hook)
+
+
+def _events() -> Iterator[str]:
+    yield f"{EVENTS}: entry points {EVENTS_GROUP}"
+    yield ""
+    yield from (inspect.getdoc(inspect.getmodule(EventsSpec)) or "").splitlines()
+    for name, function in vars(EventsSpec).items():
+        if not name.startswith("_"):
+            taken = [one for one in inspect.signature(function).parameters if one != "self"]
+            yield ""
+            yield f"{name}({', '.join(taken)})"
+            yield from textwrap.indent(inspect.getdoc(function) or "", "    ").splitlines()
 
 
 def _described(hook: Hook) -> Iterator[str]:
@@ -104,6 +126,9 @@ def _list(title: str, names: list[str]) -> list[str]:
 def _plugin(words: list[str]) -> Iterator[str]:
     host = load_host()
     kind_text, name = plugin_named(words, lambda: plugin_names(host))
+    if kind_text == EVENTS:
+        yield from _subscriber(name)
+        return
     kind = KINDS[kind_text]
     status = next((row for row in host.status() if (row.kind, row.name) == (kind.name, name)), None)
     if status is None:
@@ -115,10 +140,22 @@ def _plugin(words: list[str]) -> Iterator[str]:
         yield from _facts(kind, host.describe(kind, name), host, name)
 
 
+def _subscriber(name: str) -> Iterator[str]:
+    rows = {row.name: row for row in local_subscribers()}
+    if name not in rows:
+        raise OpPrereqError(f"there is no subscriber to events {name} (there are: "
+                            f"{', '.join(rows) or 'none'})", ECODE_NOENT)
+    yield f"{EVENTS}:{name}"
+    yield from _origin(rows[name])
+    yield f"  title         {rows[name].title}"
+
+
 def _origin(status: PluginStatus) -> Iterator[str]:
     origin = f"{status.distribution} {status.version}" if status.distribution else "this host"
     yield f"  distribution  {origin}"
     yield f"  health        {status.problem or 'ok'}"
+    if status.note:
+        yield f"  note          {status.note}"
     yield f"  load time     {status.seconds * 1000:.1f} ms"
 
 

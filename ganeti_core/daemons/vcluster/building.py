@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.bootstrap.enrol import enrol
-from ganeti_core.bootstrap.init import InitOptions, init_cluster
+from ganeti_core.bootstrap.enrol import Master, enrol
+from ganeti_core.bootstrap.init import InitOptions, folders, init_cluster
 from ganeti_core.daemons.vcluster import processes
 from ganeti_core.daemons.vcluster.layout import PORT, Layout, VirtualNode, layout_file
 from ganeti_core.daemons.vcluster.remote import write_ssh
@@ -15,38 +17,61 @@ from ganeti_core.daemons.vcluster.starting import Starter
 from ganeti_core.daemons.vcluster.upkeep import locked
 from ganeti_core.errors import ConfigurationError, GanetiError
 from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.plugin_api.disk import SHARED
+from ganeti_core.plugin_api.hypervisor import HYPERVISORS, SIMULATED
 from ganeti_core.rpc.identity import NodeIdentity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
+    from ganeti_core.plugins import PluginHost
+
+OS_DEFINITIONS = "ganeti_os_definitions"
 FINAL = frozenset({"success", "error", "canceled"})
 JOIN_SECONDS = 120.0
 """A job that adds a node may take so long without getting on."""
-HYPERVISOR_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    # Guests of such a cluster boot from their disks: there is no kernel at the peer's default path.
-    "kvm": {"kernel_path": ""},
-}
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What `up` was asked for; empty `disk_templates` stands for those of a cluster's init."""
+    """What `up` was asked for.
+
+    Without hypervisors there are those that only pretend guests, without disk templates those of
+    a cluster's init. `extras` are daemons that it is to have beside the usual ones.
+    """
 
     root: Path
     nodes: int = 3
-    hypervisors: tuple[str, ...] = ("fake",)
+    hypervisors: tuple[str, ...] = ()
     disk_templates: tuple[str, ...] = ()
     hvparams: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    extras: tuple[str, ...] = ()
 
-    def init_options(self, layout: Layout) -> InitOptions:
-        hvparams = {name: {**HYPERVISOR_DEFAULTS.get(name, {}), **self.hvparams.get(name, {})}
-                    for name in {*HYPERVISOR_DEFAULTS, *self.hvparams} & set(self.hypervisors)}
+    def init_options(self, layout: Layout, plugins: PluginHost) -> InitOptions:
+        hypervisors = self.hypervisors or tuple(
+            name for name in plugins.names(HYPERVISORS)
+            if SIMULATED in plugins.describe(HYPERVISORS, name).capabilities)
+        self.check_hypervisors(hypervisors)
+        hvparams = {name: given for name in hypervisors
+                    if (given := {**_trial_values(plugins, name), **self.hvparams.get(name, {})})}
         return InitOptions.from_options({
             "cluster_name": layout.cluster_name, "node_name": layout.nodes[0].name,
-            "enabled_hypervisors": self.hypervisors, "hvparams": hvparams,
+            "enabled_hypervisors": hypervisors, "hvparams": hvparams,
             "enabled_disk_templates": self.disk_templates, "port": PORT})
+
+    def check_hypervisors(self, hypervisors: Iterable[str]) -> None:
+        """:raises ConfigurationError: there are parameters of one that the cluster has not"""
+        if others := sorted(self.hvparams.keys() - set(hypervisors)):
+            raise ConfigurationError(
+                f"-H {others[0]}: the cluster is to have {', '.join(hypervisors)}, name all that "
+                "it needs with --hypervisor")
+
+
+def _trial_values(host: PluginHost, hypervisor: str) -> dict[str, Any]:
+    if not host.has(HYPERVISORS, hypervisor):
+        return {}  # whoever makes the cluster says so
+    properties = host.describe(HYPERVISORS, hypervisor).parameters.get("properties", {})
+    return {name: schema["x-trial"] for name, schema in properties.items() if "x-trial" in schema}
 
 
 def build(wish: Wish, tell: Callable[[str], None]) -> Layout:
@@ -61,7 +86,9 @@ def build(wish: Wish, tell: Callable[[str], None]) -> Layout:
             "gnt-vcluster down removes it")
     if root.exists() and any(root.iterdir()):
         raise ConfigurationError(f"{root} is not empty: choose another folder for --root")
-    layout = Layout.plan(root, wish.nodes)
+    if wish.hypervisors:
+        wish.check_hypervisors(wish.hypervisors)
+    layout = Layout.plan(root, wish.nodes, wish.extras)
     # Above the nodes' own folders: what lies there is as private as the keys in it.
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(root):
@@ -84,17 +111,14 @@ def _build(layout: Layout, wish: Wish, tell: Callable[[str], None]) -> None:
 
     layout.shared_files.mkdir(mode=0o750)
     write_ssh(layout)
+    starter = Starter()
     for node in layout.nodes:
         node.paths.make_directories()
-        storage = node.root / "srv/ganeti"
-        (storage / "file-storage").mkdir(mode=0o750, parents=True)
-        # Every node sees the same files, as if a network file system were mounted there.
-        (storage / "shared-file-storage").symlink_to(layout.shared_files)
+        _make_folders(node, layout, starter.host)
         node.paths.hosts.write_text(layout.hosts())
     master, *others = layout.nodes
-    init_cluster(master.paths, wish.init_options(layout))
+    init_cluster(master.paths, wish.init_options(layout, starter.host))
     stage(f"cluster {layout.cluster_name} initialised on {master.name} ({master.address})")
-    starter = Starter()
     starter.start([(master, processes.NODED), (master, processes.MASTERD)])
     stage("master daemon and its node daemon are up")
     with LuxiClient(master.paths.master_socket) as client:
@@ -108,12 +132,52 @@ def _build(layout: Layout, wish: Wish, tell: Callable[[str], None]) -> None:
             _run_jobs(client, [{"OP_ID": "OP_NODE_ADD", "node_name": node.name}
                                for node in others])
             stage(f"the cluster has {len(layout.nodes)} nodes")
+    if layout.extras:
+        _write_settings(layout)
+        starter.start((node, name) for node in layout.nodes
+                      for name in processes.extras(layout.extras, on_master=node == master))
+        stage(f"{', '.join(layout.extras)} up")
+
+
+def _write_settings(layout: Layout) -> None:
+    """Let the remote API listen at the cluster's address only, on whichever node it runs."""
+    if processes.RAPI in layout.extras:
+        for node in layout.nodes:
+            file = node.root / "etc/default/ganeti"
+            file.parent.mkdir(mode=0o755, exist_ok=True)
+            file.write_text(f'RAPI_ARGS="--bind {layout.address}"\n')
+
+
+def _definitions() -> list[Path]:
+    """The OS definitions that are installed on this machine with the project, if any."""
+    found = importlib.util.find_spec(OS_DEFINITIONS)
+    return [entry for folder in (found and found.submodule_search_locations) or ()
+            for entry in sorted(Path(folder).iterdir())
+            if entry.is_dir() and not entry.name.startswith((".", "_"))]
+
+
+def _make_folders(node: VirtualNode, layout: Layout, plugins: PluginHost) -> None:
+    """Make the folders in which drivers keep files."""
+    shared = folders(plugins, {}, SHARED)
+    for folder in folders(plugins, {}):
+        path = node.root / folder.lstrip("/")
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if folder in shared:
+            # Every node sees the same files, as if a network file system were mounted there.
+            path.symlink_to(layout.shared_files)
+        else:
+            path.mkdir(mode=0o750)
+    for name in ("os", "extstorage"):
+        (node.root / "srv/ganeti" / name).mkdir(mode=0o750, parents=True, exist_ok=True)
+    for definition in _definitions():
+        (node.root / "srv/ganeti/os" / definition.name).symlink_to(definition)
 
 
 def _enrol(node: VirtualNode, pass_: Mapping[str, str]) -> None:
     address, _, port = pass_["master"].rpartition(":")
     enrol(node.paths, NodeIdentity("", node.name, node.address, PORT),
-          (address.strip("[]"), int(port)), pass_["ca_fingerprint"], pass_["token"])
+          Master(address.strip("[]"), int(port), pass_["master_fingerprint"],
+                 pass_["ca_fingerprint"]), pass_["token"])
 
 
 def _run_jobs(client: LuxiClient, ops: list[dict[str, Any]]) -> None:

@@ -24,7 +24,7 @@ EXIT_USAGE = 2
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """Carry out a command line; answers the exit status."""
+    """Carry out a command line; return the exit status."""
     options = make_parser().parse_args(argv)
     if options.command is None:
         make_parser().print_help()
@@ -35,7 +35,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except GanetiError as exc:
-        print(f"gnt-vcluster: {exc.args[0] if exc.args else exc}", file=sys.stderr)
+        print(f"gnt-vcluster: {exc.message}", file=sys.stderr)
     except BrokenPipeError:
         flush_or_forget()
     except OSError as exc:
@@ -88,13 +88,15 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_up(up: argparse.ArgumentParser) -> None:
     up.add_argument("--nodes", type=int, default=3, metavar="N", help="default: 3")
-    up.add_argument("--hypervisor", type=_words, default=("fake",), metavar="NAME[,NAME]",
-                    help="default: fake")
+    up.add_argument("--hypervisor", type=_words, default=(), metavar="NAME[,NAME]",
+                    help="default: those that only pretend guests")
     up.add_argument("--disk-templates", type=_words, default=(), metavar="NAME[,NAME]",
                     help="default: those of gnt-cluster init")
+    up.add_argument("--with", type=_extras, default=(), dest="extras", metavar="DAEMON[,DAEMON]",
+                    help="daemons beside those that every cluster has, such as confd")
     up.add_argument("-H", "--hypervisor-parameters", type=_hvparams, action="append", default=[],
                     dest="hvparams", metavar="HYPERVISOR:KEY=VALUE[,...]",
-                    help="defaults of instances on this cluster")
+                    help="defaults of instances on this cluster; may be given several times")
 
 
 def _root(text: str) -> Path:
@@ -105,10 +107,31 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in text.split(",") if word)
 
 
+def _extras(text: str) -> tuple[str, ...]:
+    from ganeti_core.daemons.vcluster.processes import EXTRAS
+
+    names = [f"ganeti-{word.removeprefix('ganeti-')}" for word in _words(text)]
+    for name in names:
+        if name not in EXTRAS:
+            raise argparse.ArgumentTypeError(
+                f"there is no daemon {name}: there are {', '.join(EXTRAS)}")
+    return tuple(name for name in EXTRAS if name in names)
+
+
 def _hvparams(text: str) -> tuple[str, dict[str, Any]]:
     name, _, settings = text.partition(":")
     pairs = [pair.partition("=") for pair in settings.split(",") if pair]
+    if not name or not pairs or not all(key and equals for key, equals, _ in pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HYPERVISOR:KEY=VALUE[,KEY=VALUE...]")
     return name, {key: _value(value) for key, _, value in pairs}
+
+
+def together(given: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """The parameters by their hypervisor; of one that was given twice the last value counts."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, values in given:
+        found.setdefault(name, {}).update(values)
+    return found
 
 
 def _value(text: str) -> Any:
@@ -121,7 +144,7 @@ def _up(options: argparse.Namespace) -> int:
     from ganeti_core.daemons.vcluster.building import Wish, build
 
     layout = build(Wish(options.root, options.nodes, options.hypervisor, options.disk_templates,
-                        dict(options.hvparams)), _tell)
+                        together(options.hvparams), options.extras), _tell)
     _tell(f'To use it: eval "$(gnt-vcluster env --root {shlex.quote(str(layout.root))})"')
     return 0
 
@@ -155,6 +178,10 @@ def _start(options: argparse.Namespace) -> int:
             raise ConfigurationError(
                 f"the cluster in {options.root} was never finished: remove it (gnt-vcluster down) "
                 "and make it again")
+        if options.daemon and not wanted:
+            raise ConfigurationError(
+                f"{options.daemon} is no daemon of {options.node or 'this cluster'}: "
+                "gnt-vcluster status lists them, gnt-vcluster up --with chooses further ones")
         start(wanted)
     for state in wanted:
         if state.pid is None:
@@ -166,20 +193,25 @@ def _chosen(
     options: argparse.Namespace, layout: Layout, states: list[DaemonState]
 ) -> list[DaemonState]:
     """Those of the daemons that the arguments NODE and DAEMON mean."""
-    from ganeti_core.daemons.vcluster.processes import MASTERD, NODED
+    from ganeti_core.daemons.vcluster.processes import DAEMONS
 
     node = layout.node(options.node) if options.node else None
     daemon = options.daemon and f"ganeti-{options.daemon.removeprefix('ganeti-')}"
-    if daemon not in (None, MASTERD, NODED):
+    if daemon not in (None, *DAEMONS):
         raise ConfigurationError(
-            f"there is no daemon {options.daemon}: there are {MASTERD} and {NODED}")
+            f"there is no daemon {options.daemon}: there are {', '.join(DAEMONS)}")
     return [state for state in states
             if node in (None, state.node) and daemon in (None, state.daemon)]
 
 
 def _stop(options: argparse.Namespace) -> int:
-    from ganeti_core.daemons.vcluster.processes import end, guests, running, stop_daemons
-    from ganeti_core.daemons.vcluster.upkeep import locked
+    from ganeti_core.daemons.vcluster.left_behind import forget_run_files
+    from ganeti_core.daemons.vcluster.processes import running, stop_daemons
+    from ganeti_core.daemons.vcluster.upkeep import end_left_behind, locked
+
+    if options.crash and options.daemon:
+        raise ConfigurationError(
+            f"--crash ends all of a node: leave out {options.daemon}, or give --kill instead")
 
     layout = Layout.load(options.root)
     with locked(options.root):
@@ -187,7 +219,8 @@ def _stop(options: argparse.Namespace) -> int:
         stop_daemons(chosen, kill=options.kill or options.crash)
         if options.crash:
             nodes = [layout.node(options.node)] if options.node else list(layout.nodes)
-            end(guests(nodes), 0.0)
+            end_left_behind(nodes, 0.0)
+            forget_run_files(nodes)
     return 0
 
 

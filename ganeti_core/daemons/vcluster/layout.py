@@ -57,27 +57,31 @@ class VirtualNode:
 
 @dataclass(frozen=True)
 class Layout:
-    """A virtual cluster; `network` is the first three parts of its addresses."""
+    """A virtual cluster; `network` is the first three parts of its addresses.
+
+    :param extras: daemons that it has beside those that every cluster has, by their names
+    """
 
     root: Path
     network: str
     nodes: tuple[VirtualNode, ...]
+    extras: tuple[str, ...] = ()
 
     @classmethod
-    def plan(cls, root: Path, count: int) -> Self:
+    def plan(cls, root: Path, count: int, extras: tuple[str, ...] = ()) -> Self:
         """Choose addresses for a new cluster; nothing is written.
 
         :raises ConfigurationError: too many nodes, or no free network
         """
         if not 1 <= count <= MOST_NODES:
             raise ConfigurationError(f"--nodes {count}: a virtual cluster has 1 to {MOST_NODES}")
-        return cls._of(root, _free_network(root, count), count)
+        return cls._of(root, _free_network(root, count), count, extras)
 
     @classmethod
-    def _of(cls, root: Path, network: str, count: int) -> Self:
+    def _of(cls, root: Path, network: str, count: int, extras: tuple[str, ...]) -> Self:
         return cls(root, network, tuple(
             VirtualNode(f"node{i}.{DOMAIN}", f"{network}.{i}", root / f"node{i}")
-            for i in range(1, count + 1)))
+            for i in range(1, count + 1)), extras)
 
     @classmethod
     def load(cls, root: Path) -> Self:
@@ -87,7 +91,8 @@ class Layout:
             data: dict[str, Any] = json.loads(file.read_text())
             if data["version"] != VERSION:
                 raise ConfigurationError(f"{file} was written by another version of gnt-vcluster")
-            return cls._of(root, str(data["network"]), int(data["nodes"]))
+            return cls._of(root, str(data["network"]), int(data["nodes"]),
+                           tuple(map(str, data.get("with", ()))))
         except FileNotFoundError as exc:
             raise NoSuchCluster(
                 f"there is no virtual cluster in {root} (gnt-vcluster up makes one)") from exc
@@ -99,11 +104,17 @@ class Layout:
     def save(self) -> None:
         """Write it down; from here on `load` finds the cluster."""
         layout_file(self.root).write_text(json.dumps(
-            {"version": VERSION, "network": self.network, "nodes": len(self.nodes)}) + "\n")
+            {"version": VERSION, "network": self.network, "nodes": len(self.nodes),
+             "with": list(self.extras)}) + "\n")
 
     @property
     def cluster_name(self) -> str:
         return f"cluster.{DOMAIN}"
+
+    @property
+    def address(self) -> str:
+        """The cluster's own address."""
+        return f"{self.network}.{_MASTER_HOST}"
 
     @property
     def shared_files(self) -> Path:
@@ -116,7 +127,7 @@ class Layout:
 
     def hosts(self) -> str:
         """The hosts file of every node."""
-        names = [(f"{self.network}.{_MASTER_HOST}", self.cluster_name)]
+        names = [(self.address, self.cluster_name)]
         names += [(node.address, node.name) for node in self.nodes]
         return "".join(f"{address} {name} {name.split('.', 1)[0]}\n" for address, name in names)
 

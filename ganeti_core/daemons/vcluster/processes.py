@@ -1,4 +1,4 @@
-"""The processes of a virtual cluster: daemons by their pid files, guests by what they name."""
+"""The daemons of a virtual cluster, found by their pid files, and how processes are ended."""
 
 from __future__ import annotations
 
@@ -8,18 +8,35 @@ import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganeti_core.daemons.vcluster.layout import PORT, Layout, VirtualNode
 from ganeti_core.pid_file import running_pid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A daemon beside those that every cluster has.
+
+    :param master_only: it runs where the master daemon does, not on every node
+    """
+
+    port: int
+    master_only: bool = False
+
 
 MASTERD = "ganeti-masterd"
 NODED = "ganeti-noded"
-_PORTS = {NODED: PORT}
+RAPI = "ganeti-rapi"
+EXTRAS = {"ganeti-confd": Extra(1814), "ganeti-mond": Extra(1815),
+          RAPI: Extra(5080, master_only=True)}
+"""Daemons that a cluster has only where it was asked for, by their names."""
+_PORTS = {NODED: PORT, **{name: extra.port for name, extra in EXTRAS.items()}}
+DAEMONS = (MASTERD, NODED, *EXTRAS)
 PATIENCE = 15.0
 """Seconds in which a daemon that was asked to end does so; then it is killed."""
 
@@ -43,20 +60,29 @@ def daemons(layout: Layout) -> list[DaemonState]:
     return [
         DaemonState(node, name, running_pid(node.paths.daemon_pid(name)))
         for node in layout.nodes if node.is_enrolled
-        for name in ((NODED, MASTERD) if node == master else (NODED,))]
+        for name in _wanted(layout, on_master=node == master)]
+
+
+def _wanted(layout: Layout, *, on_master: bool) -> list[str]:
+    return [NODED, *([MASTERD] if on_master else []), *extras(layout.extras, on_master=on_master)]
+
+
+def extras(wanted: Iterable[str], *, on_master: bool) -> list[str]:
+    """Those of the daemons in `wanted` that run on the master, or on each other node."""
+    return [name for name in wanted if on_master or not EXTRAS[name].master_only]
 
 
 def running(layout: Layout) -> list[DaemonState]:
     """Every daemon that does run, wanted or not."""
     found = [DaemonState(node, name, running_pid(node.paths.daemon_pid(name)))
-             for node in layout.nodes for name in (MASTERD, NODED)]
+             for node in layout.nodes for name in DAEMONS]
     return [state for state in found if state.pid is not None]
 
 
 def stop_daemons(states: Iterable[DaemonState], *, kill: bool = False) -> None:
     """End daemons, masters first: they still tell the nodes what they have to."""
     found = [state for state in states if state.pid is not None]
-    for name in (MASTERD, NODED):
+    for name in (*EXTRAS, MASTERD, NODED):
         end([state.pid for state in found if state.daemon == name and state.pid],
             0.0 if kill else PATIENCE)
 
@@ -98,34 +124,3 @@ def _wait(handles: Iterable[int], seconds: float) -> None:
         for handle, _ in poll.poll(wait * 1000):
             left.discard(handle)
             poll.unregister(handle)
-
-
-def guests(nodes: Iterable[VirtualNode]) -> list[int]:
-    """Processes whose command line names a file below a node's run folder: its guests.
-
-    A guest outlives the daemons; it is found by its sockets and its pid file, whatever program it
-    is. Those that called this program are none, however they were called.
-    """
-    folders = [os.fsencode(node.paths.run) + b"/" for node in nodes]
-    spared = set(_ancestors(os.getpid()))
-    return [pid for pid, line in _command_lines()
-            if pid not in spared and any(folder in line for folder in folders)]
-
-
-def _command_lines() -> Iterator[tuple[int, bytes]]:
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with suppress(OSError):
-                # Empty for a process that only waits to be reaped.
-                yield int(entry), Path("/proc", entry, "cmdline").read_bytes()
-
-
-def _ancestors(pid: int) -> Iterator[int]:
-    while pid > 1:
-        yield pid
-        try:
-            status = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-        except OSError:
-            return
-        # The name before the last bracket may hold anything.
-        pid = int(status.rsplit(")", 1)[1].split()[1])

@@ -16,22 +16,33 @@ import tempfile
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from ganeti_core.bootstrap.local_daemons import settings_of
 from ganeti_core.daemons import masterd, noded
+from ganeti_core.daemons.process import bear_name
 from ganeti_core.daemons.vcluster.processes import MASTERD, NODED
 from ganeti_core.errors import ConfigurationError
 from ganeti_core.node.world import load_node_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ganeti_core.daemons.vcluster.layout import VirtualNode
 
 AT_ONCE = 4
 """Daemons that start at the same time."""
 _ENTRY_POINTS = {MASTERD: masterd.main, NODED: noded.main}
+
+
+def _entry_point(daemon: str) -> Callable[[list[str]], int]:
+    """The function that runs a daemon; code of those that few clusters have is imported now."""
+    if daemon not in _ENTRY_POINTS:
+        module = import_module(f"ganeti_core.daemons.{daemon.removeprefix('ganeti-')}")
+        _ENTRY_POINTS[daemon] = module.main
+    return _ENTRY_POINTS[daemon]
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ class Starter:
     def __init__(self) -> None:
         # Loads the modules of all plugins; the daemons load them again, by then a matter of
         # milliseconds.
-        load_node_host()
+        self.host = load_node_host()
         gc.collect()
         # What exists now is never looked at by the collectors of the children, so its pages stay
         # shared.
@@ -62,6 +73,8 @@ class Starter:
         :raises ConfigurationError: some did not start; the message has their reasons
         """
         waiting = list(wanted)
+        for daemon in {daemon for _, daemon in waiting}:
+            _entry_point(daemon)  # once, and not in each of its processes
         starting: dict[int, _Starting] = {}
         problems: list[str] = []
         while waiting or starting:
@@ -96,7 +109,7 @@ def _fork(one: _Starting) -> int:
         status = 1
         try:
             _become(one)
-            status = _ENTRY_POINTS[one.daemon]([])
+            status = _entry_point(one.daemon)(settings_of(one.node.paths, one.daemon) or [])
         except BaseException:  # noqa: BLE001  # wall: the end of a process
             traceback.print_exc()
         finally:
@@ -113,16 +126,14 @@ def _become(one: _Starting) -> None:
         os.dup2(null.fileno(), 0)
     for number in (1, 2):
         os.dup2(one.said.fileno(), number)
-    # What this process has open, such as the cluster's lock, is not for the daemon to keep.
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     # Above all the lock on the cluster's folder: a daemon that kept it would hold it for ever.
     os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 65536))
 
 
 def _rename(name: str) -> None:
     """Let ps and its like show `name` instead of the command that started the cluster."""
+    bear_name(name)
     with suppress(OSError, ValueError, IndexError):
-        Path("/proc/self/comm").write_text(name)
         # The kernel shows the memory where it put the arguments; fields 48 and 49 say where.
         fields = Path("/proc/self/stat").read_text(errors="replace").rsplit(")", 1)[1].split()
         start, end = int(fields[45]), int(fields[46])

@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.daemons.vcluster import processes
 from ganeti_core.daemons.vcluster.layout import Layout, layout_file
+from ganeti_core.daemons.vcluster.left_behind import (
+    cgroups_of,
+    left_behind,
+    remove_empty,
+    unmount,
+    with_descendants,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from ganeti_core.daemons.vcluster.layout import VirtualNode
 
 
 @contextmanager
@@ -41,12 +50,22 @@ def start(wanted: Iterable[processes.DaemonState]) -> None:
         Starter().start(missing)
 
 
+def end_left_behind(nodes: Sequence[VirtualNode], patience: float) -> None:
+    """End what outlives the daemons of these nodes, and remove the control groups and mounts made
+    for it.
+    """
+    while found := with_descendants(left_behind(nodes)):
+        groups = cgroups_of(found)
+        processes.end(found, patience)
+        remove_empty(groups)
+    unmount(nodes)
+
+
 def tear_down(layout: Layout, *, keep: bool) -> None:
     """Stop daemons and guests, and remove the cluster's folder, unless `keep`."""
     with locked(layout.root):
         processes.stop_daemons(processes.running(layout))
-        while found := processes.guests(layout.nodes):
-            processes.end(found, 2.0)
+        end_left_behind(layout.nodes, 2.0)
         if not keep:
             # Whoever is interrupted here finds a cluster that can be torn down again.
             for entry in layout.root.iterdir():

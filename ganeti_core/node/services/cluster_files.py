@@ -1,4 +1,4 @@
-"""Files of the cluster on this node: ``ssconf_*`` for shell scripts, the list of candidates."""
+"""Files of the cluster on this node: ``ssconf_*`` for shell scripts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, GanetiError, OpPrereqError
+from ganeti_core.node import collecting
+from ganeti_core.node.config_export import remove_export
+from ganeti_core.node.job_folder import remove_job_folder
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.node.services.crypto import SHARED_FILES, next_key
 from ganeti_core.node.services.master_ip import MasterIpArgs, change
-from ganeti_core.node.services.replica import marks_file, master_runs_here
-from ganeti_core.rpc.atomic import write_atomically
-from ganeti_core.rpc.certs import candidates_file, fingerprint_of, write_candidates
+from ganeti_core.node.services.members import take
+from ganeti_core.node.services.replica import marks_file
+from ganeti_core.rpc.atomic import drafts, write_atomically
 from ganeti_core.rpc.identity import identity_file
+from ganeti_core.rpc.members import members_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,13 +39,13 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,99}")
 class SsconfArgs:
     """Of ``node.ssconf``: text by name, with or without ``ssconf_``.
 
-    `candidates` are certificate fingerprints, None leaves them as they are; `epoch` is remembered.
-    `serial` is of the configuration that they are from: what comes late, behind something newer, is
-    passed over. Whoever sent it may mean well, but with old candidates nobody could ask this node.
+    `members`, where given, is the signed list of members, as `node.members` takes it from anybody.
+    `epoch` is remembered. `serial` is of the configuration that they are from: what comes late,
+    behind something newer, is passed over.
     """
 
     values: dict[str, str] = field(default_factory=dict)
-    candidates: list[str] | None = None
+    members: str = ""
     epoch: int | None = None
     serial: int | None = None
 
@@ -57,58 +61,54 @@ def write_ssconf(state: NodeState, args: dict[str, Any], _deadline: float) -> No
             raise OpPrereqError(f"the content of ssconf_{name} is too large", ECODE_INVAL)
     if wanted.epoch is not None:
         state.epochs.admit(wanted.epoch)
+    if wanted.members:
+        take(state, wanted.members)
     with state.files.guard:
         if wanted.serial is not None:
             serial = (wanted.epoch or 0, wanted.serial)
             if serial < state.files.serial:
                 return
             state.files.serial = serial
-        _write(state, wanted, texts)
+        _write(state, texts)
+    state.collecting.settings_changed()
 
 
-def _write(state: NodeState, wanted: SsconfArgs, texts: dict[str, str]) -> None:
-    folder = state.world.place.paths.ssconf
+def _write(state: NodeState, texts: dict[str, str]) -> None:
+    folder = state.world.local.paths.ssconf
     _release_ip(state, folder, texts)
+    _drop_job_files(state, texts)
     for name, text in texts.items():
         _write_changed(folder / f"{PREFIX}{name}", _ended(text))
-    if wanted.candidates is not None:
-        if not wanted.candidates:
-            raise OpPrereqError("a node without candidates could not be asked again", ECODE_INVAL)
-        write_candidates(state.world.place.paths, wanted.candidates)
-        _forget_copy(state)
 
 
 def _release_ip(state: NodeState, folder: Path, texts: dict[str, str]) -> None:
     """Take the cluster's address off this node if it was the master and hears that it is not."""
     new = texts.get("master_node", "").strip()
-    if not new or new == state.world.place.identity.name:
+    if not new or new == state.world.local.identity.name:
         return
     try:
         known = {name: (folder / f"{PREFIX}{name}").read_text().strip()
                  for name in ("master_node", "master_ip", "master_netdev", "master_netmask")}
     except OSError:
         return
-    if known["master_node"] != state.world.place.identity.name:
+    if known["master_node"] != state.world.local.identity.name:
         return
     log.warning("this node is not the master any more, %s is", new)
     try:
-        change(state.world.place.paths, MasterIpArgs(
+        change(state.world.local.paths, MasterIpArgs(
             "stop", known["master_ip"], known["master_netdev"], int(known["master_netmask"])))
     except (GanetiError, ValueError) as exc:
         log.warning("%s", exc)
 
 
-def _forget_copy(state: NodeState) -> None:
-    """A node that is no candidate (any more) keeps neither a copy nor the authority's key."""
-    paths = state.world.place.paths
-    if fingerprint_of(paths.node_certificate) in state.candidates:
-        return
-    with state.copying:
-        if master_runs_here(paths) or not (paths.database.exists() or paths.ca_key.exists()):
-            return
-        state.replica.forget()
-        paths.ca_key.unlink(missing_ok=True)
-    log.info("this node is no master candidate: its copy of the configuration is gone")
+def _drop_job_files(state: NodeState, texts: dict[str, str]) -> None:
+    """Remove what a master wrote here of the jobs, now that another node is the master."""
+    new = texts.get("master_node", "").strip()
+    if new and new != state.world.local.identity.name:
+        try:
+            remove_job_folder(state.world.local.paths)
+        except OSError as exc:
+            log.warning("files of jobs are left here: %s", exc)
 
 
 def _ended(text: str) -> str:
@@ -129,9 +129,16 @@ def leave(state: NodeState, _args: dict[str, Any], _deadline: float) -> None:
 
     Logs, disks and guests stay.
     """
-    remove_cluster_data(state.world.place.paths)
+    remove_cluster_data(state.world.local.paths)
     log.warning("this host has left its cluster")
     state.leave.set()
+
+
+def remove_drafts(paths: Paths) -> None:
+    """Remove what writers left that were killed halfway: drafts of keys, too."""
+    for draft in drafts(paths.data):
+        log.info("%s was left by a writer that was killed: removed", draft)
+        draft.unlink(missing_ok=True)
 
 
 def remove_cluster_data(paths: Paths) -> None:
@@ -140,14 +147,18 @@ def remove_cluster_data(paths: Paths) -> None:
     Keys go first: what stays after a failure cannot pass for a node of the cluster.
     """
     files = [
-        paths.ca_key, paths.node_key, next_key(paths), candidates_file(paths),
+        paths.ca_key, paths.node_key, next_key(paths), members_file(paths),
         paths.node_certificate, paths.ca_certificate, paths.epoch, identity_file(paths),
         *(paths.data / name for name in SHARED_FILES),
         # Another cluster counts its marks anew, and they would seem to be old.
-        marks_file(paths), *paths.data.glob("enrol-tokens.*"),
+        *paths.data.glob(f"{marks_file(paths).stem}.*"), *paths.data.glob("enrol-tokens.*"),
         *paths.database.parent.glob(f"{paths.database.name}*"),
         *paths.ssconf.glob(f"{PREFIX}*"),
     ]
     for file in files:
         file.unlink(missing_ok=True)
+    remove_export(paths)
+    remove_job_folder(paths)
+    remove_drafts(paths)
     shutil.rmtree(paths.calls, ignore_errors=True)
+    shutil.rmtree(collecting.folder(paths), ignore_errors=True)

@@ -28,15 +28,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SHARED_FILES = ("rapi.pem", "hmac.key", "cluster-domain-secret", "spice.pem", "spice-ca.pem")
-"""Key files that are the same on all nodes, in the data folder."""
+SHARED_FILES = ("rapi.pem", "rapi/users", "rapi/tokens", "hmac.key", "cluster-domain-secret",
+                "spice.pem", "spice-ca.pem")
+"""Files with secrets that are the same on all nodes, in the data folder."""
 
 
 @dataclass(frozen=True)
 class CryptoArgs:
     """Of ``node.crypto``.
 
-    :param step: ``request`` makes a key and answers a request for its certificate; ``install``
+    :param step: ``request`` makes a key and returns a request for its certificate; ``install``
         begins to use it with `certificate`; ``trust`` replaces the authorities by `ca` (PEM, one
         or more) and, where it is given, their key; ``file`` writes the shared file `name`
     :param content: base64
@@ -51,12 +52,12 @@ class CryptoArgs:
 
 
 def renew(state: NodeState, args: dict[str, Any], _deadline: float) -> str:
-    """Carry out one step; answers the request, or nothing."""
+    """Carry out one step; return the request, or nothing."""
     wanted = decode(CryptoArgs, args)
-    paths = state.world.place.paths
+    paths = state.world.local.paths
     match wanted.step:
         case "request":
-            return _request(paths, state.world.place.identity.name)
+            return _request(paths, state.world.local.identity.name)
         case "install":
             _install(paths, wanted.certificate)
         case "trust":
@@ -121,4 +122,6 @@ def _trust(paths: Paths, wanted: CryptoArgs) -> None:
 def _write_shared(paths: Paths, wanted: CryptoArgs) -> None:
     if wanted.name not in SHARED_FILES:
         raise OpPrereqError(f"'{wanted.name}' is none of the shared key files", ECODE_INVAL)
-    write_private(paths.data / wanted.name, base64.b64decode(wanted.content))
+    file = paths.data / wanted.name
+    file.parent.mkdir(mode=0o750, exist_ok=True)
+    write_private(file, base64.b64decode(wanted.content))

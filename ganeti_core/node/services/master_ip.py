@@ -52,7 +52,7 @@ def master_ip(state: NodeState, args: dict[str, Any], deadline: float) -> bool:
     """
     wanted = decode(MasterIpArgs, args)
     timeout = max(1.0, min(_SECONDS, deadline - time.monotonic()))
-    return change(state.world.place.paths, wanted, timeout)
+    return change(state.world.local.paths, wanted, timeout)
 
 
 def change(paths: Paths, wanted: MasterIpArgs, timeout: float = _SECONDS) -> bool:
@@ -82,7 +82,7 @@ def change(paths: Paths, wanted: MasterIpArgs, timeout: float = _SECONDS) -> boo
 
 
 def _announce(wanted: MasterIpArgs, timeout: float) -> None:
-    """Tell the neighbours that the address has moved; without the program they learn later."""
+    """Return the neighbours that the address has moved; without the program they learn later."""
     program = shutil.which("arping", path=SEARCH_PATH)
     if program is None:
         return

@@ -20,11 +20,11 @@ log = logging.getLogger(__name__)
 
 
 def recover(state: NodeState, args: dict[str, Any], deadline: float) -> dict[str, Envelope]:
-    """Ask every hypervisor of this node to recover; answers an envelope per driver.
+    """Ask every hypervisor of this node to recover; return an envelope per driver.
 
     A driver's result is what it did, a line each.
     """
-    settings = decode(FactsArgs, args).settings
+    settings = decode(FactsArgs, args).settings or {}
     answers = {}
     for kind, driver, _ in state.world.drivers():
         if kind is HYPERVISORS:

@@ -14,7 +14,7 @@ from ganeti_core.config.replica import Group
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.pid_file import is_held, running_pid
-from ganeti_core.rpc.atomic import write_private
+from ganeti_core.rpc.atomic import exclusive, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,17 +29,17 @@ MASTERD = "ganeti-masterd"
 
 
 def position(state: NodeState, _args: dict[str, Any], _deadline: float) -> dict[str, Any]:
-    """Tell how far the copy is.
+    """Return how far the copy is.
 
     Answers ``position`` ([epoch, serial]), ``previous`` (the serial before it), ``epoch`` (the
     highest seen), ``mark`` ([epoch, number] of the newest mark noted), ``stale`` (its uuids) and
     ``uuid``.
     """
-    known = noted(state.world.place.paths)
+    known = noted(state.world.local.paths)
     return {"position": state.replica.position().to_list(),
             "previous": state.replica.previous(), "epoch": state.epochs.highest(),
             "mark": [known.epoch, known.number], "stale": sorted(known.stale),
-            "uuid": state.world.place.identity.uuid}
+            "uuid": state.world.local.identity.uuid}
 
 
 def append(state: NodeState, args: dict[str, Any], _deadline: float) -> bool:
@@ -69,7 +69,7 @@ def copy(state: NodeState, args: dict[str, Any], _deadline: float) -> None:
     with _admitted(state, wanted.epoch):
         if wanted.last and wanted.ca_key:
             # First: who has a copy can become master, and needs the key for that.
-            write_private(state.world.place.paths.ca_key, wanted.ca_key.encode())
+            write_private(state.world.local.paths.ca_key, wanted.ca_key.encode())
         state.replica.receive(wanted.offset, wanted.chunk, last=wanted.last)
 
 
@@ -86,7 +86,7 @@ def mark(state: NodeState, args: dict[str, Any], _deadline: float) -> bool:
     """Note durably which candidates must not win a vote; False when a newer mark is noted."""
     wanted = decode(MarkArgs, args)
     with _admitted(state, wanted.epoch):
-        return note(state.world.place.paths, wanted)
+        return note(state.world.local.paths, wanted)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _admitted(state: NodeState, epoch: int) -> Iterator[None]:
     """
     with state.copying:
         state.epochs.admit(epoch)
-        if master_runs_here(state.world.place.paths):
+        if master_runs_here(state.world.local.paths):
             raise OpPrereqError("a master daemon runs on this node", ECODE_STATE)
         yield
 
@@ -145,12 +145,19 @@ def noted(paths: Paths) -> MarkArgs:
 
 
 def note(paths: Paths, wanted: MarkArgs) -> bool:
-    """Note a mark durably; False when a newer one is noted."""
-    known = noted(paths)
-    if (wanted.epoch, wanted.number) < (known.epoch, known.number):
-        return False
-    write_private(marks_file(paths), json.dumps(
-        {"epoch": wanted.epoch, "number": wanted.number, "stale": sorted(wanted.stale)}).encode())
+    """Note a mark durably; False when a newer one is noted.
+
+    Two candidates that become current at the same moment have two marks on their way, in two
+    threads.
+    """
+    file = marks_file(paths)
+    with exclusive(file):
+        known = noted(paths)
+        if (wanted.epoch, wanted.number) < (known.epoch, known.number):
+            return False
+        write_private(file, json.dumps({
+            "epoch": wanted.epoch, "number": wanted.number,
+            "stale": sorted(wanted.stale)}).encode())
     return True
 
 
@@ -163,7 +170,7 @@ class StopArgs:
 
 def stop_master(state: NodeState, args: dict[str, Any], _deadline: float) -> bool:
     """End the master daemon of this node; whether one ran."""
-    paths = state.world.place.paths
+    paths = state.world.local.paths
     if not master_runs_here(paths):
         return False
     pid = running_pid(paths.daemon_pid(MASTERD))
@@ -174,3 +181,13 @@ def stop_master(state: NodeState, args: dict[str, Any], _deadline: float) -> boo
                 "killed" if kill else "stopped")
     os.kill(pid, signal.SIGKILL if kill else signal.SIGTERM)
     return True
+
+
+def start_master(state: NodeState, _args: dict[str, Any], _deadline: float) -> None:
+    """Start the master daemon of this node again: it was stopped for another that could not start.
+
+    It holds its own vote: where a newer master was seen it does not start.
+
+    :raises OpExecError: it did not start; says why
+    """
+    state.start_master()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from dataclasses import dataclass, field
@@ -12,17 +11,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.node.services.arguments import decode
-from ganeti_core.plugin_api.run import CommandFailed, run_command
+from ganeti_core.plugin_api.allowed import ALLOWED_NAME, ALLOWED_PATH, why_not_run
+from ganeti_core.plugin_api.run import CommandFailed, readable, run_command
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ganeti_core.node.state import NodeState
 
 log = logging.getLogger(__name__)
 
-SCRIPT_PATH = "/sbin:/bin:/usr/sbin:/usr/bin"
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
-_SCRIPT = re.compile(r"[a-zA-Z0-9_-]+")
-"""Other names (backups, packages' leftovers) are passed over, as run-parts does."""
+OUTPUT = 16 << 10
+"""Characters of a script's output that reach the job."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,20 @@ def run_scripts(
     wanted = decode(ScriptsArgs, args)
     if not _NAME.fullmatch(wanted.name):
         raise OpPrereqError(f"'{wanted.name}' cannot name a scripts folder", ECODE_INVAL)
-    folder = state.world.place.paths.scripts / f"{wanted.name}-{wanted.phase}.d"
-    environment = {"PATH": SCRIPT_PATH, **wanted.environment}
-    return [_run(script, environment, deadline) for script in _found(folder)]
+    folder = state.world.local.paths.scripts / f"{wanted.name}-{wanted.phase}.d"
+    return run_folder(folder, wanted.environment, deadline)
+
+
+def run_folder(
+    folder: Path, environment: Mapping[str, str], deadline: float
+) -> list[dict[str, str]]:
+    """Run the scripts of a folder, as `run_scripts` does.
+
+    :param environment: complete but for ``PATH``
+    :param deadline: of all of them, a time of `time.monotonic`
+    """
+    whole = {"PATH": ALLOWED_PATH, **environment}
+    return [_run(script, whole, deadline) for script in _found(folder)]
 
 
 def _found(folder: Path) -> list[Path]:
@@ -59,7 +71,11 @@ def _found(folder: Path) -> list[Path]:
 
 def _run(script: Path, environment: dict[str, str], deadline: float) -> dict[str, str]:
     name = f"{script.parent.name}/{script.name}"
-    if not (_SCRIPT.fullmatch(script.name) and script.is_file() and os.access(script, os.X_OK)):
+    # Other names (backups, packages' leftovers) are passed over, as run-parts does.
+    if not ALLOWED_NAME.fullmatch(script.name):
+        return {"script": name, "status": "skip", "output": ""}
+    if problem := why_not_run(script):
+        log.warning("script %s is skipped: %s", name, problem)
         return {"script": name, "status": "skip", "output": ""}
     try:
         done = run_command([script], timeout=max(0.1, deadline - time.monotonic()),
@@ -67,4 +83,5 @@ def _run(script: Path, environment: dict[str, str], deadline: float) -> dict[str
     except CommandFailed as exc:
         log.warning("script %s: %s", name, exc)
         return {"script": name, "status": "error", "output": str(exc)}
-    return {"script": name, "status": "success", "output": (done.stdout + done.stderr).strip()}
+    return {"script": name, "status": "success",
+            "output": readable(done.stdout + done.stderr, OUTPUT)}

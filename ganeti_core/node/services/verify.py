@@ -11,11 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.node.services.facts import own_version
+from ganeti_core.node.services.neighbours import Neighbour, Probe, failing, unreachable
+from ganeti_core.node.services.power import program_problem
+from ganeti_core.plugin_api.all_kinds import KINDS
+from ganeti_core.plugin_api.allowed import why_not_run
+from ganeti_core.plugin_api.storage_folders import forbidden_lines
 
 if TYPE_CHECKING:
     from ganeti_core.node.state import NodeState
+    from ganeti_core.paths import Paths
 
 _BLOCK = 1 << 20
+UNREADABLE = "error: "
+"""Before the reason why there is no checksum of a file."""
+MOUNTED = {
+    "sysfs": ("/sys", ("/sys/block", "/sys/class/net")),
+    "procfs": ("/proc", ("/proc/sys",)),
+}
+"""What shows that a file system of the kernel is mounted where it should be."""
 
 
 @dataclass(frozen=True)
@@ -24,26 +37,50 @@ class VerifyArgs:
 
     :param files: paths below the node's root whose checksums are wanted
     :param storage_paths: folders that must exist and be writable
+    :param own: this node as `neighbours` know it; those are tried from its addresses
+    :param master: the cluster's own address, and the port of the master's node daemon
+    :param programs: that must be executable, such as what switches other nodes' power
     """
 
     files: list[str] = field(default_factory=list)
     storage_paths: list[str] = field(default_factory=list)
+    own: Neighbour | None = None
+    neighbours: list[Neighbour] = field(default_factory=list)
+    master: Probe | None = None
+    programs: list[str] = field(default_factory=list)
 
 
 def verify(state: NodeState, args: dict[str, Any], _deadline: float) -> dict[str, Any]:
-    """Answer ``time``, ``version``, ``epoch``, ``candidates``, ``files`` (path → SHA-256 or None),
-    ``storage_paths`` (path → what is wrong, or None), ``scripts`` (what is wrong, a line each)."""
+    """Report on this node, by name:
+
+    ``time``, ``version``; ``apis``: kind of plugin → version of its contract; ``epoch``;
+    ``candidates`` and ``certificates``: fingerprints of those who may change the node, and of all
+    nodes; ``files``: path → SHA-256, None where there is none, or ``error: REASON``;
+    ``storage_paths`` and ``programs``: path → what is wrong, or None; ``scripts`` and ``setup``:
+    what is wrong, a line each; ``forbidden``: lines of the list of folders for disks that must not
+    be there; ``unreachable``: node → which addresses; ``master_reached``: None if not asked;
+    ``collectors``: what data collectors report as bad, by their names.
+    """
     wanted = decode(VerifyArgs, args)
-    root = state.world.place.paths.root
+    paths = state.world.local.paths
+    members = state.members.known()
     return {
         "time": time.time(),
         "version": own_version(),
+        "apis": {kind.name: kind.api for kind in KINDS.values()},
         "epoch": state.epochs.highest(),
-        "candidates": sorted(state.candidates.known()),
-        "files": {name: _checksum(below(root, name)) for name in wanted.files},
-        "storage_paths": {name: _folder_problem(below(root, name))
+        "candidates": sorted(members.candidates),
+        "certificates": sorted(members.certificates),
+        "files": {name: _checksum(below(paths.root, name)) for name in wanted.files},
+        "storage_paths": {name: _folder_problem(below(paths.root, name))
                           for name in wanted.storage_paths},
-        "scripts": _script_problems(state.world.place.paths.scripts),
+        "programs": {name: program_problem(name) for name in wanted.programs},
+        "scripts": _script_problems(paths.scripts),
+        "setup": setup_problems(paths),
+        "forbidden": forbidden_lines(paths.root),
+        "unreachable": unreachable(wanted.own, wanted.neighbours) if wanted.own else {},
+        "master_reached": not failing([wanted.master]) if wanted.master else None,
+        "collectors": state.collecting.alarms(),
     }
 
 
@@ -59,8 +96,10 @@ def _checksum(file: Path) -> str | None:
         with file.open("rb") as stream:
             while block := stream.read(_BLOCK):
                 digest.update(block)
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError as exc:
+        return f"{UNREADABLE}{exc.strerror}"
     return digest.hexdigest()
 
 
@@ -80,6 +119,29 @@ def _script_problems(scripts: Path) -> list[str]:
         if not folder.is_dir():
             problems.append(f"{folder} is no folder")
             continue
-        problems += [f"{file} is no program: it is not run" for file in sorted(folder.iterdir())
-                     if not (file.is_file() and os.access(file, os.X_OK))]
+        problems += [f"{file} is not run: {problem}" for file in sorted(folder.iterdir())
+                     if (problem := why_not_run(file))]
+    return problems
+
+
+def mount_problems() -> list[str]:
+    """Which file systems of the kernel are not mounted where programs expect them."""
+    return [
+        f"The {name} filesystem doesn't seem to be mounted under {place}, missing required "
+        f"{' and '.join(missing)}"
+        for name, (place, needed) in MOUNTED.items()
+        if (missing := [path for path in needed if not os.path.exists(path)])]
+
+
+def setup_problems(paths: Paths) -> list[str]:
+    """Whether this host has what every node needs: kernel interfaces, folders, a key of its own."""
+    problems = mount_problems()
+    problems += [f"{folder} is not a folder" for folder in paths.directories
+                 if not folder.is_dir()]
+    try:
+        mode = paths.node_key.stat().st_mode & 0o777
+    except OSError as exc:
+        return [*problems, f"the node's key cannot be used: {exc}"]
+    if mode & 0o077:
+        problems.append(f"others can read {paths.node_key}: it has mode {mode:o}, not 600")
     return problems

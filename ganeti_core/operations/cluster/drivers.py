@@ -13,8 +13,10 @@ from ganeti_core.errors import (
 from ganeti_core.model import fill
 from ganeti_core.operations.inherited import changed_diskparams
 from ganeti_core.operations.instance.modify_parameters import check_own_hvparams
-from ganeti_core.operations.instance.stopped import texts
-from ganeti_core.operations.parameters import updated
+from ganeti_core.operations.instance.stopped import check_os_parameters
+from ganeti_core.operations.os import definitions_on
+from ganeti_core.operations.os_schema import check_given
+from ganeti_core.operations.parameters import changed_os_parameters, updated
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 
@@ -23,14 +25,14 @@ if TYPE_CHECKING:
 
     from ganeti_core.model import Node
     from ganeti_core.opcodes.cluster import ClusterSetParams
-    from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.cluster.settings_context import SettingsContext
     from ganeti_core.plugin_api.kinds import Kind
     from ganeti_core.rpc.calls import Call
 
 Values = dict[str, Any]
 
 
-def plan(op: ClusterSetParams, ctx: OpContext) -> Values:
+def plan(op: ClusterSetParams, ctx: SettingsContext) -> Values:
     """The new values of the fields that `op` names.
 
     :raises OpPrereqError: a driver or parameter is unknown, wrong or still in use
@@ -55,7 +57,7 @@ def plan(op: ClusterSetParams, ctx: OpContext) -> Values:
 
 
 def _enabled(
-    ctx: OpContext, kind: Kind[Any], asked: list[Any], used: Mapping[str, str]
+    ctx: SettingsContext, kind: Kind[Any], asked: list[Any], used: Mapping[str, str]
 ) -> tuple[str, ...]:
     """The list of enabled drivers.
 
@@ -72,7 +74,7 @@ def _enabled(
     return tuple(dict.fromkeys(asked))
 
 
-def _hypervisor_parameters(ctx: OpContext, asked: Mapping[str, Any]) -> dict[str, Values]:
+def _hypervisor_parameters(ctx: SettingsContext, asked: Mapping[str, Any]) -> dict[str, Values]:
     new = {name: dict(params) for name, params in ctx.snapshot.cluster.hvparams.items()}
     for name, given in asked.items():
         if not isinstance(given, dict):
@@ -86,7 +88,7 @@ def _hypervisor_parameters(ctx: OpContext, asked: Mapping[str, Any]) -> dict[str
     return {name: params for name, params in new.items() if params}
 
 
-def _ask_nodes(ctx: OpContext, op: ClusterSetParams, values: Values) -> None:
+def _ask_nodes(ctx: SettingsContext, op: ClusterSetParams, values: Values) -> None:
     """Ask every node whether it can work with the parameters.
 
     :raises OpPrereqError: one cannot; names it
@@ -103,14 +105,14 @@ def _ask_nodes(ctx: OpContext, op: ClusterSetParams, values: Values) -> None:
             if isinstance(answer, GanetiError):
                 raise OpPrereqError(
                     f"Hypervisor parameter validation failed on node "
-                    f"{ctx.snapshot.nodes[uuid].name}: {answer.args[0]}", ECODE_INVAL)
+                    f"{ctx.snapshot.nodes[uuid].name}: {answer.message}", ECODE_INVAL)
 
 
 def _same(call: Call) -> Callable[[Node], Call]:
     return lambda _node: call
 
 
-def _of_systems(op: ClusterSetParams, ctx: OpContext) -> Values:
+def _of_systems(op: ClusterSetParams, ctx: SettingsContext) -> Values:
     """Parameters that hang on an OS definition's name."""
     cluster = ctx.snapshot.cluster
     values: Values = {}
@@ -120,7 +122,33 @@ def _of_systems(op: ClusterSetParams, ctx: OpContext) -> Values:
         asked = getattr(op, name)
         if asked is not None:
             values[name] = _os_parameters(getattr(cluster, name), asked)
+            for system, given in asked.items():
+                check_given(ctx.host, system, *((given, None) if name == "osparams"
+                                                else (None, given)))
+    _ask_master(ctx, values)
     return values
+
+
+def _ask_master(ctx: SettingsContext, values: Values) -> None:
+    """Let the definitions on the master check their new parameters; one may come there later.
+
+    :raises OpExecError: a definition refuses them
+    """
+    changed = {system for name in ("osparams", "osparams_private_cluster")
+               for system, params in values.get(name, {}).items()
+               if params != getattr(ctx.snapshot.cluster, name).get(system)}
+    if not changed:
+        return
+    master = ctx.snapshot.master
+    known = definitions_on(ctx, [master]).get(master.uuid, [])
+    for system in sorted(changed):
+        name, _, variant = system.partition("+")
+        if name in known:
+            params = {key: value for field in ("osparams", "osparams_private_cluster")
+                      for key, value in values.get(
+                          field, getattr(ctx.snapshot.cluster, field)).get(system, {}).items()}
+            # Without a variant they are those of all variants.
+            check_os_parameters(ctx, master, (name, variant), params, force_variant=not variant)
 
 
 def _os_parameters(
@@ -130,14 +158,12 @@ def _os_parameters(
     for system, given in asked.items():
         if not isinstance(given, dict):
             raise OpPrereqError(f"Invalid parameters of the OS {system}", ECODE_INVAL)
-        plain = {key: "default" if value is None else value for key, value in given.items()}
-        kept = texts({key: value for key, value in plain.items() if value != "default"})
-        new[system] = updated(new.get(system, {}), plain, kept)
+        new[system] = changed_os_parameters(new.get(system, {}), given)
     return {system: params for system, params in new.items() if params}
 
 
 def _os_hypervisor_parameters(
-    ctx: OpContext, asked: Mapping[str, Any]
+    ctx: SettingsContext, asked: Mapping[str, Any]
 ) -> dict[str, dict[str, Values]]:
     new = {system: dict(found) for system, found in ctx.snapshot.cluster.os_hvp.items()}
     for system, by_hypervisor in asked.items():
@@ -145,6 +171,9 @@ def _os_hypervisor_parameters(
             raise OpPrereqError(f"Invalid parameters of the OS {system}", ECODE_INVAL)
         own = dict(new.get(system, {}))
         for name, given in by_hypervisor.items():
+            if not isinstance(given, dict):
+                raise OpPrereqError(f"Invalid parameters of the hypervisor {name} for the OS "
+                                    f"{system}", ECODE_INVAL)
             checked = {key: value for key, value in given.items() if value != "default"}
             own[name] = updated(own.get(name, {}), given, checked)
             check_own_hvparams(ctx, name, given, own[name])

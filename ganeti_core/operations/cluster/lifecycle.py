@@ -40,7 +40,7 @@ class RedistConf(Operation[ClusterRedistConf, None]):
         return
 
     def run(self, op: ClusterRedistConf, ctx: OpContext, plan: None) -> None:
-        distribute(ctx)
+        distribute(ctx, ctx.current.nodes.values())
 
 
 class Destroy(Operation[ClusterDestroy, None]):

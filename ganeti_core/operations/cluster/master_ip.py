@@ -32,7 +32,7 @@ def move_master_ip(ctx: OpContext, before: Cluster) -> None:
         try:
             ctx.call(ctx.current.master, call)
         except GanetiError as exc:
-            ctx.warn(str(exc.args[0] if exc.args else exc))
+            ctx.warn(exc.message)
 
 
 class Activate(Operation[ClusterActivateMasterIp, None]):

@@ -1,7 +1,7 @@
 """``OP_CLUSTER_SET_PARAMS``: change settings of the cluster.
 
 Each parameter of the opcode has a function here or in `settings_values` that turns what was asked
-into new values of the cluster object. What is not built is refused by name, never ignored.
+into new values of the cluster object; `gnt-cluster init` goes the same way.
 """
 
 from __future__ import annotations
@@ -10,30 +10,27 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Edit, Put
-from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.model.params import filled_ipolicy
 from ganeti_core.opcodes.cluster import ClusterSetParams
-from ganeti_core.operations.base import Operation, request
-from ganeti_core.operations.cluster import drivers, settings_values
+from ganeti_core.operations.base import CLUSTER_SETTINGS, Operation, request
+from ganeti_core.operations.cluster import driver_settings, drivers, settings_values
 from ganeti_core.operations.cluster.candidates import demoted, promoted
 from ganeti_core.operations.cluster.master_ip import move_master_ip
 from ganeti_core.operations.group.modify import warn_of_violations
-from ganeti_core.operations.locks import CLUSTER_SETTINGS
+from ganeti_core.operations.inherited import check_policy_templates
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.model import Node
+    from ganeti_core.operations.cluster.settings_context import SettingsContext
     from ganeti_core.operations.context import OpContext
 
-_NOT_BUILT = ("hv_state", "disk_state", "modify_etc_hosts", "instance_communication_network",
-              "zeroing_image")
-_AS_ASKED = ("max_running_jobs", "max_tracked_jobs", "maintain_node_health", "master_netdev",
-             "use_external_mip_script", "install_image", "enabled_user_shutdown",
+_AS_ASKED = ("maintain_node_health", "use_external_mip_script", "install_image",
+             "enabled_user_shutdown", "modify_etc_hosts", "job_queue_files",
              "default_iallocator_params")
-_RENAMED = {"vg_name": "volume_group_name", "drbd_helper": "drbd_usermode_helper"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,25 @@ class SettingsPlan:
 
     values: dict[str, Any]
     nodes: tuple[Node, ...]
+
+
+def new_values(op: ClusterSetParams, ctx: SettingsContext) -> dict[str, Any]:
+    """The new values of the cluster object's fields; the same for a cluster that is being made.
+
+    :raises OpPrereqError: a setting makes no sense, or cannot change as things are
+    :raises ValueRejected: a parameter is unknown or of the wrong type
+    """
+    values: dict[str, Any] = {name: getattr(op, name) for name in _AS_ASKED}
+    values = {name: value for name, value in values.items() if value is not None}
+    values |= settings_values.plan(op, ctx) | driver_settings.plan(op, ctx)
+    # Last: what is checked here depends on which drivers are enabled, and on parameters.
+    values |= drivers.plan(op, ctx)
+    after = replace(ctx.snapshot.cluster, **values)
+    driver_settings.check_enabled(ctx, after, values)
+    if op.ipolicy or op.enabled_disk_templates is not None:
+        for group in (None, *ctx.snapshot.groups.values()):
+            check_policy_templates(after, group, op.ipolicy or {})
+    return values
 
 
 class Modify(Operation[ClusterSetParams, SettingsPlan]):
@@ -59,16 +75,9 @@ class Modify(Operation[ClusterSetParams, SettingsPlan]):
         return request(op, *wants)
 
     def plan(self, op: ClusterSetParams, ctx: OpContext) -> SettingsPlan:
-        for name in _NOT_BUILT:
-            if getattr(op, name):
-                raise OpPrereqError(f"The parameter '{name}' is not available in this version",
-                                    ECODE_INVAL)
-        values: dict[str, Any] = {name: getattr(op, name) for name in _AS_ASKED}
-        values |= {field: getattr(op, name) for name, field in _RENAMED.items()}
-        values = {name: value for name, value in values.items() if value is not None}
-        values |= settings_values.plan(op, ctx)
-        # Last: what is checked here depends on which drivers are enabled, and on parameters.
-        values |= drivers.plan(op, ctx)
+        if op.default_iallocator:
+            ctx.services.allocators.known(op.default_iallocator)  # a new program is found here
+        values = new_values(op, ctx)
         after = replace(ctx.snapshot.cluster, **values)
         if op.ipolicy:
             warn_of_violations(ctx, {group.uuid: filled_ipolicy(after, group)

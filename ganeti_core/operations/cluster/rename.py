@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Edit
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.model.names import host_name
 from ganeti_core.opcodes.cluster import ClusterRename
-from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.base import CLUSTER_SETTINGS, Operation, request
 from ganeti_core.operations.cluster.master_ip import move_master_ip
-from ganeti_core.operations.locks import CLUSTER_SETTINGS
+from ganeti_core.operations.host_names import check_host_is_free
 from ganeti_core.operations.ssconf import distribute
-from ganeti_core.resolve import resolve
+from ganeti_core.resolve import resolve_alike
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
@@ -37,8 +38,10 @@ class Rename(Operation[ClusterRename, RenamePlan]):
         return request(op, CLUSTER_SETTINGS)
 
     def plan(self, op: ClusterRename, ctx: OpContext) -> RenamePlan:
-        host = resolve(ctx.services.paths, op.name)
+        host = resolve_alike(ctx.services.paths, host_name(op.name))
         cluster = ctx.snapshot.cluster
+        if host.name != cluster.name:
+            check_host_is_free(ctx, host_name(host.name))
         if (host.name, host.address) == (cluster.name, cluster.master_ip):
             raise OpPrereqError("Neither the name nor the IP address of the cluster has changed",
                                 ECODE_INVAL)

@@ -20,8 +20,7 @@ from ganeti_core.errors import (
 )
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.cluster import ClusterRenewCrypto
-from ganeti_core.operations.base import Operation, request
-from ganeti_core.operations.locks import CLUSTER_SETTINGS
+from ganeti_core.operations.base import CLUSTER_SETTINGS, Operation, request
 from ganeti_core.operations.ssconf import candidates_of, distribute
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.certs import Authority, fingerprint, new_authority, sign
@@ -78,6 +77,8 @@ class RenewCrypto(Operation[ClusterRenewCrypto, RenewPlan]):
         if op.cluster_certificate:
             ctx.feedback("* all nodes forget the old authority")
             _forget_old(ctx, plan.nodes, authority)
+            # Signed by the new authority: nodes that trust no other can pass it on.
+            distribute(ctx, plan.nodes)
 
 
 def _renew_nodes(ctx: OpContext, nodes: tuple[Node, ...], authority: Authority) -> None:
@@ -92,7 +93,7 @@ def _renew_nodes(ctx: OpContext, nodes: tuple[Node, ...], authority: Authority) 
     ctx.services.store.commit([
         Put(replace(node, renewing=tuple(dict.fromkeys((*node.renewing, names[node.uuid])))))
         for node in known])
-    if failed := distribute(ctx):
+    if failed := distribute(ctx, nodes):
         raise OpExecError(f"These nodes do not know the new certificates: {', '.join(failed)}; "
                           "nothing uses them yet, run it again")
     ctx.feedback("* the nodes begin to use them")
@@ -123,7 +124,7 @@ def _everywhere(
     """
     # As they are now: a node whose certificate changes is not known by it.
     answers = ctx.fan_out([ctx.current.nodes[node.uuid] for node in nodes], make)
-    failed = [f"{node.name}: {answer.args[0] if answer.args else answer}" for node in nodes
+    failed = [f"{node.name}: {answer.message}" for node in nodes
               if isinstance(answer := answers[node.uuid], GanetiError)]
     if failed:
         raise OpExecError(f"Certificates could not be renewed on {'; '.join(failed)}. Old and new "

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError
-from ganeti_core.model.cluster import BEPARAMS_DEFAULTS, NICPARAMS_DEFAULTS
+from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.model.cluster import BEPARAMS_DEFAULTS
+from ganeti_core.model.ganeti_settings import NICPARAMS_DEFAULTS
+from ganeti_core.model.names import link_name
 from ganeti_core.model.params import fill, filled_nicparams
 from ganeti_core.operations.inherited import (
+    changed_disk_state,
+    changed_hv_state,
     changed_ipolicy,
     changed_ndparams,
     changed_nicparams,
 )
+from ganeti_core.operations.networking import needs_ip
 from ganeti_core.operations.parameters import check_memory_bounds, checked_beparams, updated
+from ganeti_core.plugin_api.collector import COLLECTORS
 from ganeti_core.plugin_api.iallocator import IALLOCATORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ganeti_core.opcodes.cluster import ClusterSetParams
-    from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.cluster.settings_context import SettingsContext
 
 Values = dict[str, Any]
+MOST_JOBS = 1 << 16
+MOST_TRACKED = 1 << 20
 _MAC_PREFIX = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){2}")
 _TOOL = re.compile(r"[\w.+-]+", re.ASCII)
-_FOLDERS = ("file_storage_dir", "shared_file_storage_dir", "gluster_storage_dir")
 
 
-def plan(op: ClusterSetParams, ctx: OpContext) -> Values:
+def plan(op: ClusterSetParams, ctx: SettingsContext) -> Values:
     """The new values of the fields that `op` names.
 
     :raises OpPrereqError: one makes no sense, or cannot change as things are
@@ -40,19 +46,28 @@ def plan(op: ClusterSetParams, ctx: OpContext) -> Values:
         asked = getattr(op, name)
         if asked is not None:
             values |= make(ctx, asked)
-    for name in _FOLDERS:
-        asked = getattr(op, name)
-        if asked is not None:
-            values |= _folder(ctx, name, asked)
-    return values | _user_ids(op, ctx) | _operating_systems(op, ctx)
+    _check_allocator_parameters(op, ctx, values)
+    return (values | _user_ids(op, ctx) | _operating_systems(op, ctx)
+            | _collectors(op, ctx))
 
 
-def _pool_size(ctx: OpContext, asked: int) -> Values:
+def _count(name: str, most: int) -> Callable[[SettingsContext, int], Values]:
+    def checked(ctx: SettingsContext, asked: int) -> Values:
+        del ctx
+        if asked > most:
+            raise OpPrereqError(f"Invalid value {asked} of {name}: at most {most} is possible",
+                                ECODE_INVAL)
+        return {name: asked}
+
+    return checked
+
+
+def _master_device(ctx: SettingsContext, asked: str) -> Values:
     del ctx
-    return {"candidate_pool_size": asked}
+    return {"master_netdev": link_name(asked, is_device=True)}
 
 
-def _back_end(ctx: OpContext, asked: Values) -> Values:
+def _back_end(ctx: SettingsContext, asked: Values) -> Values:
     given = _unwrapped(asked)
     old = ctx.snapshot.cluster.beparams
     new = updated(old.get("default", {}), given, checked_beparams(given))
@@ -66,64 +81,85 @@ def _unwrapped(asked: Values) -> Values:
     return inner if set(asked) == {"default"} and isinstance(inner, dict) else asked
 
 
-def _network_cards(ctx: OpContext, asked: Values) -> Values:
+def _network_cards(ctx: SettingsContext, asked: Values) -> Values:
     cluster = ctx.snapshot.cluster
-    new = changed_nicparams(cluster.nicparams.get("default", {}), _unwrapped(asked))
-    if fill(NICPARAMS_DEFAULTS, new)["mode"] == "routed":
+    new = changed_nicparams(ctx.host, cluster.nicparams.get("default", {}), _unwrapped(asked))
+    if needs_ip(ctx.host, fill(NICPARAMS_DEFAULTS, new)["mode"]):
         without = sorted({
             instance.name for instance in ctx.snapshot.instances.values()
             for nic in instance.nics if nic.ip is None
-            and filled_nicparams(cluster, nic)["mode"] != "routed" and "mode" not in nic.nicparams})
+            and "mode" not in nic.nicparams
+            and not needs_ip(ctx.host, filled_nicparams(cluster, nic)["mode"])})
         if without:
             raise OpPrereqError("Cannot apply the change, routed NICs need an IP address; "
                                 f"instances: {', '.join(without)}", ECODE_INVAL)
     return {"nicparams": {**cluster.nicparams, "default": new}}
 
 
-def _node_parameters(ctx: OpContext, asked: Values) -> Values:
+def _node_parameters(ctx: SettingsContext, asked: Values) -> Values:
     return {"ndparams": changed_ndparams(ctx.snapshot.cluster.ndparams, asked)}
 
 
-def _policy(ctx: OpContext, asked: Values) -> Values:
-    return {"ipolicy": changed_ipolicy(ctx.snapshot.cluster.ipolicy, asked, of_group=False)}
+def _hypervisor_states(ctx: SettingsContext, asked: Values) -> Values:
+    old = ctx.snapshot.cluster.hv_state_static
+    return {"hv_state_static": changed_hv_state(ctx.host, old, asked)}
 
 
-def _allocator(ctx: OpContext, asked: str) -> Values:
+def _disk_states(ctx: SettingsContext, asked: Values) -> Values:
+    old = ctx.snapshot.cluster.disk_state_static
+    return {"disk_state_static": changed_disk_state(ctx.host, old, asked)}
+
+
+def _policy(ctx: SettingsContext, asked: Values) -> Values:
+    return {"ipolicy": changed_ipolicy(
+        ctx.host, ctx.snapshot.cluster.ipolicy, asked, of_group=False)}
+
+
+def _allocator(ctx: SettingsContext, asked: str) -> Values:
     if asked and not ctx.host.has(IALLOCATORS, asked):
-        raise OpPrereqError(f"Invalid default iallocator script '{asked}' specified", ECODE_INVAL)
+        raise OpPrereqError(
+            f"Invalid default iallocator script '{asked}' specified (there are: "
+            f"{', '.join(ctx.host.names(IALLOCATORS)) or 'none'})", ECODE_INVAL)
     return {"default_iallocator": asked}
 
 
-def _mac_prefix(ctx: OpContext, asked: str) -> Values:
+def _check_allocator_parameters(op: ClusterSetParams, ctx: SettingsContext, values: Values) -> None:
+    """:raises OpPrereqError: the default allocator does not know them (`ECODE_INVAL`)"""
+    cluster = ctx.snapshot.cluster
+    name = values.get("default_iallocator", cluster.default_iallocator)
+    params = (cluster.default_iallocator_params if op.default_iallocator_params is None
+              else op.default_iallocator_params)
+    changed = op.default_iallocator is not None or op.default_iallocator_params is not None
+    if changed and params and ctx.host.has(IALLOCATORS, name):
+        ctx.host.check_parameters(IALLOCATORS, name, params)
+
+
+def _mac_prefix(ctx: SettingsContext, asked: str) -> Values:
     del ctx
     return {"mac_prefix": checked_mac_prefix(asked)}
 
 
 def checked_mac_prefix(asked: str) -> str:
-    """:raises OpPrereqError: it is none, or one of groups of cards (`ECODE_INVAL`)"""
+    """:raises OpPrereqError: not such a value, or one of groups of cards (`ECODE_INVAL`)"""
     prefix = asked.lower()
     if not _MAC_PREFIX.fullmatch(prefix) or int(prefix[:2], 16) & 1:
         raise OpPrereqError(f"Invalid MAC address prefix '{asked}'", ECODE_INVAL)
     return prefix
 
 
-def _netmask(ctx: OpContext, asked: int) -> Values:
+def _netmask(ctx: SettingsContext, asked: int) -> Values:
     most = 32 if ctx.snapshot.cluster.primary_ip_family == 2 else 128
     if not 0 < asked <= most:
         raise OpPrereqError(f"CIDR netmask ({asked}) not valid", ECODE_INVAL)
     return {"master_netmask": asked}
 
 
-def _wipe(ctx: OpContext, asked: bool) -> Values:  # a table's common form
+def _wipe(ctx: SettingsContext, asked: bool) -> Values:
     del ctx
-    if asked:
-        # To accept this and not to wipe would show one user's data to another.
-        raise OpPrereqError("The parameter 'prealloc_wipe_disks' is not available in this version",
-                            ECODE_INVAL)
-    return {"prealloc_wipe_disks": False}
+    return {"prealloc_wipe_disks": asked}
 
 
-def _reserved_volumes(ctx: OpContext, asked: list[str]) -> Values:
+def _reserved_volumes(ctx: SettingsContext, asked: list[str]) -> Values:
     del ctx
     for pattern in asked:
         try:
@@ -134,66 +170,62 @@ def _reserved_volumes(ctx: OpContext, asked: list[str]) -> Values:
     return {"reserved_lvs": tuple(asked)}
 
 
-def _compression(ctx: OpContext, asked: list[str]) -> Values:
+def _compression(ctx: SettingsContext, asked: list[str]) -> Values:
     del ctx
     for tool in asked:
         if not _TOOL.fullmatch(tool):
-            raise OpPrereqError(f"The compression tool name '{tool}' is not allowed", ECODE_INVAL)
+            raise OpPrereqError(
+                f"The compression tool name '{tool}' is not allowed: it must be the name of a "
+                "program, without folders", ECODE_INVAL)
     return {"compression_tools": tuple(dict.fromkeys(asked))}
 
 
-def _collectors_enabled(ctx: OpContext, asked: Values) -> Values:
-    return _collectors(ctx, {name: {"active": bool(value)} for name, value in asked.items()})
-
-
-def _collectors_interval(ctx: OpContext, asked: Values) -> Values:
-    for name, value in asked.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise OpPrereqError(f"Invalid interval {value!r} of the data collector {name}",
+def _collectors(op: ClusterSetParams, ctx: SettingsContext) -> Values:
+    """Which data collectors run, and how often: both are one setting of each collector."""
+    asked: dict[str, Values] = {}
+    for name in (*(op.enabled_data_collectors or ()), *(op.data_collector_interval or ())):
+        if not ctx.host.has(COLLECTORS, name):
+            there_are = ", ".join(ctx.host.names(COLLECTORS)) or "none"
+            raise OpPrereqError(f"Unknown data collector '{name}' (there are: {there_are})",
                                 ECODE_INVAL)
-    return _collectors(ctx, {name: {"interval": value} for name, value in asked.items()})
-
-
-def _collectors(ctx: OpContext, asked: dict[str, Values]) -> Values:
+    for name, value in (op.enabled_data_collectors or {}).items():
+        asked.setdefault(name, {})["active"] = bool(value)
+    for name, value in (op.data_collector_interval or {}).items():
+        if isinstance(value, bool) or not isinstance(value, int) or not (
+                SHORTEST_INTERVAL <= value <= LONGEST_INTERVAL):
+            raise OpPrereqError(
+                f"Invalid interval {value!r} of the data collector {name}: it must be at least "
+                f"{SHORTEST_INTERVAL} microseconds, and a year at most", ECODE_INVAL)
+        asked.setdefault(name, {})["interval"] = value
+    if not asked:
+        return {}
     other = ctx.snapshot.cluster.other
     known = other.get("data_collectors", {})
     return {"other": {**other, "data_collectors": {
         **known, **{name: {**known.get(name, {}), **new} for name, new in asked.items()}}}}
 
 
-_MAKERS: dict[str, Callable[[OpContext, Any], Values]] = {
-    "candidate_pool_size": _pool_size, "beparams": _back_end, "nicparams": _network_cards,
+SHORTEST_INTERVAL = 1_000_000
+LONGEST_INTERVAL = 366 * 86_400 * SHORTEST_INTERVAL
+"""Microseconds between two runs of a data collector."""
+MOST_IDS = 1 << 20
+"""User ids are below it."""
+
+_MAKERS: dict[str, Callable[[SettingsContext, Any], Values]] = {
+    "candidate_pool_size": _count("candidate_pool_size", MOST_JOBS),
+    "max_running_jobs": _count("max_running_jobs", MOST_JOBS),
+    "max_tracked_jobs": _count("max_tracked_jobs", MOST_TRACKED),
+    "master_netdev": _master_device,
+    "beparams": _back_end, "nicparams": _network_cards,
+    "hv_state": _hypervisor_states, "disk_state": _disk_states,
     "ndparams": _node_parameters, "ipolicy": _policy, "default_iallocator": _allocator,
     "mac_prefix": _mac_prefix, "master_netmask": _netmask, "prealloc_wipe_disks": _wipe,
     "reserved_lvs": _reserved_volumes, "compression_tools": _compression,
-    "enabled_data_collectors": _collectors_enabled,
-    "data_collector_interval": _collectors_interval,
 }
 
 
-def _folder(ctx: OpContext, name: str, asked: str) -> Values:
-    """A folder of disks; it stays while disks are in it, whose paths are those of today."""
-    old = getattr(ctx.snapshot.cluster, name)
-    check_folder(name, asked)
-    if old and asked != old:
-        inside = sum(any(isinstance(part, str) and part.startswith(f"{old}/")
-                         for part in disk.logical_id) for disk in ctx.snapshot.disks.values())
-        if inside:
-            raise OpPrereqError(f"{name} cannot be changed: {inside} disk(s) are in {old}",
-                                ECODE_STATE)
-    return {name: asked}
-
-
-def check_folder(name: str, asked: str) -> None:
-    """:raises OpPrereqError: not a path that names one folder; none at all is fine"""
-    path = PurePosixPath(asked)
-    if asked and (not path.is_absolute() or ".." in path.parts or str(path) != asked):
-        raise OpPrereqError(f"The path of {name} is not an absolute, normalized path: '{asked}'",
-                            ECODE_INVAL)
-
-
-def _user_ids(op: ClusterSetParams, ctx: OpContext) -> Values:
-    """The pool of user ids: replaced, enlarged, then reduced."""
+def _user_ids(op: ClusterSetParams, ctx: SettingsContext) -> Values:
+    """The pool of user ids: what is asked or was there, with what is added, without the removed."""
     if op.uid_pool is None and op.add_uids is None and op.remove_uids is None:
         return {}
     ids = _ids(ctx.snapshot.cluster.uid_pool if op.uid_pool is None else op.uid_pool)
@@ -208,10 +240,12 @@ def _ids(ranges: Iterable[Any]) -> set[int]:
     found: set[int] = set()
     for entry in ranges:
         match entry:
-            case [int(low), int(high)] if 0 <= low <= high < 1 << 20:
+            case [int(low), int(high)] if 0 <= low <= high < MOST_IDS:
                 found |= set(range(low, high + 1))
             case _:
-                raise OpPrereqError(f"Invalid user-id range {entry!r}", ECODE_INVAL)
+                raise OpPrereqError(
+                    f"Invalid user-id range {entry!r}: it is the first and the last id, from 0 to "
+                    f"{MOST_IDS - 1}", ECODE_INVAL)
     return found
 
 
@@ -221,7 +255,7 @@ def _ranges(ids: set[int]) -> Iterable[tuple[int, int]]:
     return zip(starts, ends, strict=True)
 
 
-def _operating_systems(op: ClusterSetParams, ctx: OpContext) -> Values:
+def _operating_systems(op: ClusterSetParams, ctx: SettingsContext) -> Values:
     """The lists of hidden and of blacklisted operating systems: (add or remove, name) each."""
     values: Values = {}
     for name in ("hidden_os", "blacklisted_os"):

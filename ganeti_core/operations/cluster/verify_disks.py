@@ -12,6 +12,7 @@ from ganeti_core.opcodes.cluster import ClusterRepairDiskSizes, ClusterVerifyDis
 from ganeti_core.opcodes.group import GroupVerifyDisks
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.expand import submitted
+from ganeti_core.operations.left_behind import ask_copies, fallen_behind
 from ganeti_core.operations.specs import disks_of
 from ganeti_core.query.live import DiskQuestion
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.model import Instance, NodeGroup
     from ganeti_core.operations.context import OpContext
-    from ganeti_core.plugin_api.data import DiskStatus
 
 Found = tuple[dict[str, str], list[str], dict[str, list[list[str]]]]
 """Nodes that could not be asked and why; instances to activate; disks that are missing."""
@@ -60,7 +60,9 @@ class VerifyGroup(Operation[GroupVerifyDisks, "NodeGroup"]):
             (instance for instance in ctx.snapshot.instances.values()
              if instance.disks_active and _group_of(ctx, instance) == plan.uuid),
             key=lambda instance: instance.name)
-        states = _ask(ctx, instances)
+        every = [disk for one in instances for disk in disks_of(ctx, one)]
+        states = ask_copies(ctx, _questions(ctx, instances), every)
+        fallen_behind(ctx, states, every)
         problems: dict[str, str] = {}
         closed: list[str] = []
         missing: dict[str, list[list[str]]] = {}
@@ -69,7 +71,7 @@ class VerifyGroup(Operation[GroupVerifyDisks, "NodeGroup"]):
             for disk in disks_of(ctx, instance):
                 state = states.get((node.uuid, disk.uuid))
                 if isinstance(state, GanetiError):
-                    problems[node.name] = str(state.args[0] if state.args else state)
+                    problems[node.name] = state.message
                 elif state is None:
                     continue
                 elif not state.exists:
@@ -85,17 +87,15 @@ def _group_of(ctx: OpContext, instance: Instance) -> str:
     return ctx.snapshot.nodes[instance.primary_node].group
 
 
-def _ask(
-    ctx: OpContext, instances: Iterable[Instance]
-) -> dict[tuple[str, str], DiskStatus | GanetiError]:
-    """How the disks are on their primary nodes; of nodes that are offline nothing is known."""
+def _questions(ctx: OpContext, instances: Iterable[Instance]) -> list[DiskQuestion]:
+    """How disks are on their primary nodes; of nodes that are offline nothing is known."""
     questions = []
     for instance in instances:
         node = ctx.snapshot.nodes[instance.primary_node]
-        if not node.offline:
+        if not (node.offline or instance.forthcoming):
             ctx.services.touched(node.uuid)
             questions += [DiskQuestion(node, disk) for disk in disks_of(ctx, instance)]
-    return dict(ctx.services.live.disk_states(questions))
+    return questions
 
 
 class RepairSizes(Operation[ClusterRepairDiskSizes, tuple["Instance", ...]]):
@@ -113,14 +113,14 @@ class RepairSizes(Operation[ClusterRepairDiskSizes, tuple["Instance", ...]]):
                              for name in op.instances))
 
     def plan(self, op: ClusterRepairDiskSizes, ctx: OpContext) -> tuple[Instance, ...]:
-        if op.instances:
-            return tuple(ctx.snapshot.instance(name) for name in op.instances)
-        return tuple(sorted(ctx.snapshot.instances.values(), key=lambda i: i.name))
+        named = [ctx.snapshot.instance(name) for name in op.instances]
+        every = named or sorted(ctx.snapshot.instances.values(), key=lambda i: i.name)
+        return tuple(instance for instance in every if not instance.forthcoming)
 
     def run(
         self, op: ClusterRepairDiskSizes, ctx: OpContext, plan: tuple[Instance, ...]
     ) -> list[tuple[str, int, str, int]]:
-        states = _ask(ctx, plan)
+        states = ctx.services.live.disk_states(_questions(ctx, plan))
         changed: list[tuple[str, int, str, int]] = []
         puts: list[Put] = []
         for instance in plan:

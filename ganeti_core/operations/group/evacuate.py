@@ -9,6 +9,7 @@ from ganeti_core.opcodes.group import GroupEvacuate
 from ganeti_core.opcodes.instance import InstanceChangeGroup
 from ganeti_core.operations.base import Operation
 from ganeti_core.operations.expand import (
+    Wish,
     as_failovers,
     one_after_the_other,
     solved,
@@ -17,7 +18,7 @@ from ganeti_core.operations.expand import (
     with_early_release,
 )
 from ganeti_core.operations.instance.scripts import instance_scripts
-from ganeti_core.operations.placement import default_allocator
+from ganeti_core.operations.placement.choose import default_allocator
 from ganeti_core.operations.scripts import Scripts, texts
 
 if TYPE_CHECKING:
@@ -64,9 +65,11 @@ class ChangeGroup(Operation[InstanceChangeGroup, LeavePlan]):
         return instance_scripts(ctx, "instance-change-group", instance, own, nodes=((), ()))
 
     def run(self, op: InstanceChangeGroup, ctx: OpContext, plan: LeavePlan) -> dict[str, Any]:
-        jobs = solved(ctx, plan.allocator, plan.request,
-                      f"solution for changing group of instance '{plan.instances[0]}'")
-        return submitted(ctx, op, with_early_release(jobs, op.early_release))
+        wish = Wish(
+            plan.request, f"solution for changing group of instance '{plan.instances[0]}'")
+        with ctx.services.reservations.turn():
+            jobs = solved(ctx, plan.allocator, wish).jobs
+            return submitted(ctx, op, with_early_release(jobs, op.early_release))
 
 
 class Evacuate(Operation[GroupEvacuate, LeavePlan]):
@@ -91,13 +94,14 @@ class Evacuate(Operation[GroupEvacuate, LeavePlan]):
     def run(self, op: GroupEvacuate, ctx: OpContext, plan: LeavePlan) -> dict[str, Any]:
         if not plan.instances:
             return {"jobs": []}
-        jobs = solved(ctx, plan.allocator, plan.request, "group evacuation")
-        jobs = with_early_release(jobs, op.early_release)
-        if op.force_failover:
-            jobs = as_failovers(jobs)
-        if op.sequential:
-            jobs = one_after_the_other(jobs)
-        return submitted(ctx, op, jobs)
+        with ctx.services.reservations.turn():
+            jobs = solved(ctx, plan.allocator, Wish(plan.request, "group evacuation")).jobs
+            jobs = with_early_release(jobs, op.early_release)
+            if op.force_failover:
+                jobs = as_failovers(jobs)
+            if op.sequential:
+                jobs = one_after_the_other(jobs)
+            return submitted(ctx, op, jobs)
 
 
 OPERATIONS = (ChangeGroup(), Evacuate())

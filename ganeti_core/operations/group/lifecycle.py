@@ -6,16 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Delete, Put
-from ganeti_core.errors import ECODE_EXISTS, ECODE_INVAL, ECODE_STATE, OpPrereqError
+from ganeti_core.errors import ECODE_EXISTS, ECODE_STATE, OpPrereqError
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.model import NodeGroup, new_uuid
+from ganeti_core.model.names import plain_name
 from ganeti_core.opcodes.group import GroupAdd, GroupRemove, GroupRename
 from ganeti_core.operations.base import Operation, request
-from ganeti_core.operations.group.modify import check_state_parameters
 from ganeti_core.operations.inherited import (
+    changed_disk_state,
     changed_diskparams,
+    changed_hv_state,
     changed_ipolicy,
     changed_ndparams,
+    check_policy_templates,
 )
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
@@ -27,8 +30,7 @@ if TYPE_CHECKING:
 
 def _check_name(ctx: OpContext, name: str, taken: str) -> None:
     """:raises OpPrereqError: it cannot be a name, or another group has it; `taken` says so"""
-    if "/" in name or name.startswith((".", "-")) or any(char.isspace() for char in name):
-        raise OpPrereqError(f"Invalid group name '{name}'", ECODE_INVAL)
+    plain_name("group", name)
     uuid = ctx.snapshot.names.get("nodegroup", {}).get(name)
     if uuid is not None:
         raise OpPrereqError(taken.format(name=name, uuid=uuid), ECODE_EXISTS)
@@ -41,14 +43,17 @@ class Add(Operation[GroupAdd, NodeGroup]):
     opcode = GroupAdd
 
     def plan(self, op: GroupAdd, ctx: OpContext) -> NodeGroup:
-        check_state_parameters(op)
         _check_name(ctx, op.group_name,
                     "Desired group name '{name}' already exists as a node group (UUID: {uuid})")
-        return NodeGroup(
+        group = NodeGroup(
             uuid=new_uuid(), name=op.group_name, alloc_policy=op.alloc_policy or "preferred",
             ndparams=changed_ndparams({}, op.ndparams or {}),
+            hv_state_static=changed_hv_state(ctx.host, {}, op.hv_state),
+            disk_state_static=changed_disk_state(ctx.host, {}, op.disk_state),
             diskparams=changed_diskparams(ctx.host, {}, op.diskparams or {}),
-            ipolicy=changed_ipolicy({}, op.ipolicy or {}, of_group=True))
+            ipolicy=changed_ipolicy(ctx.host, {}, op.ipolicy or {}, of_group=True))
+        check_policy_templates(ctx.snapshot.cluster, group, op.ipolicy or {})
+        return group
 
     def scripts(self, op: GroupAdd, ctx: OpContext, plan: NodeGroup) -> Scripts:
         return Scripts("group-add", "GROUP", texts(group_name=plan.name))

@@ -9,14 +9,17 @@ from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.model.params import filled_beparams, filled_ipolicy
-from ganeti_core.opcodes.group import GroupAdd, GroupSetParams
+from ganeti_core.opcodes.group import GroupSetParams
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.inherited import (
+    changed_disk_state,
     changed_diskparams,
+    changed_hv_state,
     changed_ipolicy,
     changed_ndparams,
+    check_policy_templates,
 )
-from ganeti_core.operations.instance.hardware import check_policy
+from ganeti_core.operations.instance_policy import policy_problems
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
 
@@ -39,7 +42,7 @@ class GroupPlan:
 
 
 class Modify(Operation[GroupSetParams, GroupPlan]):
-    """Change a group; answers (what, new value) pairs of parameters."""
+    """Change a group; return (what, new value) pairs of parameters."""
 
     opcode = GroupSetParams
 
@@ -48,16 +51,20 @@ class Modify(Operation[GroupSetParams, GroupPlan]):
 
     def plan(self, op: GroupSetParams, ctx: OpContext) -> GroupPlan:
         group = ctx.snapshot.group(op.group_name)
-        check_state_parameters(op)
-        if not any((op.alloc_policy, op.ndparams, op.diskparams, op.ipolicy)):
+        if not any((op.alloc_policy, op.ndparams, op.diskparams, op.ipolicy, op.hv_state,
+                    op.disk_state)):
             raise OpPrereqError(_NOTHING, ECODE_INVAL)
         after = replace(
             group, alloc_policy=op.alloc_policy or group.alloc_policy,
             ndparams=changed_ndparams(group.ndparams, op.ndparams or {}),
+            hv_state_static=changed_hv_state(ctx.host, group.hv_state_static, op.hv_state),
+            disk_state_static=changed_disk_state(
+                ctx.host, group.disk_state_static, op.disk_state),
             diskparams=changed_diskparams(ctx.host, group.diskparams, op.diskparams or {}),
-            ipolicy=changed_ipolicy(group.ipolicy, op.ipolicy or {}, of_group=True))
+            ipolicy=changed_ipolicy(ctx.host, group.ipolicy, op.ipolicy or {}, of_group=True))
         if op.ipolicy:
             cluster = ctx.snapshot.cluster
+            check_policy_templates(cluster, after, op.ipolicy)
             warn_of_violations(ctx, {group.uuid: filled_ipolicy(cluster, after)})
         told: list[tuple[str, Any]] = []
         if op.ndparams:
@@ -76,14 +83,6 @@ class Modify(Operation[GroupSetParams, GroupPlan]):
         if op.ndparams:
             distribute(ctx)
         return result
-
-
-def check_state_parameters(op: GroupAdd | GroupSetParams) -> None:
-    """:raises OpPrereqError: the peer's static state of nodes was given (`ECODE_INVAL`)"""
-    for name in ("hv_state", "disk_state"):
-        if getattr(op, name):
-            raise OpPrereqError(f"The parameter '{name}' is not available in this version",
-                                ECODE_INVAL)
 
 
 def warn_of_violations(ctx: OpContext, policies: Mapping[str, Mapping[str, Any]]) -> None:
@@ -106,12 +105,9 @@ def warn_of_violations(ctx: OpContext, policies: Mapping[str, Mapping[str, Any]]
 
 def _violates(ctx: OpContext, instance: Instance, policy: Mapping[str, Any]) -> bool:
     sizes = [disk.size for disk in ctx.snapshot.disks_of(instance)]
-    try:
-        check_policy(policy, filled_beparams(ctx.snapshot.cluster, instance),
-                     instance.disk_template, (sizes, len(instance.nics)))
-    except OpPrereqError:
-        return True
-    return False
+    return bool(policy_problems(
+        policy, filled_beparams(ctx.snapshot.cluster, instance), instance.disk_template,
+        (sizes, len(instance.nics))))
 
 
 OPERATIONS = (Modify(),)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ganeti_core.errors import ECODE_INVAL, ECODE_NOENT, OpExecError, OpPrereqError
+from ganeti_core.operations.parameters import given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,23 +28,26 @@ class Device(Protocol):
 
 @dataclass(frozen=True)
 class DeviceChange:
-    """One change; `place` is an index (-1: the last device, or after it), a name or a uuid."""
+    """One change.
+
+    :param position: an index (-1: the last device, or after it), a name or a uuid
+    """
 
     action: str
-    place: int | str
+    position: int | str
     params: dict[str, Any]
 
     def insert_at(self, count: int, title: str) -> int:
         """Where a new device goes among `count`.
 
-        :raises OpPrereqError: not a place (`ECODE_INVAL`)
+        :raises OpPrereqError: not a position (`ECODE_INVAL`)
         """
-        if self.place == -1:
+        if self.position == -1:
             return count
-        if not isinstance(self.place, int) or not 0 <= self.place <= count:
+        if not isinstance(self.position, int) or not 0 <= self.position <= count:
             raise OpPrereqError(
-                f"{title} index {self.place} is not in [0, {count}]", ECODE_INVAL)
-        return self.place
+                f"{title} index {self.position} is not in [0, {count}]", ECODE_INVAL)
+        return self.position
 
 
 def device_changes(asked: Sequence[Any], title: str) -> list[DeviceChange]:
@@ -56,14 +60,19 @@ def device_changes(asked: Sequence[Any], title: str) -> list[DeviceChange]:
 
 def _change(entry: Any, title: str) -> DeviceChange:
     match entry:
-        case [str(action), (int() | str()) as place, dict(params)] if action in ACTIONS:
-            return _checked(DeviceChange(action, place, params), title)
+        case [str(action), (int() | str()) as position, dict(params)] if action in ACTIONS:
+            return _checked(DeviceChange(action, _position(position), given(params)), title)
         case [("add" | "remove" | "attach" | "detach") as action, dict(params)]:
-            return _checked(DeviceChange(action, -1, params), title)
-        case [int(index), dict(params)]:
-            return DeviceChange("modify", index, params)
+            return _checked(DeviceChange(action, -1, given(params)), title)
+        case [(int() | str()) as position, dict(params)]:
+            return DeviceChange("modify", _position(position), given(params))
         case _:
             raise OpPrereqError(f"Invalid {title} change {entry!r}", ECODE_INVAL)
+
+
+def _position(asked: int | str) -> int | str:
+    """The position asked for; an index is a number, whichever way it was sent."""
+    return int(asked) if isinstance(asked, str) and _INDEX.fullmatch(asked) else asked
 
 
 def _checked(change: DeviceChange, title: str) -> DeviceChange:
@@ -78,16 +87,16 @@ def find_device(change: DeviceChange, devices: Sequence[Device], title: str) -> 
     :raises OpExecError: there is none with this index
     :raises OpPrereqError: there is none with this name or uuid (`ECODE_NOENT`)
     """
-    if isinstance(change.place, str) and not _INDEX.fullmatch(change.place):
+    if isinstance(change.position, str):
         for at, device in enumerate(devices):
-            if change.place in (device.uuid, device.name):
+            if change.position in (device.uuid, device.name):
                 return at
         raise OpPrereqError(
-            f"Cannot find {title} with identifier {change.place}", ECODE_NOENT)
-    index = int(change.place)
+            f"Cannot find {title} with identifier {change.position}", ECODE_NOENT)
+    index = change.position
     if index == -1 and devices:
         return len(devices) - 1
     if not 0 <= index < len(devices):
-        # Clients know this text, and its class, from the peer.
+        # Clients know this text, and its class, from Ganeti.
         raise OpExecError(f"Got {title} index {index}, but there are only {len(devices)}")
     return index

@@ -9,19 +9,23 @@ from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_STATE, GanetiError, OpExecError, OpPrereqError
 from ganeti_core.opcodes.instance import InstanceActivateDisks, InstanceDeactivateDisks
 from ganeti_core.operations.base import Operation
+from ganeti_core.operations.driver_needs import disk_needs
 from ganeti_core.operations.instance.running import (
     close_on,
+    disk_nodes,
     lock_instance,
     open_on,
     primary_of,
 )
 from ganeti_core.operations.instance.stopped import check_not_running
+from ganeti_core.operations.instance.syncing import wait_for_sync
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.locking import LockRequest
     from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.node_drivers import Need
 
 _REASON = "cannot shutdown disks"
 
@@ -35,7 +39,7 @@ class DisksPlan:
 
 
 class Activate(Operation[InstanceActivateDisks, DisksPlan]):
-    """Open the disks on the primary node; answers (node, ``disk/N``, path) each."""
+    """Open the disks on the primary node; return (node, ``disk/N``, path) each."""
 
     opcode = InstanceActivateDisks
 
@@ -46,6 +50,10 @@ class Activate(Operation[InstanceActivateDisks, DisksPlan]):
         instance = ctx.snapshot.instance(op.instance_name)
         return DisksPlan(instance, primary_of(ctx, instance))
 
+    def needs(self, op: InstanceActivateDisks, ctx: OpContext, plan: DisksPlan) -> list[Need]:
+        return disk_needs(ctx.current.disks_of(plan.instance),
+                          disk_nodes(ctx, plan.instance, plan.node))
+
     def run(
         self, op: InstanceActivateDisks, ctx: OpContext, plan: DisksPlan
     ) -> list[tuple[str, str, str]]:
@@ -54,7 +62,9 @@ class Activate(Operation[InstanceActivateDisks, DisksPlan]):
             spec = open_on(ctx, plan.instance, plan.node, undo=not plan.instance.disks_active)
         except GanetiError as exc:
             raise OpExecError(f"Cannot activate block devices: "
-                              f"{exc.args[0] if exc.args else exc}") from exc
+                              f"{exc.message}") from exc
+        if op.wait_for_sync:
+            wait_for_sync(ctx, plan.instance)
         result = [(plan.node.name, f"disk/{disk.index}", disk.path) for disk in spec.disks]
         ctx.commit([Put(replace(plan.instance, disks_active=True))], result)
         return result

@@ -22,24 +22,36 @@ from ganeti_core.errors import (
 )
 from ganeti_core.opcodes.instance import InstanceGrowDisk
 from ganeti_core.operations.base import Operation
-from ganeti_core.operations.disks import check_space
-from ganeti_core.operations.instance.policy import (
-    check_policy_change,
-    shape_of,
-    with_disk_size,
+from ganeti_core.operations.disk_work import (
+    carry_out,
+    close_calls,
+    open_disks,
+    owed_calls,
+    plan_verb,
+    wipe_disks,
 )
+from ganeti_core.operations.driver_needs import disk_needs
 from ganeti_core.operations.instance.running import lock_instance, primary_of, running_on
 from ganeti_core.operations.instance.scripts import instance_scripts
+from ganeti_core.operations.instance.syncing import wait_for_sync
+from ganeti_core.operations.instance_policy import check_policy_change, shape_of, with_disk_size
+from ganeti_core.operations.placement.disk_space import reserve_space
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.specs import disks_of
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, GROWABLE
+from ganeti_core.specs.storages import space_to_grow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.locking import LockRequest
     from ganeti_core.model import Disk, Instance, Node
     from ganeti_core.operations.context import OpContext
-    from ganeti_core.rpc.calls import Call
+    from ganeti_core.operations.disk_work import Owed
+    from ganeti_core.operations.node_drivers import Need
+    from ganeti_core.plugin_api.data import DiskSpec
+    from ganeti_core.plugin_api.disk_steps import DiskStep
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,10 @@ class Grow(Operation[InstanceGrowDisk, GrowPlan]):
         for holder in nodes:
             if holder.offline:
                 raise OpPrereqError(f"Node '{holder.name}' is offline", ECODE_STATE)
-            check_space(ctx, holder, disk.template, size - disk.size)
+        steps = plan_verb(ctx, "grow", [disks_of(ctx, instance)[index]], nodes, size=size)
+        reserve_space(ctx, instance.name, nodes, space_to_grow(ctx.on_master, (
+            (step.disk, step.arguments["size"]) for step in steps
+            if step.node == node.uuid and "size" in step.arguments)))
         runs = running_on(ctx, instance, node) is not None
         return GrowPlan(instance, index, disk, size, nodes, runs)
 
@@ -89,15 +104,21 @@ class Grow(Operation[InstanceGrowDisk, GrowPlan]):
         own = texts(disk=plan.index, amount=op.amount, absolute=op.absolute)
         return instance_scripts(ctx, "disk-grow", plan.instance, own)
 
+    def needs(self, op: InstanceGrowDisk, ctx: OpContext, plan: GrowPlan) -> list[Need]:
+        return disk_needs([plan.disk], plan.nodes)
+
     def run(self, op: InstanceGrowDisk, ctx: OpContext, plan: GrowPlan) -> None:
         instance = plan.instance
         ctx.feedback(f"Growing disk {plan.index} of instance '{instance.name}' by "
                      f"{plan.size - plan.disk.size}M to {plan.size}M")
-        owed = _grow(ctx, plan)
-        ctx.commit([Put(replace(plan.disk, size=plan.size))], forward=owed)
-        if not owed and op.wait_for_sync:
-            ctx.info(f"Waiting for instance {instance.name} to sync disks")
-            ctx.info(f"Instance {instance.name}'s disks are in sync")
+        spec = disks_of(ctx, instance)[plan.index]
+        steps = plan_verb(ctx, "grow", [spec], plan.nodes, size=plan.size)
+        owed = _grow(ctx, plan, steps)
+        after = owed or _wipe_grown(ctx, plan, spec)
+        sizes = {step.disk.uuid: step.arguments["size"] for step in steps}
+        ctx.commit([Put(_sized(plan.disk, sizes))], forward=after)
+        if not owed and op.wait_for_sync and instance.disks_active:
+            wait_for_sync(ctx, instance)
         if plan.runs:
             ctx.info(f"The running guest of {instance.name} sees the new size when it starts next")
 
@@ -108,35 +129,52 @@ def _index(asked: Any, count: int) -> int:
     except (TypeError, ValueError) as exc:
         raise OpPrereqError(f"Invalid disk index: {exc}", ECODE_INVAL) from exc
     if not 0 <= index < count:
-        # Letter by letter the peer's text.
+        # Letter by letter Ganeti's text.
         raise OpPrereqError(
             f"Invalid disk index: {index} (instace has disks 0 to {count - 1}", ECODE_INVAL)
     return index
 
 
-def _grow(ctx: OpContext, plan: GrowPlan) -> list[tuple[Node, Call, str]]:
-    """Grow everywhere; answers what silent nodes still owe.
+def _sized(disk: Disk, sizes: dict[str, int]) -> Disk:
+    """The disk, and those that it lies on, as large as they have grown."""
+    return replace(disk, size=sizes.get(disk.uuid, disk.size),
+                   children=tuple(_sized(child, sizes) for child in disk.children))
 
-    :raises OpExecError: a node refused
+
+def _wipe_grown(ctx: OpContext, plan: GrowPlan, disk: DiskSpec) -> list[Owed]:
+    """Wipe what the disk has grown, where the cluster wants it; return what closes it again.
+
+    Where that fails the disk is as large as before in the configuration, and the same again grows
+    nothing but wipes.
     """
-    spec = disks_of(ctx, plan.instance)[plan.index]
-    call = ctx.hook_call(DISK_TEMPLATES, plan.disk.template, "grow", subject=plan.instance.uuid,
-                         disk=spec, size=plan.size)
-    note = f"grow disk {plan.index} of {plan.instance.name} to {plan.size} MiB"
-    owed: list[tuple[Node, Call, str]] = []
-    for node in plan.nodes:
+    if not ctx.current.cluster.prealloc_wipe_disks:
+        return []
+    instance, grown = plan.instance, replace(disk, size=plan.size)
+    opened = open_disks(ctx, plan.nodes, instance.uuid, [grown], undo=not instance.disks_active)
+    wipe_disks(ctx, plan.nodes[0], instance.uuid, opened, plan.disk.size)
+    if instance.disks_active:
+        return []
+    return close_calls(ctx, plan.nodes, instance.uuid, [grown])
+
+
+def _grow(ctx: OpContext, plan: GrowPlan, steps: Sequence[DiskStep]) -> list[Owed]:
+    """Grow everywhere, copies first; return what silent nodes still owe.
+
+    :raises OpExecError: a node refused, or none has grown it yet and the first is silent
+    """
+    for at, step in enumerate(steps):
         try:
-            ctx.call(node, call)
-        except NodeUnreachable as exc:
-            if node is plan.nodes[0]:
-                raise OpExecError(f"Could not {note} on node {node.name}: {exc}") from exc
-            owed.append((node, call, note))
-        except OutcomeUnknown:
-            owed.append((node, call, note))
+            carry_out(ctx, plan.instance.uuid, [step])
         except GanetiError as exc:
-            raise OpExecError(f"Could not {note} on node {node.name}: "
-                              f"{exc.args[0] if exc.args else exc}") from exc
-    return owed
+            may_have_grown = at > 0 if isinstance(exc, NodeUnreachable) else (
+                isinstance(exc, OutcomeUnknown))
+            if may_have_grown:
+                return owed_calls(ctx, plan.instance.uuid, steps[at:])
+            raise OpExecError(
+                f"Could not grow disk {plan.index} of {plan.instance.name} to {plan.size} MiB on "
+                f"node {ctx.current.nodes[step.node].name}: "
+                f"{exc.message}") from exc
+    return []
 
 
 OPERATIONS = (Grow(),)

@@ -4,16 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import ECODE_INVAL, ECODE_NORES, OpPrereqError
+from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.model import new_uuid
-from ganeti_core.operations.parameters import mebibytes
+from ganeti_core.model.names import device_name
+from ganeti_core.operations.disks import check_disk_names
+from ganeti_core.operations.parameters import given, mebibytes
 from ganeti_core.plugin_api.data import DiskRequest
+from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ganeti_core.opcodes.instance import InstanceCreate, InstanceSetParams
+    from ganeti_core.operations.context import OpContext
+
 MOST_DISKS = 16
 SMALLEST_DISK = 1
+
+
+def options_beside(op: InstanceCreate | InstanceSetParams) -> dict[str, Any]:
+    """What Ganeti's clients give beside the disks, though it is an option of each of them."""
+    beside = {"file_driver": op.file_driver, "file_storage_dir": op.file_storage_dir}
+    return {name: value for name, value in beside.items() if value is not None}
+
+
+def check_disk_count(ctx: OpContext, hypervisor: str, count: int) -> None:
+    """See that a hypervisor's instances can have so many disks.
+
+    :raises OpPrereqError: they cannot
+    """
+    bounds = ctx.host.describe(HYPERVISORS, hypervisor).disk_counts
+    if bounds is not None and not bounds[0] <= count <= bounds[1]:
+        fewest, most = bounds
+        wanted = str(fewest) if fewest == most else f"{fewest} to {most}"
+        raise OpPrereqError(f"An instance of hypervisor {hypervisor} has {wanted} "
+                            f"disk{'' if wanted == '1' else 's'}, not {count}", ECODE_INVAL)
 
 
 def disk_requests(
@@ -31,17 +56,20 @@ def disk_requests(
         raise OpPrereqError("No disk information specified", ECODE_INVAL)
     if len(asked) > MOST_DISKS:
         raise OpPrereqError(f"At most {MOST_DISKS} disks are possible", ECODE_INVAL)
-    return [_disk_request(name, index, disk) for index, disk in enumerate(asked)]
+    requests = [_disk_request(name, index, disk) for index, disk in enumerate(asked)]
+    check_disk_names(request.name for request in requests)
+    return requests
 
 
 def _disk_request(name: str, index: int, asked: Mapping[str, Any]) -> DiskRequest:
     if not isinstance(asked, dict):
         raise OpPrereqError(f"Invalid description of disk {index}", ECODE_INVAL)
-    options = dict(asked)
-    if "size" not in options:
+    options = given(asked)
+    if "size" not in options and "adopt" not in options:
         raise OpPrereqError(f"Missing disk size for disk {index}", ECODE_INVAL)
-    size = mebibytes(options.pop("size"), f"disk {index}")
-    if size < SMALLEST_DISK:
+    # What is adopted has a size of its own, whatever is said here.
+    size = mebibytes(options.pop("size", 0), f"disk {index}")
+    if size < SMALLEST_DISK and "adopt" not in options:
         raise OpPrereqError(f"Disk {index} must have at least {SMALLEST_DISK} MiB", ECODE_INVAL)
     mode = options.pop("mode", "rw")
     if mode not in ("rw", "ro"):
@@ -49,14 +77,25 @@ def _disk_request(name: str, index: int, asked: Mapping[str, Any]) -> DiskReques
     label = options.pop("name", None)
     spindles = options.pop("spindles", None)
     if spindles is not None:
-        spindles = _count(spindles, f"spindles of disk {index}")
+        spindles = count_of(spindles, f"spindles of disk {index}")
     return DiskRequest(
         new_uuid(), index, size, name, "ro" if mode == "ro" else "rw",
-        None if label in (None, "none", "") else str(label),
+        disk_name(label),
         spindles, options)
 
 
-def _count(asked: Any, what: str) -> int:
+def disk_name(asked: Any) -> str | None:
+    """Return the name that was asked for a disk; ``none`` and an empty one take it off.
+
+    :raises OpPrereqError: it cannot be a name (`ECODE_INVAL`)
+    """
+    if asked is None or asked == "" or str(asked).lower() == "none":
+        return None
+    return device_name("disk", str(asked))
+
+
+def count_of(asked: Any, what: str) -> int:
+    """:raises OpPrereqError: it is not a number of 0 or more (`ECODE_INVAL`)"""
     try:
         number = int(asked)
     except (TypeError, ValueError, OverflowError):
@@ -64,35 +103,3 @@ def _count(asked: Any, what: str) -> int:
     if number < 0:
         raise OpPrereqError(f"Invalid number of {what}: {asked!r}", ECODE_INVAL)
     return number
-
-
-def check_policy(
-    policy: Mapping[str, Any], beparams: Mapping[str, Any], template: str,
-    counts: tuple[Sequence[int], int],
-) -> None:
-    """Check an instance against the limits of its node group.
-
-    :param counts: the sizes of its disks, and the number of its network cards
-    :raises OpPrereqError: it lies outside every allowed range (`ECODE_NORES`)
-    """
-    sizes, cards = counts
-    if template not in policy["disk-templates"]:
-        raise OpPrereqError(f"Instance allocation to group violates policy: disk template "
-                            f"'{template}' is not allowed", ECODE_INVAL)
-    have: dict[str, list[int]] = {
-        "memory-size": [beparams["minmem"], beparams["maxmem"]], "cpu-count": [beparams["vcpus"]],
-        "disk-count": [len(sizes)], "disk-size": list(sizes), "nic-count": [cards],
-        "spindle-use": [beparams["spindle_use"]]}
-    ranges = policy.get("minmax") or []
-    problems = [_outside(have, limits) for limits in ranges]
-    if ranges and all(problems):
-        raise OpPrereqError(
-            "Instance allocation to group violates policy: " + "; ".join(problems[0]), ECODE_NORES)
-
-
-def _outside(have: Mapping[str, Sequence[int]], limits: Mapping[str, Any]) -> list[str]:
-    low, high = limits["min"], limits["max"]
-    return [
-        f"{name} value {value} is not in range [{low[name]}, {high[name]}]"
-        for name, values in have.items() for value in values
-        if name in low and not low[name] <= value <= high[name]]

@@ -9,10 +9,11 @@ from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.opcodes.instance import InstanceConsole, InstanceQueryData
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.instance.running import lock_instance, primary_of, running_on
-from ganeti_core.operations.specs import node_ref, spec_of
+from ganeti_core.operations.specs import spec_of
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
+from ganeti_core.query.consoles import console_document
 from ganeti_core.query.instance_data import instance_data
-from ganeti_core.query.instance_row import console_document
+from ganeti_core.specs.disks import node_ref
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
@@ -41,7 +42,7 @@ class QueryData(Operation[InstanceQueryData, list[str]]):
 
 
 class Console(Operation[InstanceConsole, "Instance"]):
-    """Tell how to reach the console of a running instance."""
+    """Return how to reach the console of a running instance."""
 
     opcode = InstanceConsole
 
@@ -59,7 +60,7 @@ class Console(Operation[InstanceConsole, "Instance"]):
                 f"Instance {plan.name} is not running (state {state})", ECODE_STATE)
         console = ctx.hook(node, HYPERVISORS, plan.hypervisor, "console",
                            instance=spec_of(ctx, plan), node=node_ref(node))
-        return console_document(console)
+        return console_document(ctx.current, console, node)
 
 
 OPERATIONS = (QueryData(), Console())

@@ -7,45 +7,55 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Change, Delete, Put
 from ganeti_core.errors import (
-    ECODE_ENVIRON,
     ECODE_INVAL,
     ECODE_STATE,
-    GanetiError,
-    OpExecError,
     OpPrereqError,
-    RpcError,
 )
+from ganeti_core.locking import LockRequest
 from ganeti_core.model.params import filled_beparams
 from ganeti_core.opcodes.instance import InstanceSetParams
 from ganeti_core.operations.base import Operation
-from ganeti_core.operations.disks import close_calls, remove_calls
+from ganeti_core.operations.disk_work import make_clean_disks, remove_calls
+from ganeti_core.operations.disks import moved_disks
+from ganeti_core.operations.driver_needs import disk_needs, guest_needs
+from ganeti_core.operations.instance.convert import (
+    Conversion,
+    check_conversion_asked,
+    fill_new_disks,
+    partner_locks,
+    plan_conversion,
+)
 from ganeti_core.operations.instance.device_changes import device_changes
-from ganeti_core.operations.instance.hotplug import check_hotplug, plug_in, unplug
+from ganeti_core.operations.instance.hotplug import change_nics, check_hotplug, plug_in, unplug
 from ganeti_core.operations.instance.modify_disks import DiskChanges, plan_disks
 from ganeti_core.operations.instance.modify_nics import NicChanges, plan_nics
 from ganeti_core.operations.instance.modify_parameters import plan_parameters
+from ganeti_core.operations.instance.new_primary import home_locks, with_new_primary
 from ganeti_core.operations.instance.nics import check_conflicts
-from ganeti_core.operations.instance.policy import Shape, check_policy_change
 from ganeti_core.operations.instance.running import lock_instance, running_on
+from ganeti_core.operations.instance.runtime_memory import (
+    check_runtime_memory,
+    set_runtime_memory,
+)
 from ganeti_core.operations.instance.scripts import instance_scripts
+from ganeti_core.operations.instance.syncing import wait_for_sync
+from ganeti_core.operations.instance_policy import Shape, check_policy_change
+from ganeti_core.operations.networking import check_links
+from ganeti_core.operations.node_drivers import Need
+from ganeti_core.operations.scripts import texts
 from ganeti_core.operations.specs import disk_spec_of
-from ganeti_core.plugin_api.disk import DISK_TEMPLATES
+from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
-    from ganeti_core.locking import LockRequest
     from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.disk_work import Owed
     from ganeti_core.operations.scripts import Scripts
     from ganeti_core.plugin_api.data import DiskSpec
-    from ganeti_core.rpc.calls import Call
 
-_NOT_BUILT: dict[str, Any] = {
-    "runtime_mem": None, "disk_template": None, "ext_params": {}, "file_driver": None,
-    "file_storage_dir": None, "pnode": None, "remote_node": None, "iallocator": None,
-    "instance_communication": None,
-}
-_CHANGES = ("nics", "disks", "beparams", "hvparams", "os_name", "osparams", "osparams_private")
+_CHANGES = ("nics", "disks", "runtime_mem", "disk_template", "pnode",
+            "beparams", "hvparams", "os_name", "osparams", "osparams_private")
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ class ModifyPlan:
 
     :param nodes: its primary node, then its secondaries
     :param plugs: devices of the running guest are changed too
+    :param memory: what the running guest has and is to have, MiB; None where that stays
     """
 
     instance: Instance
@@ -62,69 +73,127 @@ class ModifyPlan:
     nics: NicChanges
     nodes: tuple[Node, ...]
     plugs: bool
+    memory: tuple[int, int] | None = None
+    conversion: Conversion | None = None
+    """Of its disks to another template; `disks` says the same as additions and removals."""
 
 
 class Modify(Operation[InstanceSetParams, ModifyPlan]):
-    """Change an instance; answers (what, new value) pairs."""
+    """Change an instance; return (what, new value) pairs."""
 
     opcode = InstanceSetParams
 
     def locks(self, op: InstanceSetParams, snapshot: Snapshot) -> LockRequest:
-        return lock_instance(op, snapshot, op.instance_name)
+        wanted = lock_instance(op, snapshot, op.instance_name)
+        return LockRequest.of(*wanted.wants, *partner_locks(op, snapshot),
+                              *home_locks(op, snapshot))
 
     def plan(self, op: InstanceSetParams, ctx: OpContext) -> ModifyPlan:
-        _check_built(op)
+        _check_changes(op)
         instance = ctx.snapshot.instance(op.instance_name)
         nodes = tuple(ctx.snapshot.nodes[uuid]
                       for uuid in (instance.primary_node, *instance.secondary_nodes))
         primary = nodes[0]
-        disks = plan_disks(ctx, instance, nodes, device_changes(op.disks, "disk"))
+        conversion = plan_conversion(op, ctx, instance)
+        disks = (plan_disks(ctx, instance, nodes, device_changes(op.disks, "disk"))
+                 if conversion is None else _replaced(ctx, instance, conversion))
         nics = plan_nics(ctx, instance, primary, device_changes(op.nics, "NIC"))
         if op.conflicts_check:
             check_conflicts(ctx, [nic for nic in nics.nics if nic not in instance.nics], primary)
-        changed = plan_parameters(op, ctx, instance, primary)
+        _check_links(op, ctx, instance, nics)
+        changed = with_new_primary(op, ctx, plan_parameters(op, ctx, instance, primary))
         after = replace(changed.instance, nics=nics.nics,
                         disks=tuple(disk.uuid for disk in disks.disks))
+        if conversion is not None:
+            after = replace(after, disk_template=conversion.template,
+                            disks_active=conversion.running,
+                            secondary_nodes=tuple(node.uuid for node in conversion.nodes[1:]))
         if not op.ignore_ipolicy:
             check_policy_change(ctx, instance, Shape(
                 filled_beparams(ctx.snapshot.cluster, after),
                 tuple(disk.size for disk in disks.disks), len(nics.nics)))
         plugs = _plugs(op, ctx, instance, primary, disks)
         told = (*disks.told, *nics.told, *changed.told)
-        return ModifyPlan(after, told, disks, nics, nodes, plugs)
+        memory = None
+        if op.runtime_mem is not None:
+            has = check_runtime_memory(ctx, after, primary, op.runtime_mem, force=op.force)
+            memory = (has, op.runtime_mem)
+            told = (*told, ("runtime_memory", op.runtime_mem))
+        return ModifyPlan(after, told, disks, nics, nodes, plugs, memory, conversion)
 
     def scripts(self, op: InstanceSetParams, ctx: OpContext, plan: ModifyPlan) -> Scripts:
-        return instance_scripts(ctx, "instance-modify", plan.instance, {})
+        own = texts(new_disk_template=plan.conversion.template) if plan.conversion else {}
+        return instance_scripts(ctx, "instance-modify", plan.instance, own)
+
+    def needs(self, op: InstanceSetParams, ctx: OpContext, plan: ModifyPlan) -> list[Need]:
+        nodes = plan.conversion.nodes if plan.conversion else plan.nodes
+        needed = disk_needs(plan.disks.added, nodes)
+        if plan.plugs or (plan.conversion and plan.conversion.running):
+            needed += guest_needs(ctx, plan.instance, plan.nodes[0])
+        elif plan.memory is not None:
+            needed.append(Need(plan.nodes[0], HYPERVISORS, plan.instance.hypervisor))
+        return needed
 
     def run(
         self, op: InstanceSetParams, ctx: OpContext, plan: ModifyPlan
     ) -> list[tuple[str, Any]]:
         specs = [disk_spec_of(ctx, disk, plan.disks.disks.index(disk), plan.instance.name)
                  for disk in plan.disks.added]
-        _create(ctx, plan, specs)
+        after: list[Owed] = []
+        if plan.conversion is not None:
+            before = ctx.snapshot.instances[plan.instance.uuid]
+            after = fill_new_disks(op, ctx, before, plan.conversion, specs)
+        else:
+            closing = make_clean_disks(ctx, plan.nodes, plan.instance.uuid, specs)
+            after = [] if plan.plugs or plan.instance.disks_active else closing
+        if plan.memory is not None:
+            set_runtime_memory(ctx, ctx.current.instances[plan.instance.uuid], plan.nodes[0],
+                               plan.memory)
         gone = _removed_specs(ctx, plan)
         if plan.plugs:
             unplug(ctx, plan.instance, plan.nodes[0], gone, plan.nics.removed)
+            change_nics(ctx, plan.instance, plan.nodes[0])
             plug_in(ctx, plan.instance, plan.nodes[0], specs, plan.nics.added)
-        forward: list[tuple[Node, Call, str]] = []
-        for node in plan.nodes:
-            forward += close_calls(ctx, node, plan.instance.uuid, gone)
-            forward += remove_calls(ctx, node, plan.instance.uuid, gone)
+        forward = [*after, *remove_calls(ctx, plan.nodes, plan.instance.uuid, gone)]
         changes: list[Change] = [
             *(Put(disk) for disk in (*plan.disks.added, *plan.disks.modified)),
             Put(plan.instance), *(Delete(disk) for disk in plan.disks.removed)]
+        if op.pnode:
+            changes += moved_disks(ctx, plan.instance)
         result = list(plan.told)
         ctx.commit(changes, result, forward)
+        if op.wait_for_sync and plan.plugs:
+            wait_for_sync(ctx, plan.instance, specs)
         return result
 
 
-def _check_built(op: InstanceSetParams) -> None:
-    for name, neutral in _NOT_BUILT.items():
-        if getattr(op, name) != neutral:
-            raise OpPrereqError(f"The parameter '{name}' is not available in this version",
-                                ECODE_INVAL)
+def _check_changes(op: InstanceSetParams) -> None:
+    check_conversion_asked(op)
     if op.offline is None and not any(getattr(op, name) for name in _CHANGES):
         raise OpPrereqError("No changes submitted", ECODE_INVAL)
+
+
+def _replaced(ctx: OpContext, instance: Instance, conversion: Conversion) -> DiskChanges:
+    """A conversion as a change of the list of disks."""
+    return DiskChanges(
+        conversion.disks, told=(("disk_template", conversion.template),), added=conversion.disks,
+        removed=ctx.snapshot.disks_of(instance))
+
+
+def _check_links(
+    op: InstanceSetParams, ctx: OpContext, instance: Instance, nics: NicChanges
+) -> None:
+    """See that the instance's node has what new and changed cards are attached to.
+
+    :raises OpPrereqError: it lacks some, and the change is not forced
+    """
+    changed = [nic for nic in nics.nics if nic not in instance.nics]
+    try:
+        check_links(ctx, instance, changed, ctx.snapshot.nodes[instance.primary_node])
+    except OpPrereqError as exc:
+        if not op.force:
+            raise
+        ctx.warn(exc.message)
 
 
 def _plugs(
@@ -150,25 +219,9 @@ def _plugs(
     return plugs
 
 
-def _create(ctx: OpContext, plan: ModifyPlan, specs: list[DiskSpec]) -> None:
-    """Make the new disks on every node; removing them is recorded first."""
-    uuid = plan.instance.uuid
-    for node in plan.nodes if specs else ():
-        ctx.saga.record_all([(where.uuid, call, note) for where, call, note
-                             in remove_calls(ctx, node, uuid, specs)])
-        for spec in specs:
-            try:
-                ctx.hook(node, DISK_TEMPLATES, spec.template, "create", subject=uuid, disk=spec)
-            except RpcError as exc:
-                raise OpPrereqError(
-                    f"Node '{node.name}' cannot be asked: {exc}", ECODE_ENVIRON) from exc
-            except GanetiError as exc:
-                raise OpExecError(
-                    f"Can't create block device of disk {spec.index} on node {node.name} for "
-                    f"instance {plan.instance.name}: {exc.args[0] if exc.args else exc}") from exc
-
-
 def _removed_specs(ctx: OpContext, plan: ModifyPlan) -> list[DiskSpec]:
+    if plan.conversion is not None and plan.conversion.how != "copied":
+        return []  # they live on, in another form
     before = ctx.snapshot.instances[plan.instance.uuid].disks
     return [disk_spec_of(ctx, disk, before.index(disk.uuid), plan.instance.name)
             for disk in plan.disks.removed]

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import (
     ECODE_INVAL,
-    ECODE_NOTUNIQUE,
     ECODE_STATE,
     OpPrereqError,
 )
-from ganeti_core.operations.disks import check_space, plan_disk
+from ganeti_core.operations.disks import check_disk_names, plan_disk
+from ganeti_core.operations.instance.adoption import OPTION
 from ganeti_core.operations.instance.device_changes import DeviceChange, find_device
-from ganeti_core.operations.instance.hardware import MOST_DISKS, disk_requests
+from ganeti_core.operations.instance.hardware import (
+    MOST_DISKS,
+    check_disk_count,
+    disk_name,
+    disk_requests,
+)
+from ganeti_core.operations.placement.disk_space import reserve_space
+from ganeti_core.operations.specs import disk_spec_of
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, NO_DISKS
+from ganeti_core.specs.storages import space_needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +63,7 @@ def plan_disks(
             case _:
                 raise OpPrereqError(
                     f"Disks cannot be changed by '{change.action}' in this version", ECODE_INVAL)
-    _check(ctx, state, nodes)
+    _check(ctx, state, nodes, instance.hypervisor)
     return state
 
 
@@ -68,6 +76,8 @@ def _add(
         raise OpPrereqError("Must specify disk type on diskless instance", ECODE_INVAL)
     at = change.insert_at(len(state.disks), "disk")
     (asked,) = disk_requests(instance.name, [change.params], no_disks=False)
+    if OPTION in asked.options:
+        raise OpPrereqError("Disk adoption is only possible for new instances", ECODE_INVAL)
     disk = plan_disk(ctx, template, replace(asked, index=at), nodes, instance.uuid)
     return replace(
         state, disks=(*state.disks[:at], disk, *state.disks[at:]), added=(*state.added, disk),
@@ -96,8 +106,8 @@ def _modify(state: DiskChanges, change: DeviceChange) -> DiskChanges:
     mode = change.params.get("mode", old.mode)
     if mode not in ("rw", "ro"):
         raise OpPrereqError(f"Invalid disk access mode '{mode}'", ECODE_INVAL)
-    name = change.params.get("name", old.name)
-    new = replace(old, mode=mode, name=None if name in (None, "none", "") else str(name))
+    name = disk_name(change.params["name"]) if "name" in change.params else old.name
+    new = replace(old, mode=mode, name=name)
     told = [(f"disk.{key}/{at}", getattr(new, key)) for key in ("mode", "name")
             if key in change.params]
     was_added = old in state.added
@@ -109,17 +119,19 @@ def _modify(state: DiskChanges, change: DeviceChange) -> DiskChanges:
             *(disk for disk in state.modified if disk.uuid != new.uuid), new))
 
 
-def _check(ctx: OpContext, state: DiskChanges, nodes: Sequence[Node]) -> None:
+def _check(
+    ctx: OpContext, state: DiskChanges, nodes: Sequence[Node], hypervisor: str
+) -> None:
     if len(state.disks) > MOST_DISKS:
         raise OpPrereqError(
             f"Instance has too many disks ({len(state.disks)}), cannot add more", ECODE_STATE)
-    names = [disk.name for disk in state.disks if disk.name]
-    for name in names:
-        if names.count(name) > 1:
-            raise OpPrereqError(f"Duplicate disk names found: {name}", ECODE_NOTUNIQUE)
+    check_disk_names(disk.name for disk in state.disks)
+    if state.added or state.removed:
+        check_disk_count(ctx, hypervisor, len(state.disks))
     if state.added:
         for node in nodes:
             if node.offline:
                 raise OpPrereqError(f"Node '{node.name}' is offline", ECODE_STATE)
-            check_space(ctx, node, state.added[0].template,
-                        sum(disk.size for disk in state.added))
+        name = ctx.snapshot.instances[state.added[0].instance].name
+        reserve_space(ctx, name, nodes, space_needed(ctx.on_master, (
+            disk_spec_of(ctx, disk, state.disks.index(disk), name) for disk in state.added)))

@@ -11,7 +11,7 @@ from ganeti_core.operations.instance.device_changes import DeviceChange, find_de
 from ganeti_core.operations.instance.nics import (
     MOST_NICS,
     changed_nic,
-    check_nic_names,
+    check_distinct,
     connected_nic,
     new_nic,
 )
@@ -56,7 +56,7 @@ def plan_nics(
         raise OpPrereqError(
             f"Instance has too many network interfaces ({len(state.nics)}), cannot add more",
             "wrong_state")
-    check_nic_names(state.nics)
+    check_distinct(ctx, state.nics)
     return state
 
 

@@ -10,17 +10,23 @@ from ganeti_core.errors import (
     ECODE_NORES,
     ECODE_STATE,
     OpPrereqError,
-    RpcError,
 )
 from ganeti_core.model.params import filled_beparams, filled_hvparams
-from ganeti_core.operations.instance.running import running_on
-from ganeti_core.operations.instance.stopped import check_not_running, check_os, texts
-from ganeti_core.operations.parameters import check_memory_bounds, checked_beparams, updated
+from ganeti_core.operations.instance.stopped import check_not_running, check_os
+from ganeti_core.operations.os_schema import check_given
+from ganeti_core.operations.parameters import (
+    changed_os_parameters,
+    check_memory_bounds,
+    checked_beparams,
+    updated,
+)
+from ganeti_core.operations.placement.memory import free_memory
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 
 if TYPE_CHECKING:
     from ganeti_core.model import Instance, Node
     from ganeti_core.opcodes.instance import InstanceSetParams
+    from ganeti_core.operations.cluster.settings_context import SettingsContext
     from ganeti_core.operations.context import OpContext
 
 
@@ -73,7 +79,7 @@ def _hypervisor(
 
 
 def check_own_hvparams(
-    ctx: OpContext, driver: str, named: dict[str, Any], new: dict[str, Any]
+    ctx: SettingsContext, driver: str, named: dict[str, Any], new: dict[str, Any]
 ) -> None:
     """:raises OpPrereqError: unknown, wrong, or only the cluster's to set (`ECODE_INVAL`)"""
     schema = ctx.host.describe(HYPERVISORS, driver).parameters.get("properties", {})
@@ -107,12 +113,11 @@ def _check_memory(ctx: OpContext, instance: Instance, node: Node, wanted: int) -
         ctx.warn(f"Can't get info from primary node {node.name}: it is offline")
         return
     try:
-        facts = ctx.hook(node, HYPERVISORS, instance.hypervisor, "host_facts")
-        guest = running_on(ctx, instance, node)
-    except (RpcError, OpPrereqError) as exc:
-        ctx.warn(f"Can't get info from primary node {node.name}: {exc.args[0]}")
+        free, _ = free_memory(ctx, instance, node)
+    except OpPrereqError as exc:
+        ctx.warn(f"Can't get info from primary node {node.name}: {exc.message}")
         return
-    missing = wanted - (guest.memory if guest else 0) - facts.memory_free
+    missing = wanted - free
     if missing > 0:
         raise OpPrereqError(
             f"This change will prevent the instance from starting, due to {missing} MB of memory "
@@ -122,29 +127,33 @@ def _check_memory(ctx: OpContext, instance: Instance, node: Node, wanted: int) -
 def _system(op: InstanceSetParams, ctx: OpContext, changed: Changed, node: Node) -> Changed:
     instance = changed.instance
     private = op.osparams_private or {}
+    check_given(ctx.host, op.os_name or instance.os, op.osparams, private)
     after = changed.with_(
         [*((f"os/{key}", value) for key, value in op.osparams.items()),
          *((f"os_private/{key}", "<redacted>") for key in private)],
         os=op.os_name or instance.os,
-        osparams=updated(instance.osparams, op.osparams, texts(op.osparams)),
-        osparams_private=updated(instance.osparams_private, private, texts(private)))
+        osparams=changed_os_parameters(instance.osparams, op.osparams),
+        osparams_private=changed_os_parameters(instance.osparams_private, private))
     if op.force or not after.instance.os:
         return after
     if node.offline:
         raise OpPrereqError(f"Instance primary node '{node.name}' is offline, its OS definitions "
                             "cannot be asked; use --force to go on", ECODE_STATE)
-    check_os(ctx, after.instance, node)
+    # A variant that the instance has was checked, or forced, when it was chosen.
+    check_os(ctx, after.instance, node,
+             force_variant=op.force_variant or after.instance.os == instance.os)
     return after
 
 
 def _offline(op: InstanceSetParams, ctx: OpContext, changed: Changed, node: Node) -> Changed:
     instance = changed.instance
-    wanted, needed, text = (
-        ("offline", "down", "can't change to offline without being down first") if op.offline
-        else ("down", "offline", "can't change to online (down) without being offline first"))
-    if instance.admin_state != needed:
-        raise OpPrereqError(f"Instance '{instance.name}' is marked to be {instance.admin_state}, "
-                            f"{text}", ECODE_STATE)
+    wanted, text = (
+        ("offline", "can't change to offline without being down first") if op.offline
+        else ("down", "can't change to online (down) without being offline first"))
+    if instance.admin_state == "up":
+        raise OpPrereqError(f"Instance '{instance.name}' is marked to be up, {text}", ECODE_STATE)
+    if instance.admin_state == wanted:
+        return changed.with_([("admin_state", wanted)])
     if op.offline and not node.offline:
         check_not_running(ctx, instance, node, text)
     return changed.with_([("admin_state", wanted)], admin_state=wanted,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +16,23 @@ from ganeti_core.errors import (
     ECODE_NOTUNIQUE,
     OpPrereqError,
 )
-from ganeti_core.model import Nic, new_uuid
+from ganeti_core.model import Nic, fill, new_uuid
+from ganeti_core.model.ganeti_settings import NICPARAMS_DEFAULTS
 from ganeti_core.model.ip_pool import Pool
+from ganeti_core.model.names import device_name
 from ganeti_core.model.params import filled_nicparams
+from ganeti_core.operations.networking import check_mode, checked_nicparams, needs_ip
+from ganeti_core.operations.parameters import given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ganeti_core.model import Network, Node
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.plugins import PluginHost
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _KEYS = frozenset({"mac", "ip", "mode", "link", "vlan", "network", "name", "bridge"})
-_MODES = ("bridged", "routed", "openvswitch")
 _INHERITED = (None, "none", "default")
 _DRAWN = ("auto", "generate")
 FROM_POOL = "pool"
@@ -44,9 +49,7 @@ def new_nics(ctx: OpContext, asked: Sequence[Mapping[str, Any]]) -> tuple[Nic, .
     """
     if len(asked) > MOST_NICS:
         raise OpPrereqError(f"At most {MOST_NICS} network cards are possible", ECODE_INVAL)
-    made = tuple(new_nic(ctx, index, nic) for index, nic in enumerate(asked))
-    check_nic_names(made)
-    return made
+    return tuple(new_nic(ctx, index, nic) for index, nic in enumerate(asked))
 
 
 def new_nic(ctx: OpContext, index: int, asked: Mapping[str, Any]) -> Nic:
@@ -54,12 +57,12 @@ def new_nic(ctx: OpContext, index: int, asked: Mapping[str, Any]) -> Nic:
 
     :raises OpPrereqError: an address or a mode is wrong, or taken
     """
-    _check_keys(index, asked)
+    asked = _settings(index, asked)
     network = _network(ctx, asked.get("network"))
-    _check_parameters(asked, network)
+    _check_parameters(ctx.host, asked, network)
     return Nic(uuid=new_uuid(), mac=_mac(ctx, asked.get("mac"), network),
                ip=_ip(asked.get("ip"), network), name=_name(asked.get("name")),
-               network=network.uuid if network else None, nicparams=_updated({}, asked))
+               network=network.uuid if network else None, nicparams=_updated(ctx, {}, asked))
 
 
 def changed_nic(ctx: OpContext, index: int, nic: Nic, asked: Mapping[str, Any]) -> Nic:
@@ -67,13 +70,13 @@ def changed_nic(ctx: OpContext, index: int, nic: Nic, asked: Mapping[str, Any]) 
 
     :raises OpPrereqError: as `new_nic`
     """
-    _check_keys(index, asked)
+    asked = _settings(index, asked)
     old = ctx.snapshot.networks[nic.network] if nic.network else None
     network = _network(ctx, asked["network"]) if "network" in asked else old
-    _check_parameters(asked, network)
+    _check_parameters(ctx.host, asked, network)
     moved = network is not old
     # What the old network gave is not the card's own.
-    params = _updated({} if moved else nic.nicparams, asked)
+    params = _updated(ctx, {} if moved else nic.nicparams, asked)
     mac = nic.mac
     if "mac" in asked and str(asked["mac"]).lower() != nic.mac:
         mac = _mac(ctx, asked["mac"], network)
@@ -85,41 +88,67 @@ def changed_nic(ctx: OpContext, index: int, nic: Nic, asked: Mapping[str, Any]) 
                    network=network.uuid if network else None)
 
 
-def check_nic_names(nics: Iterable[Nic]) -> None:
-    """:raises OpPrereqError: two cards have one name (`ECODE_NOTUNIQUE`)"""
-    names = [nic.name for nic in nics if nic.name]
-    for name in names:
-        if names.count(name) > 1:
-            raise OpPrereqError(f"Duplicate network interface names found: {name}",
-                                ECODE_NOTUNIQUE)
+def check_distinct(ctx: OpContext, nics: Sequence[Nic]) -> None:
+    """See that no two cards of an instance have one name, one MAC or one IP address on one link.
+
+    Against other objects the reservations check.
+
+    :raises OpPrereqError: two have (`ECODE_NOTUNIQUE`)
+    """
+    links = [(nic.network or filled_nicparams(ctx.snapshot.cluster, nic)["link"], nic.ip)
+             for nic in nics if nic.ip]
+    for title, values in (
+            ("network interface names", [nic.name for nic in nics if nic.name]),
+            ("MAC addresses", [nic.mac for nic in nics]),
+            ("IP addresses", links)):
+        for value, count in Counter(values).items():
+            if count > 1:
+                shown = value if isinstance(value, str) else value[1]
+                raise OpPrereqError(f"Duplicate {title} found: {shown}", ECODE_NOTUNIQUE)
 
 
-def _check_keys(index: int, asked: Any) -> None:
+def _settings(index: int, asked: Any) -> dict[str, Any]:
+    """The settings of a card that are given.
+
+    :raises OpPrereqError: one is unknown, or no text (`ECODE_INVAL`)
+    """
     if not isinstance(asked, dict):
         raise OpPrereqError(f"Invalid description of network card {index}", ECODE_INVAL)
-    for key in asked:
+    for key, value in asked.items():
         if key not in _KEYS:
-            raise OpPrereqError(f"Unknown parameter '{key}' of network card {index}", ECODE_INVAL)
+            raise OpPrereqError(f"Unknown parameter '{key}' of network card {index}, expected one "
+                                f"of {', '.join(sorted(_KEYS))}", ECODE_INVAL)
+        if value is not None and not isinstance(value, str):
+            raise OpPrereqError(f"Invalid value {value!r} for the parameter '{key}' of network "
+                                f"card {index}: expected text", ECODE_INVAL)
+    return given(asked)
 
 
-def _check_parameters(asked: Mapping[str, Any], network: Network | None) -> None:
-    given = [key for key in ("mode", "link", "vlan", "bridge")
+def _check_parameters(
+    host: PluginHost, asked: Mapping[str, Any], network: Network | None
+) -> None:
+    named = [key for key in ("mode", "link", "vlan", "bridge")
              if key in asked and asked[key] not in _INHERITED]
-    if network is not None and given:
+    if "bridge" in named and "link" in named:
+        raise OpPrereqError("Cannot pass 'bridge' and 'link' at the same time", ECODE_INVAL)
+    if network is not None and named:
         raise OpPrereqError(
-            f"If a network is given, no {' or '.join(given)} is allowed to be passed: they are "
+            f"If a network is given, no {' or '.join(named)} is allowed to be passed: they are "
             f"those of the network '{network.name}'", ECODE_INVAL)
-    if asked.get("mode") not in (*_INHERITED, *_MODES):
-        raise OpPrereqError(f"Invalid NIC mode '{asked['mode']}', expected one of "
-                            f"{', '.join(_MODES)}", ECODE_INVAL)
+    if (mode := asked.get("mode")) not in _INHERITED:
+        check_mode(host, str(mode))
 
 
-def _updated(old: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    given = {key: asked[key] for key in ("mode", "link", "vlan") if key in asked}
+def _updated(
+    ctx: OpContext, old: Mapping[str, Any], asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    named = {key: asked[key] for key in ("mode", "link", "vlan") if key in asked}
     if "bridge" in asked:
-        given["link"] = asked["bridge"]
-    merged = {**old, **given}
-    return {key: value for key, value in merged.items() if value not in _INHERITED}
+        named["link"] = asked["bridge"]
+    own = {key: value for key, value in {**old, **named}.items() if value not in _INHERITED}
+    inherited = ctx.snapshot.cluster.nicparams.get("default", {})
+    checked = checked_nicparams(ctx.host, fill(NICPARAMS_DEFAULTS, inherited, own))
+    return {key: checked[key] for key in own}
 
 
 def _network(ctx: OpContext, name: str | None) -> Network | None:
@@ -143,8 +172,8 @@ def _mac(ctx: OpContext, asked: str | None, network: Network | None) -> str:
     return mac
 
 
-def _name(asked: Any) -> str | None:
-    return None if asked in (*_INHERITED, "") else str(asked)
+def _name(asked: str | None) -> str | None:
+    return None if asked in (*_INHERITED, "") else device_name("network interface", asked)
 
 
 def _ip(asked: str | None, network: Network | None) -> str | None:
@@ -167,7 +196,7 @@ def connected_nic(ctx: OpContext, nic: Nic, node: Node) -> Nic:
         pool is used up (`ECODE_NORES`), or the address is taken (`ECODE_NOTUNIQUE`)
     """
     if nic.network is None:
-        _check_routed(ctx, nic)
+        _check_has_address(ctx, nic)
         return nic
     network = ctx.snapshot.networks[nic.network]
     group = ctx.snapshot.groups[node.group]
@@ -179,8 +208,9 @@ def connected_nic(ctx: OpContext, nic: Nic, node: Node) -> Nic:
     return replace(nic, nicparams=dict(params), ip=_address(ctx, nic, network))
 
 
-def _check_routed(ctx: OpContext, nic: Nic) -> None:
-    if filled_nicparams(ctx.snapshot.cluster, nic)["mode"] == "routed" and nic.ip is None:
+def _check_has_address(ctx: OpContext, nic: Nic) -> None:
+    if nic.ip is None and needs_ip(
+            ctx.host, filled_nicparams(ctx.snapshot.cluster, nic)["mode"]):
         raise OpPrereqError("Cannot set the NIC IP address to None on a routed NIC", ECODE_INVAL)
 
 

@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Put
-from ganeti_core.errors import ECODE_NORES, ECODE_STATE, OpPrereqError
-from ganeti_core.model.params import filled_beparams
+from ganeti_core.errors import ECODE_STATE, OpPrereqError
+from ganeti_core.model.params import fill, filled_beparams, filled_hvparams
 from ganeti_core.opcodes.instance import InstanceReboot, InstanceShutdown, InstanceStartup
 from ganeti_core.operations.base import Operation
+from ganeti_core.operations.driver_needs import disk_needs, guest_needs
+from ganeti_core.operations.instance.modify_parameters import check_own_hvparams
 from ganeti_core.operations.instance.running import (
     as_asked,
     close_on,
+    disk_nodes,
     lock_instance,
     open_on,
     primary_of,
@@ -21,7 +24,10 @@ from ganeti_core.operations.instance.running import (
     stop_call,
 )
 from ganeti_core.operations.instance.scripts import instance_scripts
-from ganeti_core.operations.parameters import checked_beparams
+from ganeti_core.operations.networking import check_links
+from ganeti_core.operations.parameters import check_memory_bounds, checked_beparams
+from ganeti_core.operations.placement.memory import reserve_memory
+from ganeti_core.operations.placement.retry import retry_for_resources
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 
@@ -30,15 +36,28 @@ if TYPE_CHECKING:
     from ganeti_core.locking import LockRequest
     from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.node_drivers import Need
 
 
 @dataclass(frozen=True)
 class PowerPlan:
-    """The instance, its primary node, and whether the guest runs there now."""
+    """The instance, its primary node, and whether the guest runs there now.
+
+    `is_left`: what is there is only the rest of a guest that was shut down by its user, or has
+    crashed. `is_stuck`: it is there, and may be able to go on.
+    """
 
     instance: Instance
     node: Node
     runs: bool
+    is_left: bool = False
+    is_stuck: bool = False
+
+
+def _start_needs(ctx: OpContext, plan: PowerPlan) -> list[Need]:
+    instance, node = plan.instance, plan.node
+    return [*guest_needs(ctx, instance, node), *disk_needs(
+        ctx.current.disks_of(instance), disk_nodes(ctx, instance, node))]
 
 
 class Startup(Operation[InstanceStartup, PowerPlan]):
@@ -54,18 +73,32 @@ class Startup(Operation[InstanceStartup, PowerPlan]):
         if instance.admin_state == "offline":
             raise OpPrereqError(
                 f"Instance {instance.name} is marked to be offline", ECODE_STATE)
-        ctx.host.check_parameters(HYPERVISORS, instance.hypervisor, op.hvparams)
-        checked_beparams(op.beparams)
+        check_own_hvparams(ctx, instance.hypervisor, op.hvparams, op.hvparams)
+        beparams = {**filled_beparams(ctx.snapshot.cluster, instance),
+                    **checked_beparams(op.beparams)}
+        check_memory_bounds(beparams)
         node = primary_of(ctx, instance, offline_ok=op.ignore_offline_nodes)
         if node.offline:
             return PowerPlan(instance, node, runs=False)
-        runs = running_on(ctx, instance, node) is not None
+        guest = running_on(ctx, instance, node)
+        is_left = guest is not None and guest.is_over
+        runs = guest is not None and not is_left
+        if op.hvparams:
+            ctx.hook(node, HYPERVISORS, instance.hypervisor, "validate", params=fill(
+                filled_hvparams(ctx.host.defaults(HYPERVISORS, instance.hypervisor),
+                                ctx.snapshot.cluster, instance), op.hvparams))
         if not runs:
-            _check_memory(ctx, instance, node)
-        return PowerPlan(instance, node, runs)
+            check_links(ctx, instance, instance.nics, node)
+            retry_for_resources(ctx, lambda: reserve_memory(
+                ctx, instance, node, beparams["maxmem"], "starting"))
+        return PowerPlan(instance, node, runs, is_left,
+                         is_stuck=guest is not None and not guest.runs and not is_left)
 
     def scripts(self, op: InstanceStartup, ctx: OpContext, plan: PowerPlan) -> Scripts:
         return instance_scripts(ctx, "instance-start", plan.instance, texts(force=op.force))
+
+    def needs(self, op: InstanceStartup, ctx: OpContext, plan: PowerPlan) -> list[Need]:
+        return [] if plan.runs or plan.node.offline else _start_needs(ctx, plan)
 
     def run(self, op: InstanceStartup, ctx: OpContext, plan: PowerPlan) -> None:
         instance, node = plan.instance, plan.node
@@ -75,7 +108,12 @@ class Startup(Operation[InstanceStartup, PowerPlan]):
             ctx.warn("Primary node offline, marked instance as started")
             ctx.commit([Put(wanted)])
             return
-        if not plan.runs:
+        if plan.is_left:
+            ctx.call(node, stop_call(ctx, instance))
+        if plan.is_stuck:
+            # Nothing takes this back: a guest that still cannot go on must not be ended.
+            ctx.call(node, start_call(ctx, open_on(ctx, instance, node, undo=False)))
+        elif not plan.runs:
             spec = as_asked(open_on(ctx, instance, node), op.hvparams,
                             checked_beparams(op.beparams))
             ctx.act(node, start_call(ctx, spec, paused=op.startup_paused),
@@ -83,15 +121,6 @@ class Startup(Operation[InstanceStartup, PowerPlan]):
         ctx.commit([Put(wanted)])
         ctx.services.events.tell(
             "instance_started", name=instance.name, uuid=instance.uuid, node=node.name)
-
-
-def _check_memory(ctx: OpContext, instance: Instance, node: Node) -> None:
-    facts = ctx.hook(node, HYPERVISORS, instance.hypervisor, "host_facts")
-    wanted = filled_beparams(ctx.snapshot.cluster, instance)["minmem"]
-    if facts.memory_free < wanted:
-        raise OpPrereqError(
-            f"Not enough memory on node {node.name} for starting instance {instance.name}: "
-            f"needed {wanted} MiB, available {facts.memory_free} MiB", ECODE_NORES)
 
 
 class Shutdown(Operation[InstanceShutdown, PowerPlan]):
@@ -107,7 +136,8 @@ class Shutdown(Operation[InstanceShutdown, PowerPlan]):
         if instance.admin_state == "offline" and not op.force:
             raise OpPrereqError(f"Instance {instance.name} is marked to be offline", ECODE_STATE)
         node = primary_of(ctx, instance, offline_ok=op.ignore_offline_nodes)
-        runs = not node.offline and running_on(ctx, instance, node) is not None
+        runs = not node.offline and running_on(
+            ctx, instance, node, despite_refusals=True) is not None
         return PowerPlan(instance, node, runs)
 
     def scripts(self, op: InstanceShutdown, ctx: OpContext, plan: PowerPlan) -> Scripts:
@@ -115,7 +145,9 @@ class Shutdown(Operation[InstanceShutdown, PowerPlan]):
 
     def run(self, op: InstanceShutdown, ctx: OpContext, plan: PowerPlan) -> None:
         instance, node = plan.instance, plan.node
-        wanted = instance if op.no_remember else replace(
+        # One that is offline stays so: it must not be started.
+        keep = op.no_remember or instance.admin_state == "offline"
+        wanted = instance if keep else replace(
             instance, admin_state="down", admin_state_source=op.admin_state_source or "admin",
             disks_active=False)
         if node.offline:
@@ -143,12 +175,21 @@ class Reboot(Operation[InstanceReboot, PowerPlan]):
         if instance.admin_state == "offline":
             raise OpPrereqError(f"Instance {instance.name} is marked to be offline", ECODE_STATE)
         node = primary_of(ctx, instance)
-        return PowerPlan(instance, node, running_on(ctx, instance, node) is not None)
+        runs = running_on(ctx, instance, node) is not None
+        if not runs or op.reboot_type != "soft":
+            # It starts anew, with the parameters of now.
+            memory = filled_beparams(ctx.snapshot.cluster, instance)["maxmem"]
+            retry_for_resources(ctx, lambda: reserve_memory(
+                ctx, instance, node, memory, "rebooting"))
+        return PowerPlan(instance, node, runs)
 
     def scripts(self, op: InstanceReboot, ctx: OpContext, plan: PowerPlan) -> Scripts:
         return instance_scripts(ctx, "instance-reboot", plan.instance, texts(
             ignore_secondaries=op.ignore_secondaries, reboot_type=op.reboot_type,
             shutdown_timeout=op.shutdown_timeout))
+
+    def needs(self, op: InstanceReboot, ctx: OpContext, plan: PowerPlan) -> list[Need]:
+        return _start_needs(ctx, plan)
 
     def run(self, op: InstanceReboot, ctx: OpContext, plan: PowerPlan) -> None:
         instance, node = plan.instance, plan.node

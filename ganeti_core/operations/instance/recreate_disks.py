@@ -5,31 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.config.reservations import Resources
 from ganeti_core.config.store import Put
 from ganeti_core.errors import (
     ECODE_INVAL,
     ECODE_STATE,
-    GanetiError,
-    OpExecError,
     OpPrereqError,
 )
+from ganeti_core.locking import Level, Want
 from ganeti_core.opcodes.instance import InstanceRecreateDisks
-from ganeti_core.operations.base import Operation
-from ganeti_core.operations.disks import check_space, is_shared, remove_calls
-from ganeti_core.operations.instance.running import lock_instance, running_on
+from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.disk_work import make_clean_disks
+from ganeti_core.operations.disks import check_spindles, is_shared, plan_disk
+from ganeti_core.operations.driver_needs import disk_needs
+from ganeti_core.operations.instance.hardware import count_of
+from ganeti_core.operations.instance.running import running_on
 from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.instance.stopped import check_has_disks, stopped_on
-from ganeti_core.operations.instance.target import check_target
-from ganeti_core.operations.parameters import mebibytes
-from ganeti_core.operations.specs import disk_spec_of, node_ref
+from ganeti_core.operations.parameters import given, mebibytes
+from ganeti_core.operations.placement.choose import choose_nodes, default_allocator
+from ganeti_core.operations.placement.disk_space import reserve_space
+from ganeti_core.operations.placement.document import Request, nic_document
+from ganeti_core.operations.placement.nodes import check_target, kept, still_usable
+from ganeti_core.operations.placement.request import Wanted, requested_instance
+from ganeti_core.operations.specs import disk_spec_of
 from ganeti_core.plugin_api.data import DiskRequest
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
+from ganeti_core.specs.storages import space_needed
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.locking import LockRequest
     from ganeti_core.model import Disk, Instance, Node
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.node_drivers import Need
     from ganeti_core.operations.scripts import Scripts
 
 _CHANGEABLE = frozenset({"size", "mode", "spindles"})
@@ -50,24 +59,22 @@ class Recreate(Operation[InstanceRecreateDisks, RecreatePlan]):
     opcode = InstanceRecreateDisks
 
     def locks(self, op: InstanceRecreateDisks, snapshot: Snapshot) -> LockRequest:
-        return lock_instance(op, snapshot, op.instance_name)
+        instance = snapshot.instance(op.instance_name)
+        return request(op, Want(Level.INSTANCE, instance.name),
+                       *kept(snapshot.node(name).uuid for name in op.nodes))
 
     def plan(self, op: InstanceRecreateDisks, ctx: OpContext) -> RecreatePlan:
         instance = ctx.snapshot.instance(op.instance_name)
         check_has_disks(instance)
-        if op.iallocator:
-            raise OpPrereqError(
-                "The parameter 'iallocator' is not available in this version: name the nodes",
-                ECODE_INVAL)
         asked = _asked(op, len(instance.disks))
-        moves = bool(op.nodes)
+        moves = bool(op.nodes or op.iallocator)
         nodes = _new_nodes(op, ctx, instance, asked) if moves else _old_nodes(ctx, instance)
         disks = {index: _disk(ctx, instance, index, params, nodes if moves else None)
                  for index, params in asked.items()}
         for index, disk in disks.items():
-            _check_lost(ctx, instance, index, disk, nodes[0])
-        for node in nodes:
-            check_space(ctx, node, instance.disk_template, sum(d.size for d in disks.values()))
+            _check_lost(ctx, instance, index, disk, nodes)
+        reserve_space(ctx, instance.name, nodes, space_needed(ctx.on_master, (
+            disk_spec_of(ctx, disk, index, instance.name) for index, disk in disks.items())))
         uuids = tuple(node.uuid for node in nodes)
         return RecreatePlan(replace(instance, primary_node=uuids[0], secondary_nodes=uuids[1:]),
                             disks, nodes)
@@ -75,22 +82,15 @@ class Recreate(Operation[InstanceRecreateDisks, RecreatePlan]):
     def scripts(self, op: InstanceRecreateDisks, ctx: OpContext, plan: RecreatePlan) -> Scripts:
         return instance_scripts(ctx, "instance-recreate-disks", plan.instance, {})
 
+    def needs(self, op: InstanceRecreateDisks, ctx: OpContext, plan: RecreatePlan) -> list[Need]:
+        return disk_needs(plan.disks.values(), plan.nodes)
+
     def run(self, op: InstanceRecreateDisks, ctx: OpContext, plan: RecreatePlan) -> None:
         instance = plan.instance
         specs = [disk_spec_of(ctx, disk, index, instance.name)
                  for index, disk in plan.disks.items()]
-        for node in plan.nodes:
-            steps = remove_calls(ctx, node, instance.uuid, specs)
-            ctx.saga.record_all([(where.uuid, call, note) for where, call, note in steps])
-            for spec in specs:
-                try:
-                    ctx.hook(node, DISK_TEMPLATES, spec.template, "create",
-                             subject=instance.uuid, disk=spec)
-                except GanetiError as exc:
-                    raise OpExecError(
-                        f"Can't create block device of disk {spec.index} on node {node.name} for "
-                        f"instance {instance.name}: {exc.args[0] if exc.args else exc}") from exc
-        ctx.commit([*(Put(disk) for disk in plan.disks.values()), Put(instance)])
+        after = make_clean_disks(ctx, plan.nodes, instance.uuid, specs)
+        ctx.commit([*(Put(disk) for disk in plan.disks.values()), Put(instance)], forward=after)
 
 
 def _asked(op: InstanceRecreateDisks, count: int) -> dict[int, dict[str, Any]]:
@@ -100,8 +100,8 @@ def _asked(op: InstanceRecreateDisks, count: int) -> dict[int, dict[str, Any]]:
         match entry:
             case int(index):
                 params: dict[str, Any] = {}
-            case [int(index), dict(params)]:
-                pass
+            case [int(index), dict(asked)]:
+                params = given(asked)
             case _:
                 raise OpPrereqError(f"Invalid disk specification {entry!r}", ECODE_INVAL)
         if not 0 <= index < count:
@@ -118,19 +118,26 @@ def _asked(op: InstanceRecreateDisks, count: int) -> dict[int, dict[str, Any]]:
 
 def _old_nodes(ctx: OpContext, instance: Instance) -> tuple[Node, ...]:
     stopped_on(ctx, instance, "cannot recreate disks")
-    nodes = tuple(ctx.snapshot.nodes[uuid]
-                  for uuid in (instance.primary_node, *instance.secondary_nodes))
+    nodes = _nodes_of(ctx, instance)
     for node in nodes:
         if node.offline:
             raise OpPrereqError(f"Node '{node.name}' is offline", ECODE_STATE)
     return nodes
 
 
+def _nodes_of(ctx: OpContext, instance: Instance) -> tuple[Node, ...]:
+    return tuple(ctx.snapshot.nodes[uuid]
+                 for uuid in (instance.primary_node, *instance.secondary_nodes))
+
+
 def _new_nodes(
     op: InstanceRecreateDisks, ctx: OpContext, instance: Instance, asked: dict[int, Any]
 ) -> tuple[Node, ...]:
-    """Other nodes for all disks; the old primary may be dead."""
-    if len(op.nodes) != 1 + len(instance.secondary_nodes):
+    """Other nodes for all disks, named or chosen; the old primary may be dead."""
+    if op.nodes and op.iallocator:
+        raise OpPrereqError("Give either the nodes or an iallocator that chooses them, not both",
+                            ECODE_INVAL)
+    if op.nodes and len(op.nodes) != 1 + len(instance.secondary_nodes):
         raise OpPrereqError(
             f"Instance {instance.name} has {1 + len(instance.secondary_nodes)} nodes, but "
             f"{len(op.nodes)} replacement nodes were given", ECODE_INVAL)
@@ -144,10 +151,37 @@ def _new_nodes(
     if not old.offline and running_on(ctx, instance, old) is not None:
         raise OpPrereqError(
             f"Instance '{instance.name}' is running, cannot recreate disks", ECODE_STATE)
+    if op.iallocator:
+        return _chosen_nodes(ctx, instance, op.iallocator)
     nodes = tuple(ctx.snapshot.node(name) for name in op.nodes)
     for node in nodes:
-        check_target(ctx, instance, node, starts=False)
+        check_target(node)
     return nodes
+
+
+def _chosen_nodes(ctx: OpContext, instance: Instance, asked: str) -> tuple[Node, ...]:
+    """The nodes that an allocator would give the instance if it were new."""
+    allocator = default_allocator(ctx, asked)
+    disks = ctx.snapshot.disks_of(instance)
+    wanted = requested_instance(ctx, Wanted(
+        instance.name, instance.disk_template, instance.hypervisor, instance.os,
+        instance.beparams,
+        [{"size": disk.size, "mode": disk.mode, "spindles": disk.spindles} for disk in disks],
+        [nic_document(ctx.host, {"mac": nic.mac, "ip": nic.ip, **nic.nicparams})
+         for nic in instance.nics],
+        instance.tags))
+    space = space_needed(ctx.on_master, (
+        disk_spec_of(ctx, disk, index, instance.name)
+        for index, disk in enumerate(disks))).storages
+    with ctx.services.reservations.turn():
+        names = choose_nodes(ctx, allocator, Request({**wanted, "type": "allocate"}))
+        nodes = tuple(ctx.current.node(name) for name in names)
+        ctx.services.reservations.hold_resources(
+            instance.name, {node.uuid: Resources(disk=space) for node in nodes}, ctx.owner)
+    ctx.info(f"Selected nodes for instance {instance.name} via iallocator {allocator}: "
+             f"{', '.join(names)}")
+    ctx.lock_more(*kept(node.uuid for node in nodes))
+    return still_usable(ctx, nodes)
 
 
 def _disk(
@@ -160,29 +194,36 @@ def _disk(
     if mode not in ("rw", "ro"):
         raise OpPrereqError(f"Invalid disk access mode '{mode}'", ECODE_INVAL)
     size = mebibytes(params.get("size", old.size), f"disk {index}")
-    disk = replace(old, size=size, mode=mode, spindles=params.get("spindles", old.spindles))
+    spindles = old.spindles
+    if params.get("spindles") is not None:
+        spindles = count_of(params["spindles"], f"spindles of disk {index}")
+        check_spindles(ctx, spindles, nodes or _nodes_of(ctx, instance))
+    disk = replace(old, size=size, mode=mode, spindles=spindles)
     if nodes is None:
         return disk
     disk = replace(disk, nodes=tuple(node.uuid for node in nodes))
     if is_shared(ctx, old.template):
         return disk
     asked = DiskRequest(disk.uuid, index, size, instance.name, mode, disk.name, disk.spindles)
-    planned = ctx.host.driver(DISK_TEMPLATES, disk.template).layout(
-        request=asked, nodes=tuple(node_ref(node) for node in nodes), granted={},
-        settings=ctx.settings).disk
-    return replace(disk, logical_id=planned.logical_id)
+    planned = plan_disk(ctx, disk.template, asked, nodes, instance.uuid)
+    return replace(disk, logical_id=planned.logical_id, granted=planned.granted,
+                   children=planned.children)
 
 
 def _check_lost(
-    ctx: OpContext, instance: Instance, index: int, disk: Disk, node: Node
+    ctx: OpContext, instance: Instance, index: int, disk: Disk, nodes: tuple[Node, ...]
 ) -> None:
-    """:raises OpPrereqError: the disk is there; its data would be kept, which nobody asked for"""
+    """Check that no node has (a copy of) the disk: one would be kept, or go when this is undone.
+
+    :raises OpPrereqError: one has
+    """
     spec = disk_spec_of(ctx, disk, index, instance.name)
-    status = ctx.hook(node, DISK_TEMPLATES, disk.template, "status", disk=spec)
-    if status.exists:
-        raise OpPrereqError(
-            f"Disk {index} of instance {instance.name} exists on node {node.name} "
-            f"({status.path or 'no path'}), it cannot be made anew", ECODE_STATE)
+    for node in nodes:
+        status = ctx.hook(node, DISK_TEMPLATES, disk.template, "status", disk=spec.on(node.uuid))
+        if status.exists:
+            raise OpPrereqError(
+                f"Disk {index} of instance {instance.name} exists on node {node.name} "
+                f"({status.path or 'no path'}), it cannot be made anew", ECODE_STATE)
 
 
 OPERATIONS = (Recreate(),)

@@ -9,14 +9,17 @@ from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqError
 from ganeti_core.opcodes.instance import InstanceReinstall
 from ganeti_core.operations.base import Operation
-from ganeti_core.operations.instance.running import close_on, lock_instance, open_on
-from ganeti_core.operations.instance.scripts import instance_scripts
-from ganeti_core.operations.instance.stopped import (
-    check_has_disks,
-    check_os,
-    stopped_on,
-    texts,
+from ganeti_core.operations.driver_needs import disk_needs, system_needs
+from ganeti_core.operations.instance.running import (
+    close_on,
+    disk_nodes,
+    lock_instance,
+    open_on,
 )
+from ganeti_core.operations.instance.scripts import instance_scripts
+from ganeti_core.operations.instance.stopped import check_has_disks, check_os, stopped_on
+from ganeti_core.operations.os_schema import check_given
+from ganeti_core.operations.parameters import os_parameters
 from ganeti_core.operations.specs import installing
 from ganeti_core.plugin_api.os import OS_DEFINITIONS
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from ganeti_core.locking import LockRequest
     from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.node_drivers import Need
     from ganeti_core.operations.scripts import Scripts
 
 
@@ -53,14 +57,22 @@ class Reinstall(Operation[InstanceReinstall, ReinstallPlan]):
         if not instance.os:
             raise OpPrereqError(
                 f"Instance '{instance.name}' has no OS, and none was given", ECODE_INVAL)
+        check_given(ctx.host, instance.os, op.osparams, op.osparams_private)
         installed = replace(
-            instance, osparams=instance.osparams | texts(op.osparams),
-            osparams_private=instance.osparams_private | texts(op.osparams_private))
-        check_os(ctx, installed, node, op.osparams_secret)
+            instance, osparams=instance.osparams | os_parameters(op.osparams),
+            osparams_private=instance.osparams_private | os_parameters(op.osparams_private))
+        # A variant that the instance has was checked, or forced, when it was chosen.
+        check_os(ctx, installed, node, op.osparams_secret,
+                 force_variant=op.force_variant or op.os_type is None)
         return ReinstallPlan(instance, installed, node)
 
     def scripts(self, op: InstanceReinstall, ctx: OpContext, plan: ReinstallPlan) -> Scripts:
         return instance_scripts(ctx, "instance-reinstall", plan.instance, {})
+
+    def needs(self, op: InstanceReinstall, ctx: OpContext, plan: ReinstallPlan) -> list[Need]:
+        return [*disk_needs(ctx.current.disks_of(plan.instance),
+                            disk_nodes(ctx, plan.instance, plan.node)),
+                *system_needs(plan.instance, plan.node)]
 
     def run(self, op: InstanceReinstall, ctx: OpContext, plan: ReinstallPlan) -> None:
         instance, node = plan.instance, plan.node
@@ -72,11 +84,11 @@ class Reinstall(Operation[InstanceReinstall, ReinstallPlan]):
         try:
             ctx.hook(node, OS_DEFINITIONS, name, "create", subject=instance.uuid, reinstall=True,
                      variant=variant,
-                     instance=installing(spec, ctx.snapshot.cluster, plan.installed,
-                                         texts(op.osparams_secret)))
+                     instance=installing(ctx, spec, plan.installed,
+                                         os_parameters(op.osparams_secret)))
         except GanetiError as exc:
             raise OpExecError(f"Could not install OS for instance {instance.name} on node "
-                              f"{node.name}: {exc.args[0] if exc.args else exc}") from exc
+                              f"{node.name}: {exc.message}") from exc
         ctx.commit([Put(instance)], forward=close_on(ctx, instance, node))
 
 

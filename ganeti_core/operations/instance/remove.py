@@ -12,7 +12,8 @@ from ganeti_core.config.store import Delete
 from ganeti_core.errors import ECODE_STATE, GanetiError, OpExecError, OpPrereqError
 from ganeti_core.opcodes.instance import InstanceRemove
 from ganeti_core.operations.base import Operation
-from ganeti_core.operations.disks import close_calls, remove_calls
+from ganeti_core.operations.disk_work import remove_calls
+from ganeti_core.operations.instance.lasting_state import forget_state
 from ganeti_core.operations.instance.running import (
     lock_instance,
     stop_call,
@@ -34,6 +35,7 @@ class Remove(Operation[InstanceRemove, "Instance"]):
     """Remove an instance and its disks."""
 
     opcode = InstanceRemove
+    of_forthcoming = True
 
     def locks(self, op: InstanceRemove, snapshot: Snapshot) -> LockRequest:
         return lock_instance(op, snapshot, op.instance_name)
@@ -41,7 +43,7 @@ class Remove(Operation[InstanceRemove, "Instance"]):
     def plan(self, op: InstanceRemove, ctx: OpContext) -> Instance:
         instance = ctx.snapshot.instance(op.instance_name)
         node = ctx.snapshot.nodes[instance.primary_node]
-        if node.offline and not op.ignore_failures:
+        if node.offline and not (op.ignore_failures or instance.forthcoming):
             raise OpPrereqError(
                 f"Instance primary node '{node.name}' is offline; use --ignore-failures to remove "
                 "the instance all the same: its disks are removed when the node is back",
@@ -55,15 +57,20 @@ class Remove(Operation[InstanceRemove, "Instance"]):
             nodes=((), nodes), disks=ctx.snapshot.disks_of(plan))
 
     def run(self, op: InstanceRemove, ctx: OpContext, plan: Instance) -> None:
+        changes = [Delete(plan), *(Delete(disk) for disk in ctx.snapshot.disks_of(plan))]
+        if plan.forthcoming:
+            ctx.commit(changes)
+            return
         node = ctx.snapshot.nodes[plan.primary_node]
         forward: list[tuple[Node, Call, str]] = []
+        stopped = False
         kill = (node, stop_call(ctx, plan), f"stop {plan.name}")
         if node.offline:
             forward.append(kill)
         else:
             ctx.feedback(f"* shutting down instance {plan.name}")
             try:
-                stop_restartable(ctx, plan, node, float(op.shutdown_timeout))
+                stopped = stop_restartable(ctx, plan, node, float(op.shutdown_timeout))
             except GanetiError as exc:
                 if not op.ignore_failures:
                     raise OpExecError(f"Could not shutdown instance {plan.name} on node "
@@ -73,11 +80,12 @@ class Remove(Operation[InstanceRemove, "Instance"]):
         ctx.feedback("* removing the instance and its disks")
         disks = disks_of(ctx, plan)
         where = [ctx.snapshot.nodes[uuid] for uuid in (plan.primary_node, *plan.secondary_nodes)]
-        for holder in where:
-            forward += close_calls(ctx, holder, plan.uuid, disks)
-            forward += remove_calls(ctx, holder, plan.uuid, disks)
-        changes = [Delete(plan), *(Delete(disk) for disk in ctx.snapshot.disks_of(plan))]
+        forward += remove_calls(ctx, where, plan.uuid, disks)
+        forward += forget_state(ctx, plan, node)
         ctx.commit(changes, forward=forward)
+        if stopped:
+            ctx.services.events.tell(
+                "instance_stopped", name=plan.name, uuid=plan.uuid, node=node.name)
         ctx.services.events.tell("instance_removed", name=plan.name, uuid=plan.uuid)
 
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.model.params import filled_beparams, filled_hvparams, filled_nicparams
 from ganeti_core.operations.scripts import Scripts, text, texts
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
+from ganeti_core.specs.instances import bridge_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +64,7 @@ def instance_environment(
         **{f"INSTANCE_BE_{key}": text(value) for key, value in beparams.items()},
         **{f"INSTANCE_HV_{key}": text(value) for key, value in hvparams.items()},
         **_of_all("NIC", [_nic(ctx, nic) for nic in instance.nics]),
-        **_of_all("DISK", [_disk(disk) for disk in found]),
+        **_of_all("DISK", [_disk(ctx, disk) for disk in found]),
     }
 
 
@@ -91,8 +93,8 @@ def _nic(ctx: OpContext, nic: Nic) -> dict[str, str]:
                  link=filled["link"], vlan=filled["vlan"])
     if nic.name:
         told["NAME"] = nic.name
-    if filled["mode"] == "bridged":
-        told["BRIDGE"] = text(filled["link"])
+    if bridge := bridge_of(ctx.host, filled):
+        told["BRIDGE"] = bridge
     network = ctx.current.networks.get(nic.network) if nic.network else None
     if network is not None:
         told |= {f"NETWORK_{key}": value for key, value in texts(
@@ -103,12 +105,13 @@ def _nic(ctx: OpContext, nic: Nic) -> dict[str, str]:
     return told
 
 
-def _disk(disk: Disk) -> dict[str, str]:
+def _disk(ctx: OpContext, disk: Disk) -> dict[str, str]:
     told: dict[str, Any] = texts(
         uuid=disk.uuid, size=disk.size, mode=disk.mode, dev_type=disk.template)
     if disk.name:
         told["NAME"] = disk.name
-    if len(disk.logical_id) == 2:
-        # Templates whose disks have a place and somebody who gives access to it.
-        told["DRIVER"], told["ID"] = map(text, disk.logical_id)
+    if ctx.host.has(DISK_TEMPLATES, disk.template):
+        names = ctx.host.describe(DISK_TEMPLATES, disk.template).id_parts
+        told |= texts(**{name: part for name, part in zip(names, disk.logical_id, strict=False)
+                         if name})
     return told

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpExecError, OpPrereqError
 from ganeti_core.operations.instance.running import primary_of, running_on
+from ganeti_core.operations.parameters import os_parameters
 from ganeti_core.operations.specs import installing, spec_of
 from ganeti_core.plugin_api.os import OS_DEFINITIONS
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ganeti_core.model import Instance, Node
+    from ganeti_core.operations.cluster.settings_context import SettingsContext
     from ganeti_core.operations.context import OpContext
 
 
@@ -41,22 +43,33 @@ def check_has_disks(instance: Instance) -> None:
         raise OpPrereqError(f"Instance '{instance.name}' has no disks", ECODE_INVAL)
 
 
-def texts(params: Mapping[str, Any] | None) -> dict[str, str]:
-    """Parameters of an OS definition are texts."""
-    return {str(key): str(value) for key, value in (params or {}).items()}
-
-
 def check_os(
-    ctx: OpContext, instance: Instance, node: Node, secret: Mapping[str, Any] | None = None
+    ctx: OpContext, instance: Instance, node: Node, secret: Mapping[str, Any] | None = None,
+    *, force_variant: bool = False,
 ) -> None:
     """Ask the node whether it can install `instance`, as it will be, with its OS definition.
 
     :raises OpExecError: it cannot; the text is that of the definition
     """
     name, _, variant = instance.os.partition("+")
-    spec = installing(spec_of(ctx, instance), ctx.snapshot.cluster, instance, texts(secret))
+    spec = installing(ctx, spec_of(ctx, instance), instance, os_parameters(secret))
+    check_os_parameters(ctx, node, (name, variant), spec.osparams, force_variant=force_variant)
+
+
+def check_os_parameters(
+    ctx: SettingsContext, node: Node, system: tuple[str, str], params: Mapping[str, str], *,
+    force_variant: bool = False,
+) -> None:
+    """Let an OS definition check parameters.
+
+    :param system: name and variant of the definition
+
+    :raises OpExecError: it refuses them, or cannot be asked; the text is that of the definition
+    """
+    name, variant = system
     try:
-        ctx.hook(node, OS_DEFINITIONS, name, "validate", variant=variant, params=spec.osparams)
+        ctx.hook(node, OS_DEFINITIONS, name, "validate", variant=variant, params=params,
+                 force_variant=force_variant)
     except GanetiError as exc:
         raise OpExecError(f"OS Parameters validation failed on node {node.name}: "
-                          f"{exc.args[0] if exc.args else exc}") from exc
+                          f"{exc.message}") from exc

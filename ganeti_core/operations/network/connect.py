@@ -11,6 +11,7 @@ from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.model.ip_pool import Pool
 from ganeti_core.opcodes.network import NetworkConnect, NetworkDisconnect
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.networking import checked_nicparams
 from ganeti_core.operations.scripts import Scripts, texts
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Connect(Operation[NetworkConnect, ConnectPlan]):
             return ConnectPlan(group, network, changes=False)
         if op.conflicts_check:
             _check_conflicts(ctx, network, group)
-        params = {"mode": op.network_mode, "link": op.network_link, "vlan": op.network_vlan}
+        params = checked_nicparams(ctx.host, {
+            "mode": op.network_mode, "link": op.network_link, "vlan": op.network_vlan})
         after = replace(group, networks={**group.networks, network.uuid: params})
         return ConnectPlan(after, network, changes=True)
 

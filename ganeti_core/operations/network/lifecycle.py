@@ -18,11 +18,14 @@ from ganeti_core.errors import (
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.model import Network, new_uuid
 from ganeti_core.model.ip_pool import LARGEST, LONGEST_PREFIX, Pool
+from ganeti_core.model.names import plain_name
 from ganeti_core.opcodes.network import NetworkAdd, NetworkRemove, NetworkSetParams
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.networking import check_services
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
 from ganeti_core.operations.tags import with_tags
+from ganeti_core.plugin_api.network_services import services_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +43,8 @@ class Add(Operation[NetworkAdd, Network]):
     opcode = NetworkAdd
 
     def plan(self, op: NetworkAdd, ctx: OpContext) -> Network:
+        plain_name("network", op.network_name)
+        check_services(ctx.host, services_of(op.tags))
         uuid = ctx.snapshot.names.get("network", {}).get(op.network_name)
         if uuid is not None:
             raise OpPrereqError(f"Desired network name '{op.network_name}' already exists as a "

@@ -9,16 +9,21 @@ from ganeti_core.config.store import Put
 from ganeti_core.errors import (
     ECODE_ENVIRON,
     ECODE_EXISTS,
+    ECODE_INVAL,
     ECODE_NOENT,
     GanetiError,
+    NodeUnreachable,
     OpPrereqError,
 )
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.model import Node
+from ganeti_core.model.names import host_name
 from ganeti_core.opcodes.node import NodeAdd
 from ganeti_core.operations.base import Operation, request
-from ganeti_core.operations.inherited import changed_ndparams
-from ganeti_core.operations.node.addresses import check_address
+from ganeti_core.operations.host_names import check_host_is_free
+from ganeti_core.operations.inherited import changed_disk_state, changed_hv_state, changed_ndparams
+from ganeti_core.operations.node.addresses import check_address, check_reachable, check_unused
+from ganeti_core.operations.node.hosts_file import hosts_file_calls
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import candidates_of, distribute
 from ganeti_core.resolve import resolve
@@ -30,7 +35,6 @@ if TYPE_CHECKING:
     from ganeti_core.model import NodeGroup
     from ganeti_core.operations.context import OpContext
 
-DEFAULT_PORT = 1811
 
 
 @dataclass(frozen=True)
@@ -58,17 +62,25 @@ class Add(Operation[NodeAdd, AddPlan]):
         for address in (op.primary_ip, op.secondary_ip):
             if address is not None:
                 check_address(address)
-        host = resolve(ctx.services.paths, known.name if known else op.node_name)
+        given = known.name if known else host_name(op.node_name)
+        host = resolve(ctx.services.paths, given)
+        if known is None:
+            check_host_is_free(ctx, host_name(host.name))
         group = ctx.snapshot.group(op.group) if op.group else _default_group(ctx.snapshot)
-        found = known or Node(uuid="", name=host.name, group=group.uuid, primary_ip=host.address)
+        found = known or Node(uuid="", name=host_name(host.name), group=group.uuid,
+                              primary_ip=host.address)
         node = _asked(ctx, replace(
             found, primary_ip=op.primary_ip or host.address,
             secondary_ip=op.secondary_ip or found.secondary_ip or host.address))
+        _check_home(ctx, node)
         node = replace(
             node, offline=False, drained=False,
             master_capable=node.master_capable if op.master_capable is None else op.master_capable,
             vm_capable=node.vm_capable if op.vm_capable is None else op.vm_capable,
-            ndparams=changed_ndparams(node.ndparams, op.ndparams or {}))
+            ndparams=changed_ndparams(node.ndparams, op.ndparams or {}),
+            hv_state_static=changed_hv_state(ctx.host, node.hv_state_static, op.hv_state),
+            disk_state_static=changed_disk_state(
+                ctx.host, node.disk_state_static, op.disk_state))
         others = [n for n in candidates_of(ctx.snapshot) if n.uuid != node.uuid]
         room = len(others) < ctx.snapshot.cluster.candidate_pool_size
         return AddPlan(
@@ -87,9 +99,25 @@ class Add(Operation[NodeAdd, AddPlan]):
             ctx.info("Readding a node, the offline/drained flags were reset")
         if plan.node.master_candidate:
             ctx.info("Node will be a master candidate")
-        ctx.commit([Put(plan.node)])
-        distribute(ctx)
+        ctx.commit([Put(plan.node)], forward=hosts_file_calls(ctx, plan.node, there=True))
+        distribute(ctx, [plan.node])
         ctx.services.events.tell("node_added", name=plan.node.name, uuid=plan.node.uuid)
+
+
+def _check_home(ctx: OpContext, node: Node) -> None:
+    """:raises OpPrereqError: it has an address of another node, or, unlike the master, one or two
+    """
+    for address in {node.primary_ip, node.secondary_ip}:
+        check_unused(ctx, node, address)
+    master = ctx.snapshot.master
+    alone = node.secondary_ip == node.primary_ip
+    if alone and master.secondary_ip not in ("", master.primary_ip):
+        raise OpPrereqError("The master has a secondary ip but the new node doesn't have one",
+                            ECODE_INVAL)
+    if not alone and master.secondary_ip in ("", master.primary_ip):
+        raise OpPrereqError("The master has no secondary ip but the new node has one", ECODE_INVAL)
+    if not alone:
+        check_reachable(ctx, node, node.secondary_ip)
 
 
 def _default_group(snapshot: Snapshot) -> NodeGroup:
@@ -113,7 +141,14 @@ def _asked(ctx: OpContext, node: Node) -> Node:
         raise OpPrereqError(
             f"{node.name} says that it is the node {facts['uuid']}, not {node.uuid}",
             ECODE_ENVIRON)
-    return replace(node, uuid=str(facts["uuid"]), fingerprint=str(facts["fingerprint"]))
+    uuid = str(facts["uuid"])
+    try:
+        # What it shows counts, not what it says: whoever has this certificate will be a node.
+        shown = ctx.services.nodes.fingerprint(replace(peer, uuid=uuid))
+    except NodeUnreachable as exc:
+        raise OpPrereqError(f"The certificate of {node.name} cannot be checked: {exc}",
+                            ECODE_ENVIRON) from exc
+    return replace(node, uuid=uuid, fingerprint=shown)
 
 
 OPERATIONS = (Add(),)

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
+from contextlib import closing
+from typing import TYPE_CHECKING
 
-from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.errors import ECODE_ENVIRON, ECODE_INVAL, ECODE_NOTUNIQUE, OpPrereqError
+
+if TYPE_CHECKING:
+    from ganeti_core.model import Node
+    from ganeti_core.operations.context import OpContext
+
+PING_SECONDS = 10.0
 
 
 def check_address(text: str) -> None:
@@ -15,3 +24,68 @@ def check_address(text: str) -> None:
         raise OpPrereqError(f"'{text}' is not a valid IP address", ECODE_INVAL) from exc
     if address.is_multicast or address.is_unspecified:
         raise OpPrereqError(f"'{text}' is not the address of a host", ECODE_INVAL)
+
+
+def is_answered(address: str, port: int, source: str = "") -> bool:
+    """Whether a host has this address: it takes a connection, or refuses it.
+
+    :param source: the address to connect from
+    """
+    try:
+        with closing(socket.create_connection(
+                (address, port), PING_SECONDS, (source, 0) if source else None)):
+            return True
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+
+
+def check_secondary(ctx: OpContext, node: Node, secondary: str, *, force: bool) -> None:
+    """See whether a node may have another secondary address.
+
+    All nodes have one of their own, or none has; the master changes first.
+
+    :raises OpPrereqError: they would differ (`ECODE_INVAL`), another node has the address
+        (`ECODE_NOTUNIQUE`), or the master cannot reach it (`ECODE_ENVIRON`)
+    """
+    check_address(secondary)
+    check_unused(ctx, node, secondary)
+    master = ctx.snapshot.master
+    alone = master.secondary_ip in ("", master.primary_ip)
+    stays_alone = secondary == node.primary_ip
+    forced = force and node.uuid == master.uuid
+    if alone and not stays_alone and not forced:
+        raise OpPrereqError(
+            "Changing the secondary ip on a single-homed cluster requires the --force option to "
+            "be passed, and the target node to be the master", ECODE_INVAL)
+    if not alone and stays_alone and not forced:
+        raise OpPrereqError(
+            "Cannot set the secondary IP to be the same as the primary IP on a multi-homed "
+            "cluster, unless the --force option is passed, and the target node is the master",
+            ECODE_INVAL)
+    if forced and alone != stays_alone:
+        ctx.warn("Transitioning from single-homed to multi-homed cluster; all nodes will require "
+                 "a secondary IP address" if alone else
+                 "Transitioning from multi-homed to single-homed cluster; secondary IP addresses "
+                 "will have to be removed")
+    if not node.offline:
+        check_reachable(ctx, node, secondary)
+
+
+def check_unused(ctx: OpContext, node: Node, address: str) -> None:
+    """:raises OpPrereqError: another node has the address (`ECODE_NOTUNIQUE`)"""
+    for other in ctx.snapshot.nodes.values():
+        if other.uuid != node.uuid and address in (other.primary_ip, other.secondary_ip):
+            raise OpPrereqError(f"The address {address} is that of node {other.name} already",
+                                ECODE_NOTUNIQUE)
+
+
+def check_reachable(ctx: OpContext, node: Node, secondary: str) -> None:
+    """:raises OpPrereqError: the master does not reach the address of `node` (`ECODE_ENVIRON`)"""
+    master = ctx.snapshot.master
+    source = "" if node.uuid == master.uuid else master.secondary_ip
+    if not is_answered(secondary, node.port, source):
+        raise OpPrereqError(
+            f"Node secondary ip not reachable by TCP based ping to node daemon port: {secondary} "
+            f"port {node.port}", ECODE_ENVIRON)

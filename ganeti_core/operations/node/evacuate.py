@@ -12,8 +12,8 @@ from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.opcodes.instance import InstanceMigrate, InstanceReplaceDisks
 from ganeti_core.opcodes.node import NodeEvacuate, NodeMigrate
 from ganeti_core.operations.base import Operation
-from ganeti_core.operations.expand import solved, submitted, with_early_release
-from ganeti_core.operations.placement import default_allocator
+from ganeti_core.operations.expand import Wish, solved, submitted, with_early_release
+from ganeti_core.operations.placement.choose import default_allocator
 from ganeti_core.operations.scripts import Scripts, texts
 
 if TYPE_CHECKING:
@@ -60,10 +60,13 @@ class Evacuate(Operation[NodeEvacuate, EvacuatePlan]):
                     instance_name=name, mode="replace_new_secondary",
                     remote_node=plan.remote.name, early_release=op.early_release)]
                 for name in plan.instances])
-        jobs = solved(ctx, plan.allocator, {
-            "type": "node-evacuate", "instances": list(plan.instances), "evac_mode": op.mode},
-            "node evacuation", soft=bool(op.ignore_soft_errors))
-        return submitted(ctx, op, with_early_release(jobs, op.early_release))
+        wish = Wish(
+            {"type": "node-evacuate", "instances": list(plan.instances), "evac_mode": op.mode},
+            "node evacuation", partly=True, ignore_soft_errors=bool(op.ignore_soft_errors))
+        with ctx.services.reservations.turn():
+            moves = solved(ctx, plan.allocator, wish)
+            jobs = with_early_release(moves.jobs, op.early_release)
+            return submitted(ctx, op, jobs, moves.failed)
 
 
 def _instances(op: NodeEvacuate, ctx: OpContext, node: Node) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.node import NodeSetParams
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.cluster.candidates import promoted
-from ganeti_core.operations.inherited import changed_ndparams
-from ganeti_core.operations.node.addresses import check_address
+from ganeti_core.operations.inherited import changed_disk_state, changed_hv_state, changed_ndparams
+from ganeti_core.operations.node.addresses import check_secondary
+from ganeti_core.operations.node.power import power_program
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import candidates_of, distribute
 
@@ -47,15 +48,17 @@ class Modify(Operation[NodeSetParams, ModifyPlan]):
     def plan(self, op: NodeSetParams, ctx: OpContext) -> ModifyPlan:
         node = ctx.snapshot.node(op.node_name)
         asked = {name: getattr(op, name) for name in _FLAGS if getattr(op, name) is not None}
-        if not asked and op.secondary_ip is None and not op.ndparams:
+        if not asked and op.secondary_ip is None and not (
+                op.ndparams or op.hv_state or op.disk_state):
             raise OpPrereqError("Please pass at least one modification", ECODE_INVAL)
         if sum(bool(asked.get(name)) for name in ("master_candidate", "offline", "drained")) > 1:
             raise OpPrereqError(
                 "Can't set the node into more than one state at the same time", ECODE_INVAL)
         if op.secondary_ip is not None:
-            check_address(op.secondary_ip)
+            check_secondary(ctx, node, op.secondary_ip, force=op.force)
         _check_master(ctx, node, asked)
-        changed = _with_ndparams(_with_flags(node, asked), op)
+        _check_power(ctx, node, asked)
+        changed = _with_parameters(op, ctx, _with_flags(node, asked))
         changed = _self_promoted(op, ctx, node, changed)
         others = _check_candidates(op, ctx, node, changed)
         told = [(name, str(getattr(changed, name))) for name in (*_FLAGS, "secondary_ip")
@@ -80,7 +83,7 @@ class Modify(Operation[NodeSetParams, ModifyPlan]):
         if op.offline is False:
             ctx.info("Transitioning node from offline to online; if it was rebuilt, use "
                      "gnt-node add --readd instead")
-        distribute(ctx)
+        distribute(ctx, [plan.node, *plan.promoted])
         role = plan.node.role(ctx.current.cluster.master_node).value
         ctx.services.events.tell(
             "node_role_changed", name=plan.node.name, uuid=plan.node.uuid, role=role)
@@ -92,6 +95,17 @@ def _check_master(ctx: OpContext, node: Node, asked: dict[str, Any]) -> None:
         return
     if asked.get("offline") or asked.get("drained") or asked.get("master_candidate") is False:
         raise OpPrereqError("The master role can be changed only via master-failover", ECODE_INVAL)
+
+
+def _check_power(ctx: OpContext, node: Node, asked: dict[str, Any]) -> None:
+    """:raises OpPrereqError: it is off, or nobody knows whether it is"""
+    if not power_program(ctx.snapshot, node):
+        if "powered" in asked:
+            raise OpPrereqError(f"Unable to change powered state for node {node.name} as it does "
+                                "not support out-of-band handling", ECODE_STATE)
+    elif asked.get("offline") is False and not asked.get("powered", node.powered):
+        raise OpPrereqError(f"Node {node.name} needs to be turned on before its offline status "
+                            "can be reset", ECODE_STATE)
 
 
 def _with_flags(node: Node, asked: dict[str, Any]) -> Node:
@@ -114,8 +128,11 @@ def _with_flags(node: Node, asked: dict[str, Any]) -> Node:
     return changed
 
 
-def _with_ndparams(node: Node, op: NodeSetParams) -> Node:
+def _with_parameters(op: NodeSetParams, ctx: OpContext, node: Node) -> Node:
     return replace(node, ndparams=changed_ndparams(node.ndparams, op.ndparams or {}),
+                   hv_state_static=changed_hv_state(ctx.host, node.hv_state_static, op.hv_state),
+                   disk_state_static=changed_disk_state(
+                       ctx.host, node.disk_state_static, op.disk_state),
                    secondary_ip=op.secondary_ip or node.secondary_ip)
 
 

@@ -9,6 +9,7 @@ from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpPrereqEr
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.node import NodeRemove
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.node.hosts_file import hosts_file_calls
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
 from ganeti_core.rpc.calls import service_call
@@ -39,8 +40,7 @@ class Remove(Operation[NodeRemove, "Node"]):
                 raise OpPrereqError(
                     f"Instance {instance.name} is still running on the node, please remove first",
                     ECODE_INVAL)
-        owed = ctx.services.debts_of(node.uuid)
-        if owed and not node.offline and ctx.services.pay_debts(node.uuid):
+        if not node.offline and (owed := ctx.services.pay_debts(node.uuid, frozenset())):
             raise OpPrereqError(
                 f"Node {node.name} must first finish what an earlier job left there "
                 f"({owed[0].note}); if it will never answer again, mark it offline first",
@@ -53,16 +53,33 @@ class Remove(Operation[NodeRemove, "Node"]):
         return Scripts("node-remove", "NODE", own, before=others, after=others)
 
     def run(self, op: NodeRemove, ctx: OpContext, plan: Node) -> None:
+        for debt in ctx.services.all_debts():
+            if debt.node == plan.uuid:
+                ctx.warn(f"given up with the node, and may still be there: {debt.note} "
+                         f"({debt.why})")
         ctx.feedback(f"Stopping the node daemon and removing configs from node {plan.name}")
-        ctx.commit([Delete(plan)])
-        if not plan.offline:
-            try:
-                ctx.services.nodes.call(Peer.of(plan), service_call("node.leave"))
-            except GanetiError as exc:
-                ctx.warn(f"Errors encountered on the remote node while leaving the cluster: {exc}")
+        ctx.commit([Delete(plan)], forward=hosts_file_calls(ctx, plan, there=False))
+        cleaned = self._clean(ctx, plan)
         distribute(ctx)
+        if not cleaned:
+            ctx.warn(
+                f"The files of the cluster are still on {plan.name}. Its certificate is refused "
+                "from now on; but if it ever was a master candidate it has the authority's key and "
+                "can make others: run gnt-cluster renew-crypto --new-cluster-certificate, unless "
+                "its disks are destroyed")
         ctx.services.nodes.drop(plan.uuid)
         ctx.services.events.tell("node_removed", name=plan.name, uuid=plan.uuid)
+
+    def _clean(self, ctx: OpContext, node: Node) -> bool:
+        """Have the node forget the cluster; whether it has."""
+        if node.offline:
+            return False
+        try:
+            ctx.services.nodes.call(Peer.of(node), service_call("node.leave"))
+        except GanetiError as exc:
+            ctx.warn(f"Errors encountered on the remote node while leaving the cluster: {exc}")
+            return False
+        return True
 
 
 OPERATIONS = (Remove(),)

@@ -20,7 +20,7 @@ _STANDARD = {"memory-size": 128, "disk-size": 128, "disk-count": 1, "cpu-count":
 def _policy() -> dict[str, Any]:
     return {
         "minmax": [{"min": dict(_LOWEST), "max": dict(_HIGHEST)}], "std": dict(_STANDARD),
-        "vcpu-ratio": 1000, "spindle-ratio": 1000, "disk-templates": ["sharedfile", "file"],
+        "vcpu-ratio": 1000, "spindle-ratio": 1000, "disk-templates": ["any-shared", "any-local"],
     }
 
 
@@ -31,8 +31,8 @@ def _node(number: int) -> dict[str, Any]:
         "total_cpus": 8, "reserved_cpus": 1, "i_pri_memory": 1024 * (number == 1),
         "i_pri_up_memory": 1024 * (number == 1), "tags": [],
         "primary_ip": f"192.0.2.{number}", "secondary_ip": f"192.0.2.{number}",
-        "offline": False, "drained": False, "master_candidate": True, "master_capable": True,
-        "vm_capable": True, "group": GROUP,
+        "offline": False, "silent": False, "drained": False, "lacks": "",
+        "master_candidate": True, "master_capable": True, "vm_capable": True, "group": GROUP,
         "ndparams": {"oob_program": "", "spindle_count": 1, "exclusive_storage": False,
                      "ovs": False, "ovs_name": "switch1", "ovs_link": "", "ssh_port": 22,
                      "cpu_speed": 1.0},
@@ -42,9 +42,9 @@ def _node(number: int) -> dict[str, Any]:
 def _instance() -> dict[str, Any]:
     return {
         "tags": [], "admin_state": "up", "vcpus": 1, "memory": 1024, "spindle_use": 1,
-        "os": "noop", "nodes": ["node1.example.com"], "nics": [], "hypervisor": "fake",
-        "disks": [{"dev_type": "sharedfile", "size": 1024, "mode": "rw", "spindles": None}],
-        "disk_template": "sharedfile", "disks_active": True, "disk_space_total": 1024,
+        "os": "noop", "nodes": ["node1.example.com"], "nics": [], "hypervisor": "any",
+        "disks": [{"dev_type": "any-shared", "size": 1024, "mode": "rw", "spindles": None}],
+        "disk_template": "any-shared", "disks_active": True, "disk_space_total": 1024,
     }
 
 
@@ -52,9 +52,11 @@ def cluster_document(request: dict[str, Any]) -> dict[str, Any]:
     """Describe three nodes of which the first runs one instance on shared disks, and `request`."""
     return {
         "version": 2, "cluster_name": "cluster.example.com", "cluster_tags": [],
-        "enabled_hypervisors": ["fake"], "ipolicy": _policy(),
+        "enabled_hypervisors": ["any"], "ipolicy": _policy(),
         "nodegroups": {GROUP: {"name": "default", "alloc_policy": "preferred", "networks": [],
                                "ipolicy": _policy(), "tags": []}},
+        "disk_templates": {"any-shared": {"shared": True, "mirrored": False},
+                           "any-local": {"shared": False, "mirrored": False}},
         "nodes": {f"node{number}.example.com": _node(number) for number in (1, 2, 3)},
         "instances": {"inst1.example.com": _instance()},
         "request": request,
@@ -65,9 +67,9 @@ def allocate(memory: int = 1024) -> dict[str, Any]:
     """Ask for a node for a new instance with `memory` MiB."""
     return cluster_document({
         "type": "allocate", "name": "new.example.com", "memory": memory, "vcpus": 1,
-        "spindle_use": 1, "disk_space_total": 1024, "disk_template": "sharedfile",
-        "disks": [{"size": 1024, "mode": "rw", "spindles": None, "dev_type": "sharedfile"}],
-        "nics": [], "os": "noop", "tags": [], "required_nodes": 1, "hypervisor": "fake",
+        "spindle_use": 1, "disk_space_total": 1024, "disk_template": "any-shared",
+        "disks": [{"size": 1024, "mode": "rw", "spindles": None, "dev_type": "any-shared"}],
+        "nics": [], "os": "noop", "tags": [], "required_nodes": 1, "hypervisor": "any",
         "hvparams": {}, "group_name": None,
     })
 

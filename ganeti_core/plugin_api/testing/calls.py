@@ -11,12 +11,11 @@ import pluggy
 
 from ganeti_core.errors import GanetiError
 from ganeti_core.plugin_api.codec import decode_arguments, decode_result, encode
-from ganeti_core.plugin_api.kinds import PROJECT, Kind, Refusals
+from ganeti_core.plugin_api.kinds import PROJECT, Kind, StandIns
 
 S = TypeVar("S")
 
 CallMode = Literal["direct", "wire"]
-CALL_MODES: tuple[CallMode, ...] = ("direct", "wire")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Calls(Generic[S]):
         manager.register(driver)
         manager.check_pending()
         hooks = frozenset(caller.name for caller in manager.get_hookcallers(driver) or ())
-        manager.register(Refusals(kind, type(driver).__name__, kind.hooks().keys() - hooks))
+        manager.register(StandIns(kind, type(driver).__name__, kind.hooks().keys() - hooks))
         return cls(kind, manager, hooks, mode)
 
     def of(self, spec: type[S]) -> S:
@@ -65,10 +64,10 @@ class Calls(Generic[S]):
     def _over_the_wire(
         self, contract: Callable[..., Any], caller: Callable[..., Any], arguments: dict[str, Any]
     ) -> Any:
-        sent = {name: _through_json(item) for name, item in arguments.items() if name != "ctx"}
-        here = {"ctx": arguments["ctx"]} if "ctx" in arguments else {}
+        here = {name: item for name, item in arguments.items() if name == "ctx" or callable(item)}
+        sent = {name: _through_json(item) for name, item in arguments.items() if name not in here}
         try:
-            result = caller(**here, **decode_arguments(contract, sent))
+            result = caller(**here, **decode_arguments(contract, sent, kept=here.keys()))
         except GanetiError as exc:
             raise _arrived(exc) from exc
         arrived = decode_result(contract, _through_json(result))
@@ -102,5 +101,5 @@ def _through_json(value: object) -> Any:
 
 
 def absent(calls: Calls[Any], hooks: Iterable[str]) -> bool:
-    """Tell whether the driver has none of `hooks`, so that the host refuses them for it."""
+    """Return whether the driver has none of `hooks`, so that the host refuses them for it."""
     return calls.hooks.isdisjoint(hooks)

@@ -177,7 +177,7 @@ def _is_ordered(control: Path, hook: str, mode: str) -> bool:
 
 
 def subjects_of(arguments: Mapping[str, Any]) -> frozenset[str]:
-    """Tell what a call is about: names of instances, uuids and instances of disks."""
+    """Return what a call is about: names of instances, uuids and instances of disks."""
     found = {arguments.get("name")}
     for argument in arguments.values():
         found |= {getattr(argument, attribute, None) for attribute in ("name", "uuid", "instance")}

@@ -54,11 +54,17 @@ class Footprint:
 
 
 def files(context: HookContext) -> Iterable[str]:
-    """List what lies below a node's root, logs left out."""
+    """List what lies below a node's root, logs left out.
+
+    Of what is mounted there the mount point alone counts: a guest may write into its own disk.
+    """
     logs = (context.logs, context.root / "var/log")
     for folder, folders, names in os.walk(context.root):
         here = Path(folder)
         if any(here.is_relative_to(log) for log in logs):
+            continue
+        if here != context.root and here.is_mount():
+            folders.clear()
             continue
         yield from (str(here / name) for name in (*folders, *names))
 

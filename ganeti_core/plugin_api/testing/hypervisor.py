@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import functools
+import os
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import astuple, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from ganeti_core.errors import HypervisorError, NotSupported, OpPrereqError
 from ganeti_core.plugin_api.context import HookContext
-from ganeti_core.plugin_api.data import Description, InstanceSpec, NodeRef
-from ganeti_core.plugin_api.hypervisor import HYPERVISORS, HypervisorSpec
+from ganeti_core.plugin_api.data import (
+    Description,
+    DiskSpec,
+    InstanceSpec,
+    NicSpec,
+    NodeRef,
+    RunningInstance,
+)
+from ganeti_core.plugin_api.hypervisor import (
+    BALLOON,
+    DISK_MIRROR,
+    HYPERVISORS,
+    QUIET,
+    USAGE,
+    HypervisorSpec,
+)
 from ganeti_core.plugin_api.kinds import Kind
 
 from .base import PluginContract, at_once, defaults
@@ -66,7 +84,7 @@ class HypervisorContract(MigrationTests, PluginContract):
         """End what a test leaves running."""
         yield
         for guest in hypervisor.running(ctx=ctx):
-            hypervisor.stop(ctx=ctx, name=guest.name, force=True, timeout=0.0)
+            hypervisor.stop(ctx=ctx, instance=left_behind(guest), force=True, timeout=0.0)
 
     # The node
 
@@ -84,6 +102,7 @@ class HypervisorContract(MigrationTests, PluginContract):
         assert facts.memory_total > 0
         assert facts.cpu_total >= facts.cpu_sockets >= 1
         assert facts.cpu_nodes >= 1
+        assert 1 <= facts.host_cpus <= facts.cpu_total
 
     def test_the_defaults_can_be_used(
         self, hypervisor: HypervisorSpec, ctx: HookContext, instance: InstanceSpec,
@@ -114,7 +133,7 @@ class HypervisorContract(MigrationTests, PluginContract):
         assert [(guest.name, guest.uuid) for guest in listed] == [(instance.name, instance.uuid)]
         assert (listed[0].memory, listed[0].vcpus) == (instance.memory, instance.vcpus)
         assert listed[0].state == "running"
-        told = hypervisor.info(ctx=ctx, name=instance.name)
+        told = hypervisor.info(ctx=ctx, instance=instance)
         assert told is not None
         # Time passes between two looks at a running guest.
         assert replace(told, cpu_time=0.0) == replace(listed[0], cpu_time=0.0)
@@ -123,7 +142,7 @@ class HypervisorContract(MigrationTests, PluginContract):
         self, hypervisor: HypervisorSpec, ctx: HookContext, instance: InstanceSpec
     ) -> None:
         hypervisor.start(ctx=ctx, instance=instance, paused=True)
-        told = hypervisor.info(ctx=ctx, name=instance.name)
+        told = hypervisor.info(ctx=ctx, instance=instance)
         assert told is not None
         assert told.state == "paused"
 
@@ -141,22 +160,22 @@ class HypervisorContract(MigrationTests, PluginContract):
         self, hypervisor: HypervisorSpec, ctx: HookContext, instance: InstanceSpec, force: bool
     ) -> None:
         hypervisor.start(ctx=ctx, instance=instance, paused=False)
-        hypervisor.stop(ctx=ctx, name=instance.name, force=force, timeout=self.stop_timeout)
+        hypervisor.stop(ctx=ctx, instance=instance, force=force, timeout=self.stop_timeout)
         assert hypervisor.running(ctx=ctx) == []
-        assert hypervisor.info(ctx=ctx, name=instance.name) is None
+        assert hypervisor.info(ctx=ctx, instance=instance) is None
 
     def test_stopping_twice_is_harmless(
         self, hypervisor: HypervisorSpec, ctx: HookContext, instance: InstanceSpec
     ) -> None:
         hypervisor.start(ctx=ctx, instance=instance, paused=False)
         for _ in range(2):
-            hypervisor.stop(ctx=ctx, name=instance.name, force=True, timeout=0.0)
+            hypervisor.stop(ctx=ctx, instance=instance, force=True, timeout=0.0)
 
     def test_an_unknown_guest_is_nobody(
         self, hypervisor: HypervisorSpec, ctx: HookContext, instance: InstanceSpec
     ) -> None:
-        assert hypervisor.info(ctx=ctx, name=instance.name) is None
-        hypervisor.stop(ctx=ctx, name=instance.name, force=False, timeout=self.stop_timeout)
+        assert hypervisor.info(ctx=ctx, instance=instance) is None
+        hypervisor.stop(ctx=ctx, instance=instance, force=False, timeout=self.stop_timeout)
         with pytest.raises(HypervisorError):
             hypervisor.reboot(ctx=ctx, instance=instance)
 
@@ -165,7 +184,7 @@ class HypervisorContract(MigrationTests, PluginContract):
     ) -> None:
         hypervisor.start(ctx=ctx, instance=instance, paused=False)
         hypervisor.reboot(ctx=ctx, instance=instance)
-        told = hypervisor.info(ctx=ctx, name=instance.name)
+        told = hypervisor.info(ctx=ctx, instance=instance)
         assert told is not None
         assert told.state == "running"
 
@@ -178,7 +197,8 @@ class HypervisorContract(MigrationTests, PluginContract):
         before.assert_unchanged()
         assert console.instance == instance.name
         needed = {"ssh": console.host and console.command, "msg": console.message,
-                  "vnc": console.host and console.port, "spice": console.host and console.port}
+                  "vnc": console.host and console.port, "spice": console.host and console.port,
+                  "unix": console.path, "serial": console.path}
         assert needed[console.kind], f"a console of kind {console.kind} must say more"
 
     # Leftovers
@@ -189,7 +209,7 @@ class HypervisorContract(MigrationTests, PluginContract):
     ) -> None:
         def once(guest: InstanceSpec) -> None:
             hypervisor.start(ctx=ctx, instance=guest, paused=False)
-            hypervisor.stop(ctx=ctx, name=guest.name, force=True, timeout=0.0)
+            hypervisor.stop(ctx=ctx, instance=guest, force=True, timeout=0.0)
 
         once(other_instance)  # folders that stay for all guests are made now
         before = Footprint((ctx,), more_footprint)
@@ -216,10 +236,10 @@ class HypervisorContract(MigrationTests, PluginContract):
         start = functools.partial(hypervisor.start, ctx=ctx, instance=instance, paused=False)
         for _ in killed_at_each_step(start, self.kill_points):
             hypervisor.recover(ctx=ctx)
-            hypervisor.stop(ctx=ctx, name=instance.name, force=True, timeout=0.0)
+            hypervisor.stop(ctx=ctx, instance=instance, force=True, timeout=0.0)
             before.assert_unchanged()
         start()
-        assert hypervisor.info(ctx=ctx, name=instance.name) is not None
+        assert hypervisor.info(ctx=ctx, instance=instance) is not None
 
     def test_a_killed_stop_can_be_finished(
         self, hypervisor: HypervisorSpec, ctx: HookContext, instance: InstanceSpec,
@@ -229,7 +249,7 @@ class HypervisorContract(MigrationTests, PluginContract):
         before = Footprint((ctx,), more_footprint)
         hypervisor.start(ctx=ctx, instance=instance, paused=False)
         stop = functools.partial(
-            hypervisor.stop, ctx=ctx, name=instance.name, force=True, timeout=0.0)
+            hypervisor.stop, ctx=ctx, instance=instance, force=True, timeout=0.0)
         for _ in killed_at_each_step(stop, self.kill_points):
             hypervisor.recover(ctx=ctx)
             stop()
@@ -246,7 +266,7 @@ class HypervisorContract(MigrationTests, PluginContract):
         again = restarted.of(HypervisorSpec)
         assert all(line.strip() for line in again.recover(ctx=ctx))
         assert [guest.uuid for guest in again.running(ctx=ctx)] == [instance.uuid]
-        again.stop(ctx=ctx, name=instance.name, force=True, timeout=0.0)
+        again.stop(ctx=ctx, instance=instance, force=True, timeout=0.0)
         assert hypervisor.running(ctx=ctx) == []
 
     def test_two_guests_can_start_and_stop_at_once(
@@ -259,18 +279,202 @@ class HypervisorContract(MigrationTests, PluginContract):
         names = {guest.name for guest in hypervisor.running(ctx=ctx)}
         assert names == {guest.name for guest in both}
         at_once(functools.partial(hypervisor.running, ctx=ctx),
-                *(functools.partial(hypervisor.stop, ctx=ctx, name=name, force=True, timeout=0.0)
-                  for name in names))
+                *(functools.partial(hypervisor.stop, ctx=ctx, instance=guest, force=True,
+                                    timeout=0.0) for guest in both))
         assert hypervisor.running(ctx=ctx) == []
+
+    def test_a_guest_that_its_instance_left_behind_can_be_ended(
+        self, hypervisor: HypervisorSpec, ctx: HookContext, instance: InstanceSpec
+    ) -> None:
+        """Nothing more is known of it than its name and uuid."""
+        hypervisor.start(ctx=ctx, instance=instance, paused=False)
+        (guest,) = hypervisor.running(ctx=ctx)
+        found = hypervisor.info(ctx=ctx, instance=left_behind(guest))
+        assert found is not None
+        hypervisor.stop(ctx=ctx, instance=left_behind(guest), force=False,
+                        timeout=self.stop_timeout)
+        assert hypervisor.running(ctx=ctx) == []
+
+    def test_what_is_kept_of_a_stopped_instance_follows_its_name(
+        self, calls: Calls[Any], ctx: HookContext, instance: InstanceSpec
+    ) -> None:
+        if "rename" not in calls.hooks:
+            return  # the host refuses the hook, which other tests see to
+        to = replace(instance, name=f"renamed-{instance.name}")
+        there = {"ctx": ctx, "instance": instance, "to": to}
+        calls.call("rename", there)
+        calls.call("start", {"ctx": ctx, "instance": instance, "paused": False})
+        calls.call("stop", {"ctx": ctx, "instance": instance, "force": True, "timeout": 0.0})
+        for _ in range(2):
+            calls.call("rename", there)
+        kept = [name for _, _, files in os.walk(ctx.root) for name in files]
+        assert not [name for name in kept if name.startswith(instance.name)]
+        calls.call("rename", {"ctx": ctx, "instance": to, "to": instance})
+        assert not [name for _, _, files in os.walk(ctx.root) for name in files
+                    if name.startswith(to.name)]
+        calls.call("start", {"ctx": ctx, "instance": to, "paused": False})
 
     # Changing a running guest's devices
 
     def test_nothing_can_be_plugged_into_a_guest_that_does_not_run(
         self, calls: Calls[Any], ctx: HookContext, instance: InstanceSpec
     ) -> None:
-        nic = instance.nics[0] if instance.nics else None
-        disk = instance.disks[0] if instance.disks else None
-        refusal = HypervisorError if "hotplug" in calls.hooks else NotSupported
-        with pytest.raises(refusal):
-            calls.call("hotplug", {"ctx": ctx, "instance": instance, "action": "add",
-                                   "disk": None if nic else disk, "nic": nic})
+        disk = DiskSpec("d15c0000-0000-4000-8000-00000000000f", 7, "any", 1, path="/no/such/disk")
+        nic = NicSpec("41c00000-0000-4000-8000-00000000000f", 7, "aa:00:00:00:00:0f", mode="user")
+        refusal = HypervisorError if "plug_disk" in calls.hooks else NotSupported
+        for hook, device in (("plug_disk", {"disk": disk}), ("plug_nic", {"nic": nic}),
+                             ("unplug_disk", {"disk": disk}), ("unplug_nic", {"nic": nic}),
+                             ("modify_nic", {"nic": nic})):
+            with pytest.raises(refusal):
+                calls.call(hook, {"ctx": ctx, "instance": instance, **device})
+
+
+    # What is kept of an instance beyond its runs
+
+    def test_what_is_kept_of_an_instance_can_be_taken_along_and_forgotten(
+        self, calls: Calls[Any], ctx: HookContext, instance: InstanceSpec
+    ) -> None:
+        arguments = {"ctx": ctx, "instance": instance}
+        if "lasting_state" not in calls.hooks:
+            assert "set_lasting_state" not in calls.hooks
+            return
+        before = Footprint((ctx,))
+        state = calls.call("lasting_state", arguments)
+        for _ in range(2):
+            calls.call("set_lasting_state", {**arguments, "state": state})
+        assert calls.call("lasting_state", arguments) == state
+        for _ in range(2):
+            calls.call("set_lasting_state", {**arguments, "state": ""})
+        assert calls.call("lasting_state", arguments) == ""
+        before.assert_unchanged()
+
+    # Disks of a running guest that stand still
+
+    def test_a_guest_that_was_quiet_writes_again_where_that_is_promised(
+        self, calls: Calls[Any], ctx: HookContext, instance: InstanceSpec, description: Description
+    ) -> None:
+        arguments = {"ctx": ctx, "instance": instance}
+        able = QUIET in description.capabilities
+        with pytest.raises(HypervisorError if able else NotSupported):
+            calls.call("quiet", arguments)
+        if not able:
+            return
+        calls.call("resume_writes", arguments)  # does not run: no error
+        calls.call("start", {**arguments, "paused": False})
+        calls.call("resume_writes", arguments)  # never stood still: no error
+        with suppress(HypervisorError):  # it may need the help of its guest
+            calls.call("quiet", arguments)
+        calls.call("resume_writes", arguments)
+        assert [guest.state for guest in calls.call("running", {"ctx": ctx})] == ["running"]
+
+    # What running guests use
+
+    def test_what_guests_use_is_counted_where_that_is_promised(
+        self, calls: Calls[Any], ctx: HookContext, instance: InstanceSpec, description: Description
+    ) -> None:
+        if USAGE not in description.capabilities:
+            with pytest.raises(NotSupported):
+                calls.call("usage", {"ctx": ctx})
+            return
+        assert calls.call("usage", {"ctx": ctx}) == []
+        calls.call("start", {"ctx": ctx, "instance": instance, "paused": False})
+        before = Footprint((ctx,))
+        (first,), (second,) = (calls.call("usage", {"ctx": ctx}) for _ in range(2))
+        before.assert_unchanged()
+        assert (first.name, first.uuid) == (instance.name, instance.uuid)
+        assert 0 <= first.cpu_seconds <= second.cpu_seconds
+        assert first.memory >= 0
+        for kind, devices in (("disks", instance.disks), ("nics", instance.nics)):
+            counts = [counted(getattr(one, kind)) for one in (first, second)]
+            assert counts[0].keys() <= {device.index for device in devices}
+            for index, figures in counts[0].items():
+                # All only grow; devices need not be counted at each look.
+                later = counts[1].get(index, figures)
+                assert all(0 <= one <= other for one, other in zip(figures, later, strict=True))
+
+    # Disks of a running guest that become others
+
+    @pytest.fixture
+    def mirrored_disk(self, instance: InstanceSpec) -> DiskSpec:
+        """A disk of `instance`, with a path."""
+        return instance.disks[0]
+
+    @pytest.fixture
+    def other_disk(self, mirrored_disk: DiskSpec, tmp_path: Path) -> DiskSpec:
+        """Another one of its size, which has other data."""
+        path = tmp_path / "other-disk"
+        path.write_bytes(b"x" * Path(mirrored_disk.path).stat().st_size)
+        return replace(mirrored_disk, uuid="07e20000-0000-4000-8000-0000000000f2", path=str(path),
+                       uris={})
+
+    def test_a_disk_becomes_another_one_while_its_guest_runs_where_that_is_promised(
+        self, calls: Calls[Any], ctx: HookContext, instance: InstanceSpec,
+        description: Description, request: pytest.FixtureRequest,
+    ) -> None:
+        hooks = ("mirror_disk", "mirror_status", "switch_disk", "end_mirror")
+        if DISK_MIRROR not in description.capabilities:
+            disk = DiskSpec("d15c0000-0000-4000-8000-0000000000f1", 0, "any", 1, path="/no/such")
+            for hook in hooks:
+                with pytest.raises(NotSupported):
+                    calls.call(hook, {"ctx": ctx, "instance": instance, "disk": disk, "onto": disk})
+            return
+        disk, onto = (request.getfixturevalue(name) for name in ("mirrored_disk", "other_disk"))
+        pair = {"ctx": ctx, "instance": instance, "disk": disk, "onto": onto}
+        with pytest.raises(HypervisorError):
+            calls.call("mirror_disk", pair)  # it does not run
+        calls.call("end_mirror", pair)  # and that is no error here
+        calls.call("start", {"ctx": ctx, "instance": instance, "paused": True})
+        assert calls.call("mirror_status", pair).state == "none"
+        for _ in range(2):
+            calls.call("mirror_disk", pair)
+        _await_sync(calls, pair)
+        for _ in range(2):
+            calls.call("end_mirror", pair)
+        assert calls.call("mirror_status", pair).state == "none"
+        calls.call("mirror_disk", pair)
+        _await_sync(calls, pair)
+        for _ in range(2):
+            calls.call("switch_disk", pair)
+        assert calls.call("mirror_status", pair).state == "switched"
+        assert Path(onto.path).read_bytes() == Path(disk.path).read_bytes()
+        with pytest.raises(HypervisorError):
+            calls.call("end_mirror", pair)
+        assert [guest.state for guest in calls.call("running", {"ctx": ctx})] == ["paused"]
+
+    # Memory of a running guest
+
+    def test_memory_changes_while_the_guest_runs_where_that_is_promised(
+        self, calls: Calls[Any], ctx: HookContext, instance: InstanceSpec, description: Description
+    ) -> None:
+        less = {"ctx": ctx, "instance": instance, "memory": max(1, instance.memory - 1)}
+        able = BALLOON in description.capabilities
+        with pytest.raises(HypervisorError if able else NotSupported):
+            calls.call("set_memory", less)
+        if able:
+            calls.call("start", {"ctx": ctx, "instance": instance, "paused": False})
+            for _ in range(2):
+                calls.call("set_memory", less)
+            assert [guest.memory for guest in calls.call("running", {"ctx": ctx})] == [
+                less["memory"]]
+            calls.call("stop", {"ctx": ctx, "instance": instance, "force": True, "timeout": 0.0})
+            calls.call("start", {"ctx": ctx, "instance": instance, "paused": False})
+            found = calls.call("info", {"ctx": ctx, "instance": instance})
+            assert found.memory == instance.memory
+
+
+def counted(devices: Iterable[Any]) -> dict[int, tuple[int, ...]]:
+    """Return the counts of each disk or card, by its index."""
+    return {index: tuple(figures) for index, *figures in map(astuple, devices)}
+
+
+def _await_sync(calls: Calls[Any], pair: dict[str, Any]) -> None:
+    deadline = time.monotonic() + 60.0
+    while (status := calls.call("mirror_status", pair)).state == "active":
+        assert time.monotonic() < deadline, status
+        time.sleep(0.02)
+    assert status.state == "synced", status
+
+
+def left_behind(guest: RunningInstance) -> InstanceSpec:
+    """Return what is known of a guest whose instance is gone."""
+    return InstanceSpec(uuid=guest.uuid, name=guest.name, hypervisor="")

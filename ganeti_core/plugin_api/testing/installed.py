@@ -16,16 +16,19 @@ import pytest
 
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.context import HookContext
-from ganeti_core.plugin_api.data import DiskSpec, InstanceSpec
+from ganeti_core.plugin_api.data import DiskSpec, InstanceSpec, NicSpec
 
 from .base import PluginContract
-from .contexts import DEFAULT_CONFIG, make_context
+from .contexts import declared_folders, declared_settings, make_context
 from .contracts import (
+    AuthenticatorContract,
     CollectorContract,
     DiskTemplateContract,
     ExtStorageContract,
     HypervisorContract,
     IallocatorContract,
+    NetworkBackendContract,
+    NetworkServiceContract,
     OsContract,
 )
 
@@ -42,10 +45,10 @@ class _Plain:
         return type(self).load()()
 
     @pytest.fixture
-    def ctx(self, tmp_path: Path) -> HookContext:
-        ctx = make_context(tmp_path / "node1")
-        for folder in DEFAULT_CONFIG.values():
-            (ctx.root / str(folder).lstrip("/")).mkdir(parents=True)
+    def ctx(self, tmp_path: Path, driver: object) -> HookContext:
+        ctx = make_context(tmp_path / "node1", config=declared_settings(driver))
+        for folder in declared_folders(driver):
+            (ctx.root / folder.lstrip("/")).mkdir(parents=True)
         return ctx
 
     @pytest.fixture
@@ -63,26 +66,45 @@ class _PlainOs(_Plain):
         disk = tmp_path / "disk"
         with disk.open("wb") as file:
             file.truncate(64 * 1024**2)
-        return _instance((DiskSpec("d15c", 0, "file", 64, path=str(disk)),))
+        return _instance((DiskSpec("d15c", 0, "any", 64, path=str(disk)),))
 
     @pytest.fixture
     def uninstallable(self) -> InstanceSpec:
-        return _instance((DiskSpec("d15c", 0, "file", 64, path="/no/such/disk"),))
+        return _instance((DiskSpec("d15c", 0, "any", 64, path="/no/such/disk"),))
+
+
+class _PlainNetwork(_Plain):
+    @pytest.fixture
+    def instance(self) -> InstanceSpec:
+        return _instance(())
+
+    @pytest.fixture
+    def nic(self) -> NicSpec:
+        pytest.skip(f"the distribution names no class in {GROUP}, which would know a link")
+
+
+class _PlainAuthenticator(_Plain):
+    @pytest.fixture
+    def user(self) -> tuple[str, str]:
+        pytest.skip(f"the distribution names no class in {GROUP}, which would know a user")
 
 
 def _instance(disks: tuple[DiskSpec, ...]) -> InstanceSpec:
     return InstanceSpec(
-        uuid="c0ffee00-0000-4000-8000-000000000001", name="inst1.example.com", hypervisor="plain",
+        uuid="c0ffee00-0000-4000-8000-000000000001", name="inst1.example.com", hypervisor="any",
         beparams={"maxmem": 128, "minmem": 128, "vcpus": 1}, disks=disks)
 
 
 _PLAIN: dict[str, tuple[type, ...]] = {
     "hypervisors": (_Plain, HypervisorContract),
     "disk_templates": (_Plain, DiskTemplateContract),
+    "network_backends": (_PlainNetwork, NetworkBackendContract),
+    "network_services": (_Plain, NetworkServiceContract),
     "extstorage": (_Plain, ExtStorageContract),
     "os": (_PlainOs, OsContract),
     "collectors": (_Plain, CollectorContract),
     "iallocators": (_Plain, IallocatorContract),
+    "authenticators": (_PlainAuthenticator, AuthenticatorContract),
 }
 
 

@@ -43,7 +43,7 @@ def _spread(steps: int, most: int) -> list[int]:
 
 
 def _run(hook: Callable[[], object], kill_at: int) -> int:
-    """Run in a child; answers the number of steps that were made.
+    """Run in a child; return the number of steps that were made.
 
     :raises AssertionError: the hook failed instead of being killed
     """

@@ -14,6 +14,7 @@ from ganeti_core.plugin_api.context import HookContext
 from ganeti_core.plugin_api.data import (
     Description,
     InstanceSpec,
+    MigrationOffer,
     MigrationStatus,
     MigrationTarget,
     NodeRef,
@@ -46,19 +47,22 @@ class Move:
     def name(self) -> str:
         return self.instance.name
 
-    def prepare(self) -> MigrationTarget:
+    def offer(self) -> MigrationOffer:
+        return self.migration.migration_offer(ctx=self.source, instance=self.instance)
+
+    def prepare(self, offer: MigrationOffer | None = None) -> MigrationTarget:
         return self.migration.migration_prepare(
-            ctx=self.target, instance=self.instance, node=TARGET)
+            ctx=self.target, instance=self.instance, node=TARGET, offer=offer or self.offer())
 
     def send(self, target: MigrationTarget) -> None:
         self.migration.migrate_out(
             ctx=self.source, instance=self.instance, target=target, live=True)
 
     def abort(self) -> None:
-        self.migration.migration_abort(ctx=self.source, name=self.name)
+        self.migration.migration_abort(ctx=self.source, instance=self.instance)
 
     def status(self) -> MigrationStatus:
-        return self.migration.migration_status(ctx=self.source, name=self.name)
+        return self.migration.migration_status(ctx=self.source, instance=self.instance)
 
     def wait(self) -> MigrationStatus:
         """Wait until the transfer has ended, one way or the other."""
@@ -68,13 +72,15 @@ class Move:
             time.sleep(0.02)
         return status
 
+    def has(self, ctx: HookContext) -> str:
+        """What a node has of the guest."""
+        return self.migration.migration_status(ctx=ctx, instance=self.instance).guest
+
     def give_up(self) -> bool:
-        """Abort, settle both ends as the core does, and tell whether the guest has moved yet."""
+        """Abort, then settle both ends as the core does; return whether the guest has moved."""
         self.abort()
-        status = self.wait()
-        # With a message it was given up while the guest changed sides: then the target knows.
-        moved = (status.state == "completed" and not status.message) or (
-            self.target.node in self.runs_on())
+        assert self.status().state != "active"
+        moved = self.has(self.source) == "sent"
         self.finish(source=False, success=moved)
         self.finish(source=True, success=moved)
         return moved
@@ -112,7 +118,7 @@ class MigrationTests:
         hypervisor.start(ctx=ctx, instance=instance, paused=False)
         yield Move(hypervisor, calls.of(MigrationSpec), ctx, target_ctx, instance)
         for node in (ctx, target_ctx):
-            hypervisor.stop(ctx=node, name=instance.name, force=True, timeout=0.0)
+            hypervisor.stop(ctx=node, instance=instance, force=True, timeout=0.0)
 
     def test_migration_moves_the_guest(self, move: Move) -> None:
         target = move.prepare()
@@ -127,10 +133,63 @@ class MigrationTests:
         assert move.runs_on() == [move.target.node]
         move.finish(source=True, success=True)
         assert move.runs_on() == [move.target.node]
-        assert move.hypervisor.info(ctx=move.source, name=move.name) is None
+        assert (move.has(move.source), move.has(move.target)) == ("none", "runs")
+        assert move.hypervisor.info(ctx=move.source, instance=move.instance) is None
+
+    def test_an_offer_changes_nothing(self, move: Move) -> None:
+        before = Footprint((move.source, move.target))
+        assert move.offer() == move.offer()
+        before.assert_unchanged()
+        assert (move.has(move.source), move.has(move.target)) == ("runs", "none")
+
+    def test_a_receiver_is_not_a_running_guest(self, move: Move) -> None:
+        assert (move.has(move.source), move.has(move.target)) == ("runs", "none")
+        move.prepare()
+        assert move.hypervisor.running(ctx=move.target) == []
+        assert move.hypervisor.info(ctx=move.target, instance=move.instance) is None
+        assert (move.has(move.source), move.has(move.target)) == ("runs", "receiving")
+        move.finish(source=False, success=False)
+        assert move.has(move.target) == "none"
+
+    def test_the_target_runs_the_guest_only_by_order(self, move: Move) -> None:
+        move.send(move.prepare())
+        assert move.wait().state == "completed"
+        assert (move.has(move.source), move.has(move.target)) == ("sent", "receiving")
+        for node in (move.source, move.target):
+            assert move.hypervisor.running(ctx=node) == []
+            assert move.hypervisor.info(ctx=node, instance=move.instance) is None
+        move.finish(source=False, success=True)
+        assert (move.has(move.source), move.has(move.target)) == ("sent", "runs")
+
+    def test_a_guest_that_was_sent_runs_on_where_the_target_has_lost_it(self, move: Move) -> None:
+        move.send(move.prepare())
+        assert move.wait().state == "completed"
+        for source in (False, False, True, True):
+            move.finish(source=source, success=False)
+        assert move.runs_on() == [move.source.node]
+        assert (move.has(move.source), move.has(move.target)) == ("runs", "none")
+
+    def test_a_guest_that_runs_on_the_target_is_not_dismissed(self, move: Move) -> None:
+        move.send(move.prepare())
+        assert move.wait().state == "completed"
+        for success in (True, False):
+            move.finish(source=False, success=success)
+        assert move.has(move.target) == "runs"
+
+    def test_nothing_arrives_where_nothing_was_prepared(self, move: Move) -> None:
+        with pytest.raises(HypervisorError):
+            move.finish(source=False, success=True)
+        assert move.runs_on() == [move.source.node]
+
+    def test_a_source_whose_guest_is_gone_has_nothing_to_keep(self, move: Move) -> None:
+        move.prepare()
+        move.hypervisor.stop(ctx=move.source, instance=move.instance, force=True, timeout=0.0)
+        move.finish(source=False, success=False)
+        move.finish(source=True, success=False)
+        assert move.runs_on() == []
 
     def test_the_source_keeps_nothing_of_a_guest_that_moved(self, move: Move) -> None:
-        move.hypervisor.stop(ctx=move.source, name=move.name, force=True, timeout=0.0)
+        move.hypervisor.stop(ctx=move.source, instance=move.instance, force=True, timeout=0.0)
         before = Footprint((move.source,))
         move.hypervisor.start(ctx=move.source, instance=move.instance, paused=False)
         move.send(move.prepare())
@@ -162,8 +221,6 @@ class MigrationTests:
     def test_giving_up_before_sending_leaves_the_target_empty(self, move: Move) -> None:
         before = Footprint((move.target,))
         move.prepare()
-        assert move.hypervisor.running(ctx=move.target) == [] or (
-            move.hypervisor.running(ctx=move.target)[0].state == "paused")
         for _ in range(2):
             move.finish(source=False, success=False)
         before.assert_unchanged()
@@ -181,7 +238,7 @@ class MigrationTests:
         move.send(move.prepare())
         home, other = (move.target, move.source) if move.give_up() else (move.source, move.target)
         assert move.runs_on() == [home.node]
-        assert move.hypervisor.info(ctx=other, name=move.name) is None
+        assert move.hypervisor.info(ctx=other, instance=move.instance) is None
 
     def test_a_guest_survives_a_target_that_is_lost(self, move: Move) -> None:
         target = move.prepare()
@@ -211,8 +268,8 @@ class MigrationTests:
         assert move.runs_on() == [move.source.node]
 
     def test_a_guest_that_does_not_run_cannot_be_sent(self, move: Move) -> None:
-        move.hypervisor.stop(ctx=move.source, name=move.name, force=True, timeout=0.0)
-        target = move.prepare()
+        move.hypervisor.stop(ctx=move.source, instance=move.instance, force=True, timeout=0.0)
+        target = move.prepare(MigrationOffer())
         with pytest.raises(HypervisorError):
             move.send(target)
         move.finish(source=False, success=False)

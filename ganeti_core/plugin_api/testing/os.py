@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from ganeti_core.errors import NotSupported, OpPrereqError, OsScriptError
+from ganeti_core.errors import GanetiError, NotSupported, OpPrereqError, OsScriptError
 from ganeti_core.plugin_api.context import HookContext
 from ganeti_core.plugin_api.data import Description, InstanceSpec
 from ganeti_core.plugin_api.kinds import Kind
-from ganeti_core.plugin_api.os import OS_DEFINITIONS, OsSpec
+from ganeti_core.plugin_api.os import OS_DEFINITIONS, DiskStream, OsSpec
+from ganeti_core.plugin_api.transfer import Offer
 
 from .base import PluginContract
 from .calls import Calls
 from .footprint import Footprint
 from .killing import killed_at_each_step
+from .streams import breaking_off, given_to, giving, receiving, sent_by, with_streams
 
 NOWHERE = "no-such-thing"
+MIB = 1 << 20
 
 
 class OsContract(PluginContract):
@@ -28,6 +35,8 @@ class OsContract(PluginContract):
     kill_points: ClassVar[int] = 6
     variant: ClassVar[str] = ""
     """The variant that is installed; empty for an OS without variants."""
+    faithful: ClassVar[bool] = True
+    """Whether an imported disk has each byte of the exported one, not only the same files."""
 
     @pytest.fixture
     def instance(self) -> InstanceSpec:
@@ -67,20 +76,43 @@ class OsContract(PluginContract):
     def test_what_the_instance_asks_for_is_valid(
         self, system: OsSpec, ctx: HookContext, instance: InstanceSpec
     ) -> None:
-        system.validate(ctx=ctx, variant=self.variant, params=dict(instance.osparams))
+        system.validate(ctx=ctx, variant=self.variant, params=dict(instance.osparams),
+                        force_variant=False)
 
     def test_an_unknown_variant_is_refused(
         self, system: OsSpec, ctx: HookContext, instance: InstanceSpec
     ) -> None:
         with pytest.raises(OpPrereqError, match=NOWHERE):
-            system.validate(ctx=ctx, variant=NOWHERE, params=dict(instance.osparams))
+            system.validate(ctx=ctx, variant=NOWHERE, params=dict(instance.osparams),
+                            force_variant=False)
+
+    def test_a_variant_that_is_forced_is_taken_or_refused(
+        self, system: OsSpec, ctx: HookContext, instance: InstanceSpec
+    ) -> None:
+        with contextlib.suppress(OpPrereqError):
+            system.validate(ctx=ctx, variant=NOWHERE, params=dict(instance.osparams),
+                            force_variant=True)
+        system.validate(ctx=ctx, variant=self.variant, params=dict(instance.osparams),
+                        force_variant=True)
+
+    def test_a_variant_must_be_named_where_there_are_some(
+        self, system: OsSpec, ctx: HookContext, instance: InstanceSpec
+    ) -> None:
+        validate = functools.partial(
+            system.validate, ctx=ctx, variant="", params=dict(instance.osparams))
+        if not system.info(ctx=ctx).variants:
+            validate(force_variant=False)
+            return
+        with pytest.raises(OpPrereqError):
+            validate(force_variant=False)
 
     def test_an_unknown_parameter_is_refused(
         self, system: OsSpec, ctx: HookContext, instance: InstanceSpec
     ) -> None:
         with pytest.raises(OpPrereqError, match=NOWHERE):
             system.validate(
-                ctx=ctx, variant=self.variant, params={**instance.osparams, NOWHERE: "x"})
+                ctx=ctx, variant=self.variant, params={**instance.osparams, NOWHERE: "x"},
+                force_variant=False)
 
     def test_installing_leaves_nothing_but_the_system(
         self, system: OsSpec, ctx: HookContext, instance: InstanceSpec, footprint: Footprint
@@ -121,3 +153,88 @@ class OsContract(PluginContract):
         system.create(ctx=ctx, instance=instance, variant=self.variant, reinstall=False)
         system.rename(
             ctx=ctx, instance=instance, variant=self.variant, old_name="old.example.com")
+
+    @pytest.fixture
+    def streaming(self, ctx: HookContext) -> HookContext:
+        """The node, with streams to itself."""
+        return with_streams(ctx)
+
+    @pytest.fixture
+    def export(
+        self, system: OsSpec, streaming: HookContext, instance: InstanceSpec
+    ) -> Callable[[Offer], int]:
+        """Export the instance's first disk."""
+        return lambda offer: system.export_disk(
+            ctx=streaming, instance=instance, variant=self.variant,
+            stream=DiskStream(instance.disks[0], offer))
+
+    @pytest.fixture
+    def import_(
+        self, system: OsSpec, streaming: HookContext, instance: InstanceSpec
+    ) -> Callable[[Offer], int]:
+        """Import the instance's first disk, with what the OS has said of the instance."""
+        variables = system.os_variables(
+            ctx=streaming, instance=instance, variant=self.variant)
+        return lambda offer: system.import_disk(
+            ctx=streaming, instance=instance, variant=self.variant,
+            stream=DiskStream(instance.disks[0], offer, variables))
+
+    def test_an_exported_disk_comes_back(
+        self, system: OsSpec, streaming: HookContext, instance: InstanceSpec,
+        export: Callable[[Offer], int], import_: Callable[[Offer], int], footprint: Footprint,
+    ) -> None:
+        system.create(ctx=streaming, instance=instance, variant=self.variant, reinstall=False)
+        disk = Path(instance.disks[0].path)
+        before = disk.read_bytes()
+        stream = sent_by(streaming, export)
+        assert disk.read_bytes() == before, "an export changes nothing"
+        with disk.open("r+b") as file:
+            file.write(bytes(len(before)))
+        given_to(streaming, stream, import_)
+        after = disk.read_bytes()
+        assert after == before if self.faithful else any(after)
+        assert len(after) <= max(instance.disks[0].size * MIB, len(before))
+        footprint.assert_unchanged()
+
+    def test_an_export_that_nobody_keeps_has_failed(
+        self, system: OsSpec, streaming: HookContext, instance: InstanceSpec,
+        export: Callable[[Offer], int], footprint: Footprint,
+    ) -> None:
+        system.create(ctx=streaming, instance=instance, variant=self.variant, reinstall=False)
+
+        def full(_data: memoryview) -> None:
+            raise OSError("no space left, as the test wants it")
+
+        with receiving(streaming, full) as (offer, _), pytest.raises(GanetiError):
+            export(offer)
+        footprint.assert_unchanged()
+
+    def test_what_cannot_be_read_is_not_exported(
+        self, system: OsSpec, streaming: HookContext, uninstallable: InstanceSpec
+    ) -> None:
+        if not uninstallable.disks or Path(uninstallable.disks[0].path).exists():
+            return
+        with (receiving(streaming, lambda data: None) as (offer, done),
+              pytest.raises(GanetiError)):
+            system.export_disk(ctx=streaming, instance=uninstallable, variant=self.variant,
+                               stream=DiskStream(uninstallable.disks[0], offer))
+        assert done.exception(60) is not None, "a stream that is not whole must not be kept"
+
+    def test_a_stream_that_breaks_off_is_no_import(
+        self, system: OsSpec, streaming: HookContext, instance: InstanceSpec,
+        export: Callable[[Offer], int], import_: Callable[[Offer], int],
+    ) -> None:
+        system.create(ctx=streaming, instance=instance, variant=self.variant, reinstall=False)
+        stream = sent_by(streaming, export)
+        with giving(streaming, breaking_off(stream)) as (offer, _), pytest.raises(GanetiError):
+            import_(offer)
+
+    def test_variables_are_fit_for_an_environment(
+        self, system: OsSpec, ctx: HookContext, instance: InstanceSpec
+    ) -> None:
+        found = system.os_variables(ctx=ctx, instance=instance, variant=self.variant)
+        secret = {instance.osparams[name] for name in instance.secret_osparams}
+        for name, value in found.items():
+            assert re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name)
+            assert "\0" not in value
+            assert value not in secret, f"{name} is for everybody to read"

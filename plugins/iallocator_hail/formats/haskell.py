@@ -1,4 +1,4 @@
-"""Numbers and lists as the peer's programs read and print them."""
+"""Numbers and lists as Ganeti's programs read and print them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _whole(token: str) -> int | None:
 def read_int(name: str, text: str) -> int:
     """Read a whole number.
 
-    :raises LoadError: it is none, or something follows it.
+    :raises LoadError: not such a value, or something follows it.
     """
     token, rest = _scan(name, text)
     value = _whole(token)
@@ -59,7 +59,7 @@ def read_int(name: str, text: str) -> int:
 def read_float(name: str, text: str) -> float:
     """Read a number; the forms `.5` and `5.` are none.
 
-    :raises LoadError: it is none, or something follows it.
+    :raises LoadError: not such a value, or something follows it.
     """
     token, rest = _scan(name, text)
     _no_rest(name, text, rest)

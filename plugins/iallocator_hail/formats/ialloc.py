@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import LoadError
-from ..records import ALLOC_POLICIES, Description, Group, Instance, Node
+from ..records import ALLOC_POLICIES, Description, Group, Instance, Node, Policy
 from .instance_json import InstanceMemory, read_instance
 from .json_reader import (
     Fields,
     Json,
+    Reader,
     as_bool,
     as_float,
     as_int,
@@ -22,7 +23,8 @@ from .json_reader import (
     parse_json,
 )
 from .names import find_name
-from .policy_json import as_policy
+from .policy_json import policy_with
+from .templates import STRICT, Templates, described
 
 EVACUATION_MODES = ("primary-only", "secondary-only", "all")
 
@@ -98,12 +100,22 @@ def parse_document(
 
     :raises LoadError: it is malformed, or names something unknown.
     """
-    if not isinstance(document, dict):
-        raise LoadError(f"{MESSAGE}: Unable to read JSObject")
-    top = Fields("invalid iallocator message", document)
+    top = _top(document)
     members = top.get("request", as_object)
     description = parse_description(document, memory)
-    return description, _request(Fields("invalid request dict", members), description)
+    fields = Fields("invalid request dict", members)
+    return description, _request(fields, description, _templates(top))
+
+
+def _top(document: Json) -> Fields:
+    if not isinstance(document, dict):
+        raise LoadError(f"{MESSAGE}: Unable to read JSObject")
+    return Fields("invalid iallocator message", document)
+
+
+def _templates(top: Fields) -> Templates:
+    """The master says what its disk templates are; only then may there be unknown ones."""
+    return top.maybe("disk_templates", described, STRICT)
 
 
 def parse_description(document: Json, memory: InstanceMemory | None = None) -> Description:
@@ -111,14 +123,15 @@ def parse_description(document: Json, memory: InstanceMemory | None = None) -> D
 
     :raises LoadError: it is malformed, or refers to something unknown.
     """
-    if not isinstance(document, dict):
-        raise LoadError(f"{MESSAGE}: Unable to read JSObject")
-    top = Fields("invalid iallocator message", document)
-    groups = tuple(_group(uuid, data) for uuid, data in top.get("nodegroups", as_object).items())
+    top = _top(document)
+    templates = _templates(top)
+    policies = policy_with(templates)
+    groups = tuple(
+        _group(uuid, data, policies) for uuid, data in top.get("nodegroups", as_object).items())
     by_uuid = {group.uuid: index for index, group in enumerate(groups)}
     nodes = tuple(_node(name, data, by_uuid) for name, data in top.get("nodes", as_object).items())
     instances = (memory or InstanceMemory()).instances(
-        top.get("instances", as_object), [node.name for node in nodes])
+        top.get("instances", as_object), [node.name for node in nodes], templates)
     hypervisors = top.maybe("enabled_hypervisors", list_of(as_string), ())
     return Description(
         groups=groups,
@@ -126,17 +139,18 @@ def parse_description(document: Json, memory: InstanceMemory | None = None) -> D
         instances=tuple(instances),
         tags=top.get("cluster_tags", list_of(as_string)),
         hypervisor=hypervisors[0] if hypervisors else None,
+        likes=templates.likes,
     )
 
 
-def _group(uuid: str, data: Json) -> Group:
+def _group(uuid: str, data: Json, policies: Reader[Policy]) -> Group:
     fields = Fields(f"invalid data for group '{uuid}'", as_object(data))
     return Group(
         name=fields.get("name", as_string),
         uuid=uuid,
         alloc_policy=fields.get("alloc_policy", choice(ALLOC_POLICIES, "AllocPolicy")),
         networks=fields.get("networks", list_of(as_string)),
-        policy=fields.get("ipolicy", as_policy),
+        policy=fields.get("ipolicy", policies),
         tags=fields.get("tags", list_of(as_string)),
     )
 
@@ -150,7 +164,8 @@ def _node(name: str, data: Json, groups: Mapping[str, int]) -> Node:
         raise LoadError(f"Unknown group '{uuid}' for node {name}")
     params = Fields(fields.what, fields.get("ndparams", as_object))
     exclusive = params.get("exclusive_storage", as_bool)
-    live = not offline and fields.maybe("vm_capable", as_bool, True)
+    silent = fields.maybe("silent", as_bool, False)
+    live = not offline and not silent and fields.maybe("vm_capable", as_bool, True)
 
     def whole(key: str) -> int:
         return fields.get(key, as_int) if live else 0
@@ -170,36 +185,39 @@ def _node(name: str, data: Json, groups: Mapping[str, int]) -> Node:
         free_spindles=fields.maybe("free_spindles", as_int, 0) if live else 0,
         exclusive=exclusive,
         offline=not live or drained,
+        silent=silent,
         tags=fields.maybe("tags", list_of(as_string), ()),
     )
 
 
-def _request(fields: Fields, description: Description) -> Request:
+def _request(fields: Fields, description: Description, templates: Templates) -> Request:
     kind = fields.get("type", as_string)
     if kind not in _READERS:
         raise LoadError(f"Invalid request type '{kind}'")
-    return _READERS[kind](fields, description)
+    return _READERS[kind](fields, description, templates)
 
 
-def _read_allocate(fields: Fields, _description: Description) -> Request:
+def _read_allocate(
+    fields: Fields, _description: Description, templates: Templates
+) -> Request:
     name = fields.get("name", as_string)
     group = fields.maybe("group_name", as_string, None)
     item = NewInstance(
         required_nodes=fields.get("required_nodes", as_int),
-        instance=read_instance(name, fields.members),
+        instance=read_instance(name, fields.members, templates),
     )
     restrict = fields.maybe("restrict-to-nodes", list_of(as_string), None)
     return Allocate((item,), group, restrict, several=False)
 
 
-def _read_multi(fields: Fields, _description: Description) -> Request:
+def _read_multi(fields: Fields, _description: Description, templates: Templates) -> Request:
     group = fields.maybe("group_name", as_string, None)
     items = []
     for members in fields.get("instances", list_of(as_object)):
         each = Fields(fields.what, members)
         name = each.get("name", as_string)
         required = each.get("required_nodes", as_int)
-        items.append(NewInstance(read_instance(name, members), required))
+        items.append(NewInstance(read_instance(name, members, templates), required))
     return Allocate(tuple(items), group, None, several=True)
 
 
@@ -211,11 +229,11 @@ def _known_instance(fields: Fields, description: Description) -> int:
     raise LoadError(f"Unknown instance '{name}'")
 
 
-def _read_secondary(fields: Fields, description: Description) -> Request:
+def _read_secondary(fields: Fields, description: Description, _templates: Templates) -> Request:
     return AllocateSecondary(_known_instance(fields, description))
 
 
-def _read_relocate(fields: Fields, description: Description) -> Request:
+def _read_relocate(fields: Fields, description: Description, _templates: Templates) -> Request:
     instance = _known_instance(fields, description)
     required = fields.get("required_nodes", as_int)
     names = fields.get("relocate_from", list_of(as_string))
@@ -229,12 +247,12 @@ def _named_instances(fields: Fields, description: Description) -> tuple[int, ...
     return tuple(find_name(description, names, name) for name in wanted)
 
 
-def _read_evacuate(fields: Fields, description: Description) -> Request:
+def _read_evacuate(fields: Fields, description: Description, _templates: Templates) -> Request:
     instances = _named_instances(fields, description)
     return Evacuate(instances, fields.get("evac_mode", choice(EVACUATION_MODES, "EvacMode")))
 
 
-def _read_change_group(fields: Fields, description: Description) -> Request:
+def _read_change_group(fields: Fields, description: Description, _templates: Templates) -> Request:
     instances = _named_instances(fields, description)
     wanted = fields.get("target_groups", list_of(as_string))
     return ChangeGroup(instances, tuple(find_group(description, name) for name in wanted))

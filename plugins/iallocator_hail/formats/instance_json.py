@@ -18,7 +18,7 @@ from .json_reader import (
     list_of,
     optional,
 )
-from .policy_json import as_template
+from .templates import STRICT, Templates
 
 _ADMIN_STATES = {"up": "running", "down": "ADMIN_down", "offline": "ADMIN_offline"}
 
@@ -31,26 +31,28 @@ class InstanceMemory:
     """
 
     def __init__(self) -> None:
-        self._nodes: tuple[str, ...] = ()
-        self._known: dict[str, tuple[Json, tuple[str, ...], Instance]] = {}
+        self._order: tuple[tuple[str, ...], Templates] = (), STRICT
+        self._known: dict[str, tuple[Json, tuple[tuple[str, ...], Templates], Instance]] = {}
 
-    def instances(self, documents: Mapping[str, Json], nodes: Sequence[str]) -> list[Instance]:
+    def instances(
+        self, documents: Mapping[str, Json], nodes: Sequence[str], templates: Templates = STRICT
+    ) -> list[Instance]:
         """The instances of a document whose nodes have these names, in this order.
 
         :raises LoadError: one is malformed
         """
-        order = tuple(nodes)
-        if order == self._nodes:
-            order = self._nodes
-        self._nodes = order
-        indexes = {name: index for index, name in enumerate(order)}
+        order = tuple(nodes), templates
+        if order == self._order:
+            order = self._order
+        self._order = order
+        indexes = {name: index for index, name in enumerate(order[0])}
         known, now = self._known, {}
         found: list[Instance] = []
         for name, data in documents.items():
             entry = known.get(name)
             if entry is None or entry[0] is not data or entry[1] is not order:
                 usual = _usual(name, data, indexes)
-                entry = (data, order, usual or _placed(name, data, indexes))
+                entry = (data, order, usual or _placed(name, data, indexes, templates))
             now[name] = entry
             found.append(entry[2])
         self._known = now
@@ -66,7 +68,7 @@ def _network(value: Json) -> str | None:
     return Fields("nic", as_object(value)).maybe("network", optional(as_string), None)
 
 
-def read_instance(name: str, data: Json) -> Instance:
+def read_instance(name: str, data: Json, templates: Templates = STRICT) -> Instance:
     """An instance as a request describes it, without nodes.
 
     :raises LoadError: it is malformed
@@ -75,13 +77,15 @@ def read_instance(name: str, data: Json) -> Instance:
     disk = fields.get("disk_space_total", as_int)
     networks = fields.get("nics", list_of(_network))
     state = fields.maybe("admin_state", choice(tuple(_ADMIN_STATES), "AdminState"), "up")
+    template = fields.get("disk_template", templates.read)
     return Instance(
         name=name,
         disks=fields.get("disks", list_of(_disk)),
         memory=fields.get("memory", as_int),
         disk=disk,
         vcpus=fields.get("vcpus", as_int),
-        template=fields.get("disk_template", as_template),
+        template=template,
+        like=templates.like(template),
         status=_ADMIN_STATES[state],
         tags=fields.get("tags", list_of(as_string)),
         networks=tuple(network for network in networks if network is not None),
@@ -90,8 +94,10 @@ def read_instance(name: str, data: Json) -> Instance:
     )
 
 
-def _placed(name: str, data: Json, nodes: Mapping[str, int]) -> Instance:
-    instance = read_instance(name, data)
+def _placed(
+    name: str, data: Json, nodes: Mapping[str, int], templates: Templates
+) -> Instance:
+    instance = read_instance(name, data, templates)
     fields = Fields(f"invalid data for instance '{name}'", as_object(data))
     names = fields.get("nodes", list_of(as_string))
     if not names:

@@ -10,17 +10,7 @@ from ganeti_core.plugin_api import GanetiError
 
 from ..errors import LoadError
 from ..records import Description
-from .query_rows import Row, Tables, describe
-
-_GROUP = ("name", "uuid", "alloc_policy", "ipolicy", "tags")
-_NODE = (
-    "name", "group.uuid", "offline", "drained", "vm_capable", "mtotal", "mnode", "mfree",
-    "dtotal", "dfree", "ctotal", "cnos", "sptotal", "spfree", "ndparams", "tags",
-)
-_INSTANCE = (
-    "name", "disk_usage", "beparams", "status", "pnode", "snodes", "tags", "oper_ram",
-    "disk_template", "disk.sizes", "disk.spindles",
-)
+from .query_rows import GROUP, INSTANCE, NODE, Row, Tables, describe
 
 
 def load_luxi(socket: str) -> Description:
@@ -31,9 +21,9 @@ def load_luxi(socket: str) -> Description:
     try:
         with LuxiClient(Path(socket)) as client:
             tables = Tables(
-                groups=_rows(client, "group", _GROUP),
-                nodes=_rows(client, "node", _NODE),
-                instances=_rows(client, "instance", _INSTANCE),
+                groups=_rows(client, "group", GROUP),
+                nodes=_rows(client, "node", NODE),
+                instances=_rows(client, "instance", INSTANCE),
                 cluster=client.query_cluster_info(),
             )
     except GanetiError as exc:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from ..errors import LoadError
@@ -37,20 +37,24 @@ def _cpu_total(report: dict[str, Json]) -> float | None:
     return data.get("cpu_total", as_float)
 
 
-def query(nodes: Sequence[str]) -> dict[str, float]:
-    """Ask the daemons of all nodes at once; nodes that do not answer are left out."""
+def query(nodes: Mapping[str, str]) -> dict[str, float]:
+    """Ask the daemons of all nodes at once; nodes that do not answer are left out.
+
+    :param nodes: where each can be reached, by its name
+    """
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(max_workers=max(1, min(32, len(nodes)))) as pool:
-        answers = pool.map(_ask, nodes)
+        answers = pool.map(_ask, nodes.values())
     return {node: load for node, load in zip(nodes, answers, strict=True) if load is not None}
 
 
-def _ask(node: str) -> float | None:
+def _ask(address: str) -> float | None:
     # The network's libraries load slower than most programs run, and few runs need them.
     from urllib.request import urlopen
 
-    url = f"http://{node}:{_PORT}/1/report/default/{CPU_LOAD}"
+    host = f"[{address}]" if ":" in address else address
+    url = f"http://{host}:{_PORT}/1/report/default/{CPU_LOAD}"
     try:
         with urlopen(url, timeout=_TIMEOUT) as response:
             return _cpu_total(as_object(parse_json(response.read().decode())))

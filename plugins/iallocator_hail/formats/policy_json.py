@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ..records import TEMPLATES, Policy, Spec
-from .json_reader import Fields, Json, as_float, as_int, as_object, choice, list_of
-
-as_template = choice(TEMPLATES, "Ganeti.Types.DiskTemplate")
+from ..records import Policy, Spec
+from .json_reader import Fields, Json, Reader, as_float, as_int, as_object, list_of
+from .templates import Templates
 
 _SPEC_KEYS = (
     "memory-size",
@@ -28,15 +27,19 @@ def _pair(value: Json) -> tuple[Spec, Spec]:
     return fields.get("min", as_spec), fields.get("max", as_spec)
 
 
-def as_policy(value: Json) -> Policy:
-    """A whole policy."""
-    fields = Fields("IPolicy", as_object(value))
-    return Policy(
-        pairs=fields.get("minmax", list_of(_pair)),
-        std=fields.get("std", as_spec),
-        templates=fields.get("disk-templates", list_of(as_template)),
-        vcpu_ratio=fields.get("vcpu-ratio", as_float),
-        spindle_ratio=fields.get("spindle-ratio", as_float),
-    )
+def policy_with(templates: Templates) -> Reader[Policy]:
+    """A whole policy that may name such templates."""
 
+    def read(value: Json) -> Policy:
+        fields = Fields("IPolicy", as_object(value))
+        names = fields.get("disk-templates", list_of(templates.read))
+        return Policy(
+            pairs=fields.get("minmax", list_of(_pair)),
+            std=fields.get("std", as_spec),
+            templates=names,
+            vcpu_ratio=fields.get("vcpu-ratio", as_float),
+            spindle_ratio=fields.get("spindle-ratio", as_float),
+            doubtful=not all(map(templates.knows, names)),
+        )
 
+    return read

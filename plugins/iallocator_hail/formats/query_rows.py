@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import LoadError
-from ..records import ALLOC_POLICIES, STATUSES, Description, Disk, Group, Instance, Node
+from ..records import ALLOC_POLICIES, STATUSES, Description, Disk, Group, Instance, Node, Policy
 from .json_reader import (
     Fields,
     Json,
+    Reader,
     as_bool,
     as_float,
     as_int,
@@ -19,7 +20,20 @@ from .json_reader import (
     list_of,
     optional,
 )
-from .policy_json import as_policy, as_template
+from .policy_json import policy_with
+from .templates import LIVE, Templates, described
+
+GROUP = ("name", "uuid", "alloc_policy", "ipolicy", "tags")
+NODE = (
+    "name", "group.uuid", "offline", "drained", "vm_capable", "mtotal", "mnode", "mfree",
+    "dtotal", "dfree", "ctotal", "cnos", "sptotal", "spfree", "ndparams", "tags", "pip",
+)
+INSTANCE = (
+    "name", "disk_usage", "beparams", "status", "pnode", "snodes", "tags", "oper_ram",
+    "disk_template", "disk.sizes", "disk.spindles", "forthcoming",
+)
+CLUSTER = ("tags", "ipolicy", "enabled_hypervisors", "master", "disk_template_needs")
+"""The fields to ask a master for."""
 
 Row = Mapping[str, Json]
 """Values by field name; a value that nobody knows is missing or null."""
@@ -33,7 +47,6 @@ class Tables:
     nodes: Sequence[Row]
     instances: Sequence[Row]
     cluster: Row
-    """`tags`, `ipolicy`, `enabled_hypervisors`, `master`."""
 
 
 def describe(tables: Tables) -> Description:
@@ -41,9 +54,12 @@ def describe(tables: Tables) -> Description:
 
     :raises LoadError: a field is missing or malformed, or names something unknown.
     """
-    groups = tuple(_group(row) for row in tables.groups)
-    by_uuid = {group.uuid: index for index, group in enumerate(groups)}
     cluster = Fields("cluster", tables.cluster)
+    # Ganeti's own masters say nothing of templates.
+    templates = cluster.maybe("disk_template_needs", described, LIVE)
+    as_policy = policy_with(templates)
+    groups = tuple(_group(row, as_policy) for row in tables.groups)
+    by_uuid = {group.uuid: index for index, group in enumerate(groups)}
     master = cluster.maybe("master", optional(as_string), None)
     nodes = tuple(_node(row, by_uuid, master) for row in tables.nodes)
     by_name = {node.name: index for index, node in enumerate(nodes)}
@@ -51,11 +67,12 @@ def describe(tables: Tables) -> Description:
     return Description(
         groups=groups,
         nodes=nodes,
-        instances=tuple(_instance(row, by_name) for row in tables.instances),
+        instances=tuple(_instance(row, by_name, templates) for row in tables.instances),
         tags=cluster.maybe("tags", _names, ()),
         policy=cluster.get("ipolicy", as_policy),
         hypervisor=hypervisors[0] if hypervisors else None,
         master=master,
+        likes=templates.likes,
     )
 
 
@@ -66,7 +83,7 @@ def _what(kind: str, row: Row) -> Fields:
     return Fields(f"{kind} '{row.get('name')}'", row)
 
 
-def _group(row: Row) -> Group:
+def _group(row: Row, as_policy: Reader[Policy]) -> Group:
     fields = _what("Group", row)
     return Group(
         name=fields.get("name", as_string),
@@ -77,7 +94,8 @@ def _group(row: Row) -> Group:
     )
 
 
-_AMOUNTS = ("mtotal", "mnode", "mfree", "dtotal", "dfree", "ctotal")
+_AMOUNTS = ("mtotal", "mfree", "ctotal")
+"""What a node that answers always says; only storage of some kinds can tell its room."""
 
 
 def _node(row: Row, groups: Mapping[str, int], master: str | None) -> Node:
@@ -87,15 +105,15 @@ def _node(row: Row, groups: Mapping[str, int], master: str | None) -> Node:
     if uuid not in groups:
         raise LoadError(f"Unknown group '{uuid}' for node {name}")
     params = Fields(fields.what, fields.get("ndparams", as_object))
-    live = not fields.get("offline", as_bool) and fields.maybe("vm_capable", as_bool, True)
-    live = live and all(row.get(key) is not None for key in _AMOUNTS)
+    asked = not fields.get("offline", as_bool) and fields.maybe("vm_capable", as_bool, True)
+    live = asked and all(row.get(key) is not None for key in _AMOUNTS)
     exclusive = params.maybe("exclusive_storage", as_bool, False)
 
     def whole(key: str) -> int:
         return fields.maybe(key, as_int, 0) if live else 0
 
     def real(key: str) -> float:
-        return fields.get(key, as_float) if live else 0.0
+        return fields.maybe(key, as_float, 0.0) if live else 0.0
 
     spindles = whole("sptotal") if exclusive else params.maybe("spindle_count", as_int, 1)
     return Node(
@@ -113,12 +131,14 @@ def _node(row: Row, groups: Mapping[str, int], master: str | None) -> Node:
         free_spindles=whole("spfree"),
         exclusive=exclusive,
         offline=not live or fields.get("drained", as_bool),
+        silent=asked and not live,
         master=name == master,
         tags=fields.maybe("tags", _names, ()),
+        address=fields.maybe("pip", as_string, ""),
     )
 
 
-def _instance(row: Row, nodes: Mapping[str, int]) -> Instance:
+def _instance(row: Row, nodes: Mapping[str, int], templates: Templates) -> Instance:
     fields = _what("Instance", row)
     name = fields.get("name", as_string)
     places = [fields.get("pnode", as_string), *fields.get("snodes", _names)][:2]
@@ -134,12 +154,14 @@ def _instance(row: Row, nodes: Mapping[str, int]) -> Instance:
     sizes = fields.maybe("disk.sizes", list_of(as_int), ())
     spindles = fields.maybe("disk.spindles", list_of(optional(as_int)), ())
     known = [*spindles, *([None] * len(sizes))]
+    template = fields.get("disk_template", templates.read)
     return Instance(
         name=name,
-        memory=params.get("memory", as_int) if memory is None else memory,
-        disk=fields.get("disk_usage", as_int),
+        memory=_configured_memory(params) if memory is None else memory,
+        disk=fields.maybe("disk_usage", as_int, 0),
         vcpus=params.get("vcpus", as_int),
-        template=fields.get("disk_template", as_template),
+        template=template,
+        like=templates.like(template),
         status=status,
         primary=nodes[places[0]],
         secondary=nodes[places[1]] if len(places) > 1 else -1,
@@ -149,3 +171,9 @@ def _instance(row: Row, nodes: Mapping[str, int]) -> Instance:
         auto_balance=params.maybe("auto_balance", as_bool, True),
         forthcoming=fields.maybe("forthcoming", as_bool, False),
     )
+
+
+def _configured_memory(params: Fields) -> int:
+    """What an instance may have at most; `memory` is an old name for it."""
+    most = params.maybe("maxmem", as_int, None)
+    return params.get("memory", as_int) if most is None else most

@@ -46,7 +46,7 @@ def _get(address: str, path: str) -> Json:
     if parts.scheme == "file":
         return parse_json(read_file(f"{parts.path}/{_FILES[path]}"))
     base = address if parts.scheme in ("http", "https") else f"https://{address}:{_PORT}"
-    # The cluster's certificate is its own; the peer's programs do not check it either.
+    # The cluster's certificate is its own; Ganeti's programs do not check it either.
     context = ssl._create_unverified_context()  # noqa: S323 - see above
     try:
         with urlopen(base + path, timeout=_TIMEOUT, context=context) as answer:  # noqa: S310 - http only

@@ -36,7 +36,7 @@ def load_text(path: str) -> Description:
 def read_file(path: str) -> str:
     """The contents of a file of UTF-8 text.
 
-    :raises LoadError: with the reason in the words of the peer's programs.
+    :raises LoadError: with the reason in the words of Ganeti's programs.
     """
     try:
         with open(path, encoding="utf-8") as stream:

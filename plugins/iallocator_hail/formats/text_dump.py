@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from ..records import Description, Group, Instance, Node, Policy, Spec
+from ..records import TEMPLATES, Description, Group, Instance, Node, Policy, Spec
 from .haskell import show_float
 
 
 def dump_text(description: Description) -> str:
-    """Write a description in the text format."""
+    """Write a description in the text format.
+
+    The format knows Ganeti's own disk templates only: others become what they behave like.
+    """
+    kinds = {name: name for name in TEMPLATES}
+    kinds.update((item.template, item.kind) for item in description.instances)
     sections = (
         map(_group_line, description.groups),
         (_node_line(node, description.groups) for node in description.nodes),
         (_instance_line(inst, description.nodes) for inst in description.instances),
         description.tags,
         (
-            _policy_line("", description.policy),
-            *(_policy_line(group.name, group.policy) for group in description.groups),
+            _policy_line("", description.policy, kinds),
+            *(_policy_line(group.name, group.policy, kinds) for group in description.groups),
         ),
     )
     texts = ["".join(line + "\n" for line in section) for section in sections]
@@ -70,7 +75,7 @@ def _instance_line(instance: Instance, nodes: Sequence[Node]) -> str:
         _flag(instance.auto_balance),
         name(instance.primary),
         name(instance.secondary),
-        instance.template,
+        instance.kind,
         ",".join(instance.tags),
         instance.spindle_use,
         "-" if spindles is None else spindles,
@@ -78,15 +83,17 @@ def _instance_line(instance: Instance, nodes: Sequence[Node]) -> str:
     )
 
 
-def _policy_line(owner: str, policy: Policy) -> str:
+def _policy_line(owner: str, policy: Policy, kinds: Mapping[str, str]) -> str:
     def spec(value: Spec) -> str:
         return ",".join(map(str, dataclasses.astuple(value)))
 
+    # A name that no instance has is left out.
+    templates = dict.fromkeys(kinds[name] for name in policy.templates if name in kinds)
     return _columns(
         owner,
         spec(policy.std),
         ";".join(spec(value) for pair in policy.pairs for value in pair),
-        ",".join(policy.templates),
+        ",".join(templates),
         show_float(policy.vcpu_ratio),
         show_float(policy.spindle_ratio),
     )

@@ -73,8 +73,15 @@ class Site:
     max_spindles: Floats
     min_disk: Floats
     max_ratio: Floats
+    mem_base: Floats
+    """What the score divides memory by; here and below infinite where a node has nothing of it."""
+    cpu_base: Floats
+    """The same for processors; with the speed infinite, too, where that is nothing."""
+    spindle_base: Floats
     exclusive: Bools
     offline: Bools
+    silent: Bools
+    """Of the offline ones: those that only do not answer, of which nothing is known."""
     any_exclusive: bool
     """Whether the *cluster* has nodes with exclusive storage (else spindle rules are skipped)."""
     any_forthcoming: bool

@@ -97,7 +97,7 @@ def _movable(
     nodes = description.nodes
 
     def movable(instance: Instance) -> bool:
-        if instance.template not in BALANCEABLE or instance.name in excluded:
+        if instance.kind not in BALANCEABLE or instance.name in excluded:
             return False
         if selected is not None and instance.name not in selected:
             return False
@@ -139,7 +139,7 @@ def demand_of(instances: Sequence[Instance], options: BuildOptions) -> Demand:
         return np.array(values, dtype=np.bool_)
 
     real = flags([not item.forthcoming for item in instances])
-    local = flags([item.template in LOCAL_TEMPLATES for item in instances])
+    local = flags([item.kind in LOCAL_TEMPLATES for item in instances])
     disk = np.where(local, column([item.disk for item in instances]), 0.0)
     spindle_use = np.where(local, column([item.spindle_use for item in instances]), 0.0)
     cpus = column([0.0 if _switched_off(item) else item.vcpus for item in instances])
@@ -164,7 +164,7 @@ def demand_of(instances: Sequence[Instance], options: BuildOptions) -> Demand:
         load_net=loads[3],
         one=real.astype(np.float64),
         local=local,
-        drbd=flags([item.template == "drbd" for item in instances]),
+        drbd=flags([item.kind == "drbd" for item in instances]),
         real=real,
     )
 
@@ -195,21 +195,34 @@ def _site(description: Description, forthcoming: bool) -> Site:
         return np.array(values, dtype=np.float64)
 
     spindles = column([node.spindles for node in nodes])
+    most_spindles = column([policy.spindle_ratio for policy in policies]) * spindles
+    memory = column([node.total_memory for node in nodes])
+    speed = column([node.cpu_speed for node in nodes])
+    cpus = column([node.total_cpus for node in nodes])
     exclusive = np.array([node.exclusive for node in nodes], dtype=np.bool_)
     return Site(
-        total_mem=column([node.total_memory for node in nodes]),
+        total_mem=memory,
         total_disk=column([node.total_disk for node in nodes]),
-        total_cpus=column([node.total_cpus for node in nodes]),
-        speed=column([node.cpu_speed for node in nodes]),
+        total_cpus=cpus,
+        speed=_base(speed),
         total_spindles=spindles,
-        max_spindles=column([policy.spindle_ratio for policy in policies]) * spindles,
+        max_spindles=most_spindles,
         min_disk=np.zeros(len(nodes)),
         max_ratio=column([policy.vcpu_ratio for policy in policies]),
+        mem_base=_base(memory),
+        cpu_base=np.where(np.isinf(_base(speed)), np.inf, _base(cpus)),
+        spindle_base=_base(most_spindles),
         exclusive=exclusive,
         offline=np.array([node.offline for node in nodes], dtype=np.bool_),
+        silent=np.array([node.silent for node in nodes], dtype=np.bool_),
         any_exclusive=bool(exclusive.any()),
         any_forthcoming=forthcoming,
     )
+
+
+def _base(total: Floats) -> Floats:
+    """What amounts are divided by: infinite in place of nothing, so that shares are zero."""
+    return np.where(np.isfinite(total) & (total != 0), total, np.inf)
 
 
 def _figures(description: Description, demand: Demand, primary: Ints) -> NodeFigures:

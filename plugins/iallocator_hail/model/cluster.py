@@ -179,6 +179,7 @@ class Cluster:
             self.site_of(node), self.view(node), demand, self.marks_off(instance)
         )
         self.store(node, off)
+        self._forget_spindles(node, instance)
         self._list(self.primaries, node, instance, present=False)
         self._count_tags(instance, node, -1)
         if other >= 0:
@@ -187,6 +188,7 @@ class Cluster:
                 self.site_of(other), self.view(other), demand, self.reserved(other)
             )
             self.store(other, off)
+            self._forget_spindles(other, instance)
             self._list(self.secondaries, other, instance, present=False)
         self.primary[instance] = self.secondary[instance] = -1
 
@@ -196,16 +198,26 @@ class Cluster:
         marks = self.marks_on(instance, node, location_score)
         view, _ = add_primary(self.site_of(node), self.view(node), demand, True, marks)
         self.store(node, view)
+        self._forget_spindles(node, instance)
         self._list(self.primaries, node, instance, present=True)
         self._count_tags(instance, node, 1)
         if other >= 0:
             how = Secondary(self.peers[other, node], forced=True)
             view, _ = add_secondary(self.site_of(other), self.view(other), demand, how)
             self.store(other, view)
+            self._forget_spindles(other, instance)
             self._list(self.secondaries, other, instance, present=True)
             self._reserve(other, node, float(demand.counted))
         self.primary[instance], self.secondary[instance] = node, other
         self.location_score[instance] = location_score
+
+    def _forget_spindles(self, node: int, instance: int) -> None:
+        """Count no free spindles where storage is not exclusive, once an instance came or went.
+
+        Ganeti does, and its capacity reports show it; nothing else looks at them there.
+        """
+        if not self.site.any_exclusive and self.demand.real[instance]:
+            self.state.free_spindles[node] = 0.0
 
     def _list(
         self, lists: list[tuple[int, ...]], node: int, instance: int, *, present: bool

@@ -6,13 +6,13 @@ one by one, since rounding decides ties (`numpy.sum` adds pairwise and would not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from .arrays import Demand, Floats, Ints, Site, View, parts_of_view
+from .arrays import Bools, Demand, Floats, Ints, Site, View, parts_of_view
 from .cluster import Cluster
 
 COMPONENTS: Final = (
@@ -62,21 +62,30 @@ def _spindle_share(site: Site, free: Floats) -> Floats:
 Column = Callable[[Site, View], Floats]
 
 SPREADS: Final[tuple[tuple[int, Column], ...]] = (
-    (0, lambda site, view: view.free_mem / site.total_mem),
+    (0, lambda site, view: view.free_mem / site.mem_base),
     (1, free_disk_share),
-    (3, lambda site, view: view.reserved / site.total_mem),
-    (6, lambda site, view: view.cpus / site.total_cpus / site.speed),
+    (3, lambda site, view: view.reserved / site.mem_base),
+    (6, lambda site, view: view.cpus / site.cpu_base / site.speed),
     (7, lambda _, view: view.load_cpu),
     (8, lambda _, view: view.load_mem),
     (9, lambda _, view: view.load_disk),
     (10, lambda _, view: view.load_net),
-    (12, lambda site, view: view.spindles / site.max_spindles),
-    (13, lambda site, view: view.mem_forth / site.total_mem),
+    (12, lambda site, view: view.spindles / site.spindle_base),
+    (13, lambda site, view: view.mem_forth / site.mem_base),
     (14, _free_disk_share_forth),
-    (15, lambda site, view: view.cpus_forth / site.total_cpus / site.speed),
-    (16, lambda site, view: view.spindles_forth / site.max_spindles),
+    (15, lambda site, view: view.cpus_forth / site.cpu_base / site.speed),
+    (16, lambda site, view: view.spindles_forth / site.spindle_base),
 )
 """Components that are standard deviations, with the node's value."""
+
+BASES: Final[Mapping[int, str]] = {
+    0: "mem_base", 2: "mem_base", 9: "mem_base", 3: "cpu_base", 11: "cpu_base",
+    8: "spindle_base", 12: "spindle_base",
+}
+"""By row of `SPREADS`: what the row divides by, infinite on nodes that take no part in it."""
+
+_WORST: Final = 1e300
+"""The score of a state whose figures are out of all bounds: worse than any other."""
 
 RESERVED_ROW: Final = 2
 """Row of `SPREADS` whose sum is the component `reserved_mem_rtotal`."""
@@ -142,8 +151,11 @@ class Scorer:
         self.columns = np.empty(shape)
         for row, (_, column) in enumerate(SPREADS):
             self.columns[row] = column(self.site, view)
+        self.part = taking_part(self.site)
+        """Rows of `SPREADS` by online nodes; None if all nodes take part in all rows."""
+        self.sizes = self._sizes()
         parts = {False: (self.site, view)}
-        off = nodes[offline]
+        off = nodes[offline & ~cluster.site.silent[nodes]]
         if len(off):
             parts[True] = cluster.site_of(off), cluster.view(off)
         self.counts = [
@@ -152,8 +164,15 @@ class Scorer:
         ]
         is_offline = np.zeros(cluster.node_count, dtype=np.bool_)
         is_offline[off] = True
-        self._counted = (self.place >= 0, is_offline)
+        self.counted = (self.place >= 0, is_offline)
+        """Masks of all nodes: which count as online, and which as offline."""
         self.map_counts = self._map_counts()
+
+    def _sizes(self) -> Floats:
+        """How many nodes take part in each row."""
+        if self.part is None:
+            return np.full(len(SPREADS), float(max(1, len(self.online))))
+        return np.asarray(np.maximum(1.0, self.part.sum(axis=1)))
 
     def _map_counts(self) -> Floats:
         """How many pairs of location tag and exclusion tag there are, per pair."""
@@ -188,10 +207,12 @@ class Scorer:
         for change in changes:
             self._patch(values, change, part)
         sums = np.add.accumulate(values, axis=2)[:, :, -1]
-        size = len(self.online)
-        values -= (sums / size)[:, :, None]
+        sizes = self.sizes[:, None]
+        values -= (sums / sizes)[:, :, None]
+        if self.part is not None:
+            values *= self.part[:, None, :]
         values *= values
-        variances = np.add.accumulate(values, axis=2, out=values)[:, :, -1] / size
+        variances = np.add.accumulate(values, axis=2, out=values)[:, :, -1] / sizes
         spreads = np.sqrt(variances)
         for row, (component, _) in enumerate(SPREADS):
             out[component] = spreads[row]
@@ -219,7 +240,7 @@ class Scorer:
         for base, (component, column, of_offline) in zip(self.counts, COUNTS, strict=True):
             total: Floats | float = base
             for change, (site, old_view) in zip(changes, before, strict=True):
-                matters = self._counted[of_offline][change.node]
+                matters = self.counted[of_offline][change.node]
                 more = column(site, change.view) - column(site, old_view)
                 total = total + np.where(matters, more, 0.0)
             out[component] = total
@@ -227,8 +248,8 @@ class Scorer:
     def scores(
         self, changes: Sequence[Changed] = (), map_values: Floats | float | None = None
     ) -> Floats:
-        """The score of every candidate."""
-        return weigh(self.components(changes, map_values))
+        """The score of every candidate, always a number."""
+        return bounded(weigh(self.components(changes, map_values)))
 
     def base(self) -> float:
         """The score of the base state."""
@@ -241,6 +262,27 @@ def weigh(components: Floats) -> Floats:
     for (_, weight), values in zip(COMPONENTS, components, strict=True):
         total = total + weight * values
     return total
+
+
+def bounded(scores: Floats) -> Floats:
+    """Scores that can be compared: those that are no finite number become the worst ones."""
+    return np.asarray(
+        np.nan_to_num(scores, copy=False, nan=_WORST, posinf=_WORST, neginf=_WORST)
+    )
+
+
+def taking_part(site: Site) -> Bools | None:
+    """Which nodes take part in each row of `SPREADS`; None if all do in all.
+
+    A node without memory, processors or spindles has no share of them to be compared with the
+    other nodes' shares.
+    """
+    if np.isfinite([site.mem_base, site.cpu_base, site.spindle_base]).all():
+        return None
+    part = np.ones((len(SPREADS), *site.mem_base.shape), dtype=np.bool_)
+    for row, base in BASES.items():
+        part[row] = np.isfinite(getattr(site, base))
+    return part
 
 
 def _part(view: View, part: slice) -> View:

@@ -79,7 +79,7 @@ class Balancer:
         self.targets = self.scorer.online
         self.candidates = self._candidates()
         self.is_drbd = cluster.demand.drbd[: len(cluster.instances)]
-        self.is_free = np.array([i.template in FREELY_MOVABLE for i in cluster.instances])
+        self.is_free = np.array([i.kind in FREELY_MOVABLE for i in cluster.instances])
         self.estimator: Estimator | None = None
         large = len(self.candidates) * len(self.targets) > _LARGE
         self.memory = Remembered(self.candidates, self.sweep) if large else None
@@ -91,6 +91,9 @@ class Balancer:
         balanced = np.array([item.auto_balance for item in cluster.instances], dtype=np.bool_)
         count = len(cluster.instances)
         chosen = cluster.movable[:count] & balanced & inside[cluster.primary[:count]]
+        # Nobody knows what goes on on a node that does not answer: nothing is moved from there.
+        silent = np.append(cluster.site.silent, False)
+        chosen &= ~(silent[cluster.primary[:count]] | silent[cluster.secondary[:count]])
         return np.flatnonzero(chosen).astype(np.int64)
 
     def _now(self) -> Ints:
@@ -102,9 +105,10 @@ class Balancer:
         second = np.where(cluster.demand.drbd[chosen], cluster.secondary[chosen], -1)
         return np.asarray(chosen[offline[cluster.primary[chosen]] | offline[second]])
 
-    def run(self, limit: int = -1) -> Iterator[Move]:
-        """Make moves until none is worth it, or so many are made (-1: no limit)."""
-        while limit != 0:
+    def run(self, limit: int = -1, lowest: float = -np.inf) -> Iterator[Move]:
+        """Make moves until none is worth it, the score is that low, or so many are made (-1: all).
+        """
+        while limit != 0 and self.score > lowest:
             move = self.step()
             if move is None:
                 return
@@ -121,6 +125,13 @@ class Balancer:
             return None
         self._apply(best)
         return best
+
+    def best_left(self) -> Move | None:
+        """The move that would lower the score most, worth it or not; None if none does."""
+        if self.memory is not None:
+            self.memory.gains = None
+        best = self._best()
+        return best if best is not None and best.score < self.score else None
 
     def _worth(self, score: float) -> bool:
         gain = self.score - score

@@ -19,7 +19,7 @@ def best_place(
     cluster: Cluster, rooms: Rooms, want: Want, position: int
 ) -> tuple[int, int] | None:
     """The place with the lowest score, the last of equals."""
-    if want.instance.template == "drbd":
+    if want.instance.kind == "drbd":
         places = rooms.pair_places(want)
     else:
         places = [(node, -1) for node in rooms.single_places(want)]
@@ -28,12 +28,12 @@ def best_place(
     places.sort()
     table = np.array(places, dtype=np.int64)
     scorer = Scorer(cluster, all_nodes(cluster))
-    if want.instance.template == "drbd":
+    if want.instance.kind == "drbd":
         scores = score_pairs(cluster, scorer, position, table[:, 0], table[:, 1])
     else:
         scores = score_singles(cluster, scorer, position, table[:, 0])
     best = len(scores) - 1 - int(scores[::-1].argmin())
-    if want.instance.template == "drbd" or cluster.node_count > _PLAIN_TIES:
+    if want.instance.kind == "drbd" or cluster.node_count > _PLAIN_TIES:
         return places[best]
     return _last_of_equals(cluster, rooms, scorer, (position, scores, table[:, 0]))
 

@@ -125,7 +125,7 @@ class Capacity:
         """
         cluster = self.cluster
         policy = cluster.description.groups[int(cluster.figures.group[node])].policy
-        anew = [cluster.instances[i] for i in rest if cluster.instances[i].template not in _MOVED]
+        anew = [cluster.instances[i] for i in rest if cluster.instances[i].kind not in _MOVED]
         kinds = set(cluster.site.exclusive[self.others(node)].tolist()) or {False}
         found = [
             {violation(instance, policy, kind) is None for kind in kinds} for instance in anew
@@ -168,9 +168,16 @@ class Capacity:
         """Primaries that fail over, that move, and that are created anew (largest first)."""
         instances = self.cluster.instances
         here = self.cluster.primaries[node]
-        mirrored = [i for i in here if instances[i].template == "drbd"]
-        shared = [i for i in here if instances[i].template in _MOVED]
-        rest = [i for i in here if i not in set(mirrored) | set(shared)]
+        # Whether a node that does not answer could take over is not known: it is not asked for.
+        silent = np.append(self.cluster.site.silent, False)
+        mirrored = [
+            i
+            for i in here
+            if instances[i].kind == "drbd" and not silent[self.cluster.secondary[i]]
+        ]
+        shared = [i for i in here if instances[i].kind in _MOVED]
+        left = set(mirrored) | set(shared)
+        rest = [i for i in here if i not in left and instances[i].kind != "drbd"]
         return mirrored, shared, sorted(rest, key=lambda i: -instances[i].memory)
 
     def _recreate(self, cluster: Cluster, instance: int, others: Ints) -> bool:
@@ -231,7 +238,7 @@ class FailoverSums:
     def can_fail_over(self, node: int) -> bool:
         """Whether all secondaries of a node's primaries can take over."""
         state = self.cluster.state
-        used = self.count[:, node] > 0
+        used = (self.count[:, node] > 0) & ~self.cluster.site.silent
         if not used.any():
             return True
         short = used & (state.free_mem - self.memory[:, node] <= 0)
@@ -245,9 +252,10 @@ class FailoverSums:
         """Whether both nodes of all mirrored primaries know of enough spindles."""
         cluster = self.cluster
         for instance in cluster.primaries[node]:
-            if not cluster.demand.drbd[instance]:
+            other = int(cluster.secondary[instance])
+            if not cluster.demand.drbd[instance] or cluster.site.silent[other]:
                 continue
-            for place in (node, int(cluster.secondary[instance])):
+            for place in (node, other):
                 free = cluster.state.free_spindles[place]
                 unknown = cluster.demand.spindles[instance] < 0
                 if cluster.site.exclusive[place] and (unknown or free < 0):

@@ -87,7 +87,15 @@ class Slots:
         )
 
 
+def _runs_out(site: Site, instance: Instance) -> bool:
+    """Whether a node can hold only so many instances of a size."""
+    counted = instance.vcpus > 0 and bool(site.max_ratio >= 0)
+    return counted or instance.memory > 0 or instance.disk > 0
+
+
 def _fitting(site: Site, view: View, instance: Instance) -> int:
+    if not _runs_out(site, instance):
+        return 0
     demand = demand_of([instance], BuildOptions())
     count = 0
     while True:

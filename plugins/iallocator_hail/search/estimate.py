@@ -64,22 +64,27 @@ class Estimator:
         self.scorer = scorer
         self.plan = plan
         online = scorer.online
-        self.size = max(1, len(online))
+        self.sizes = scorer.sizes
         self.is_online: Bools = scorer.place >= 0
         self.all_online = bool(self.is_online.all())
-        self.is_offline = np.zeros(cluster.node_count, dtype=np.bool_)
-        self.is_offline[scorer.nodes] = cluster.site.offline[scorer.nodes]
-        self.means = scorer.columns.mean(axis=1) if len(online) else np.zeros(len(SPREADS))
+        self.is_offline = scorer.counted[True]
+        self.means = scorer.columns.sum(axis=1) / self.sizes
         # Centred, so that differences of squares keep their digits.
         self.centred = np.zeros((len(SPREADS), cluster.node_count))
         self.centred[:, online] = scorer.columns - self.means[:, None]
+        self.part = np.broadcast_to(self.is_online, self.centred.shape)
+        """Rows of `SPREADS` by nodes: which take part."""
+        if scorer.part is not None:
+            self.part = self.part.copy()
+            self.part[:, online] = scorer.part
+            self.centred *= self.part
         self.squares = (self.centred * self.centred).sum(axis=1)
         self.reserved_sum = scorer.columns[RESERVED_ROW].sum()
         self.constant = self._constant()
         self.counted = [
             COUNTS[row][1](cluster.site, cluster.state) for row in plan.counts
         ]
-        self.reserved_scale = np.where(self.is_online, 1.0 / cluster.site.total_mem, 0.0)
+        self.reserved_scale = np.where(self.is_online, 1.0 / cluster.site.mem_base, 0.0)
         self.spreads = self._quick_spreads()
 
     def _quick_spreads(self) -> Spreads | None:
@@ -141,8 +146,9 @@ class Estimator:
         return result
 
     def _reserved_part(self, moved: Floats, squared: Floats) -> Floats:
-        share = moved / self.size
-        variance = (self.squares[RESERVED_ROW] + squared) / self.size - share * share
+        size = self.sizes[RESERVED_ROW]
+        share = moved / size
+        variance = (self.squares[RESERVED_ROW] + squared) / size - share * share
         return np.asarray(
             np.sqrt(np.maximum(variance, 0.0)) + 0.25 * (self.reserved_sum + moved)
         )
@@ -153,8 +159,8 @@ class Estimator:
         total = total + self._count_changes(changes)
         for row, weight in self.plan.spreads:
             moved, squared = self._deltas(row, changes)
-            moved_share = moved / self.size
-            variance = (self.squares[row] + squared) / self.size - moved_share * moved_share
+            moved_share = moved / self.sizes[row]
+            variance = (self.squares[row] + squared) / self.sizes[row] - moved_share * moved_share
             total = total + weight * np.sqrt(np.maximum(variance, 0.0))
             if row == RESERVED_ROW:
                 total = total + 0.25 * (self.reserved_sum + moved)
@@ -171,8 +177,8 @@ class Estimator:
             old = self.centred[row][change.node]
             more = new - old
             more_squared = new * new - old * old
-            if not self.all_online:
-                here = self.is_online[change.node]
+            if not self.all_online or self.scorer.part is not None:
+                here = self.part[row][change.node]
                 more = np.where(here, more, 0.0)
                 more_squared = np.where(here, more_squared, 0.0)
             moved = moved + more

@@ -51,7 +51,7 @@ def excluded_nodes(cluster: Cluster, request: Evacuate) -> Bools:
     for instance in request.instances:
         if request.mode != "secondary-only":
             gone[cluster.primary[instance]] = True
-        if request.mode != "primary-only" and cluster.instances[instance].template == "drbd":
+        if request.mode != "primary-only" and cluster.instances[instance].kind == "drbd":
             gone[cluster.secondary[instance]] = True
     return gone
 
@@ -80,10 +80,10 @@ def find_steps(
 
     :raises RequestFailed: there are none; the state may then be anything.
     """
-    template = cluster.instances[instance].template
-    if template == "drbd":
+    template, kind = cluster.instances[instance].template, cluster.instances[instance].kind
+    if kind == "drbd":
         return _mirrored(cluster, instance, mode, usable, nodes, soft=soft)
-    if template not in FREELY_MOVABLE:
+    if kind not in FREELY_MOVABLE:
         raise RequestFailed(f"Instances of type {template} cannot be relocated")
     if mode == "secondary-only":
         raise RequestFailed(
@@ -189,7 +189,7 @@ def as_evacuation(cluster: Cluster, request: Relocate) -> Evacuate:
     :raises RequestFailed: the request does not fit the instance.
     """
     instance = request.instance
-    template = cluster.instances[instance].template
+    template = cluster.instances[instance].kind
     if request.required_nodes != 1:
         raise RequestFailed("Exchange N nodes mode is not implemented")
     if template == "drbd":
@@ -217,7 +217,7 @@ def relocate(cluster: Cluster, request: Relocate, *, soft: bool) -> tuple[list[i
     if result.failed:
         raise RequestFailed(result.failed[0][1])
     after = result.cluster
-    mirrored = cluster.instances[instance].template == "drbd"
+    mirrored = cluster.instances[instance].kind == "drbd"
     new = after.secondary[instance] if mirrored else after.primary[instance]
     return [int(new)], after
 
@@ -255,7 +255,7 @@ def best_group_nodes(
     """The online nodes of the group to move to."""
     if not groups:
         raise RequestFailed("no groups for evacuation: allowed groups was Just []")
-    required = 2 if cluster.instances[instance].template == "drbd" else 1
+    required = 2 if cluster.instances[instance].kind == "drbd" else 1
     trial = cluster.copy()
     twin = trial.add_twin(instance)
     group = cast("int", best_group(trial, twin, required, groups, rules).group)

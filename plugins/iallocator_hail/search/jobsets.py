@@ -29,7 +29,7 @@ def job_sets(cluster: Cluster, moves: Sequence[Move]) -> list[list[Move]]:
 
 def _involved(cluster: Cluster, move: Move) -> set[int]:
     nodes = {*move.result, move.source[0]}
-    if cluster.instances[move.instance].template == "drbd":
+    if cluster.instances[move.instance].kind == "drbd":
         nodes.add(move.source[1])
     return nodes - {-1}
 

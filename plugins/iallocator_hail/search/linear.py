@@ -28,18 +28,18 @@ class _Figure(NamedTuple):
 
 
 _FIGURES: Final = {
-    0: _Figure(("total_mem",), "-running"),
+    0: _Figure(("mem_base",), "-running"),
     1: _Figure(("total_disk",), "-disk", "-disk"),
-    3: _Figure(("total_cpus", "speed"), "cpus"),
+    3: _Figure(("cpu_base", "speed"), "cpus"),
     4: _Figure((), "load_cpu"),
     5: _Figure((), "load_mem"),
     6: _Figure((), "load_disk", "load_disk"),
     7: _Figure((), "load_net"),
-    8: _Figure(("max_spindles",), "spindle_use", "spindle_use"),
-    9: _Figure(("total_mem",), "-memory"),
+    8: _Figure(("spindle_base",), "spindle_use", "spindle_use"),
+    9: _Figure(("mem_base",), "-memory"),
     10: _Figure(("total_disk",), "-disk_forth", "-disk_forth"),
-    11: _Figure(("total_cpus", "speed"), "cpus_forth"),
-    12: _Figure(("max_spindles",), "spindle_use_forth", "spindle_use_forth"),
+    11: _Figure(("cpu_base", "speed"), "cpus_forth"),
+    12: _Figure(("spindle_base",), "spindle_use_forth", "spindle_use_forth"),
 }
 """By row of `SPREADS`: all columns but the one of reserved memory."""
 
@@ -52,7 +52,7 @@ def _signed(demand: Demand, name: str) -> Floats:
 
 def _scale(site: Site, figure: _Figure) -> Floats:
     """What a unit of a figure makes of the column; 0 where a node has no storage at all."""
-    scale = np.ones(site.total_mem.shape)
+    scale = np.ones(site.mem_base.shape)
     for name in figure.divisors:
         divisor = getattr(site, name)
         if name == "total_disk":
@@ -108,7 +108,7 @@ class Spreads:
         self.proportions = proportions
         cluster = scorer.cluster
         online = scorer.place >= 0
-        self.size = max(1, len(scorer.online))
+        self.sizes = scorer.sizes[proportions.rows]
         # Nodes that do not count have a scale of 0, so that nothing about them matters.
         self.scale = np.zeros((cluster.node_count, len(proportions.rows)))
         for row, figure in enumerate(proportions.figures):
@@ -164,15 +164,16 @@ class Spreads:
 
     def scores(self, batch: Batch, kind: Kind, targets: Ints) -> Floats:
         """Instances by targets: this part of the score; one column where there is no target."""
-        roles, size, weights = ROLES[kind], self.size, self.proportions.weights
+        roles, weights = ROLES[kind], self.proportions.weights
         moved, squared = self._fixed(batch, roles)
-        share = moved / size
-        constant = (self.squares + squared) / size - share * share
+        share = moved / self.sizes
+        constant = (self.squares + squared) / self.sizes - share * share
         if roles.target is None:
             return np.asarray(np.sqrt(np.maximum(constant, 0.0)) @ weights)[:, None]
         rows, others = self.proportions.touched[roles.target]
         rest = np.sqrt(np.maximum(constant[:, others], 0.0)) @ weights[others]
         added = self.proportions.added[roles.target][batch.instances[:, 0]][:, rows]
+        size = self.sizes[rows, None]
         down = np.empty((len(rows), len(added), 4))
         down[:, :, 0] = constant[:, rows].T
         down[:, :, 1] = added.T * (2.0 / size)

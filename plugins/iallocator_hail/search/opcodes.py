@@ -1,4 +1,4 @@
-"""Moves as opcodes, with their keys in the order in which the peer writes them."""
+"""Moves as opcodes, with their keys in the order in which Ganeti writes them."""
 
 from __future__ import annotations
 

@@ -39,6 +39,8 @@ class Found:
     failures: list[int]
     """Counts by code of `Failure`; place 0 is unused."""
     candidates: Candidates | None = field(default=None, repr=False)
+    dropped: list[int] = field(default_factory=list)
+    """Places in the flattened table that the cluster's redundancy forbids, of those looked at."""
 
     def reasons(self) -> list[tuple[Failure, int]]:
         """Failures that occurred, in the order of reports."""
@@ -62,6 +64,7 @@ def choose(candidates: Candidates, good: Good | None) -> Found:
     width = rows.shape[1]
     best: Place | None = None
     successes = 0
+    gone: list[int] = []
     for number, row in enumerate(rows):
         fitting = int(np.isfinite(row).sum())
         for dropped, column in enumerate(_ascending(row, fitting)):
@@ -72,7 +75,8 @@ def choose(candidates: Candidates, good: Good | None) -> Found:
                     best = Place(*nodes, float(row[column]))
                 break
             failures[Failure.N1] += 1
-    return Found(best, successes, failures, candidates)
+            gone.append(number * width + column)
+    return Found(best, successes, failures, candidates, gone)
 
 
 def _ascending(row: Floats, count: int) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 from ..model.arrays import Bools, Floats, Ints, View, parts_of_view
 from ..model.changes import Failure, Secondary, add_primary, add_secondary, first_failure
 from ..model.cluster import Cluster
-from ..model.score import COMPONENTS, COUNTS, SPREADS, Changed, Scorer, equal_rows
+from ..model.score import COMPONENTS, COUNTS, SPREADS, Changed, Scorer, bounded, equal_rows
 from .policy import violation
 
 _CELLS: Final = 400_000
@@ -148,7 +148,7 @@ def _secondary_on(
 class PairScores:
     """Scores of pairs, by replacing first the primary's and then the secondary's values.
 
-    The formulas, and their order, are the peer's: they round differently from a fresh sum.
+    The formulas, and their order, are Ganeti's: they round differently from a fresh sum.
     """
 
     def __init__(
@@ -159,10 +159,12 @@ class PairScores:
         self.instance = instance
         self.primaries = primaries
         columns = scorer.columns
-        self.size = float(columns.shape[1])
+        self.sizes = scorer.sizes
         self.sums = np.add.accumulate(columns, axis=1)[:, -1]
-        centred = columns - (self.sums / self.size)[:, None]
-        self.variances = np.add.accumulate(centred * centred, axis=1)[:, -1] / self.size
+        centred = columns - (self.sums / self.sizes)[:, None]
+        if scorer.part is not None:
+            centred *= scorer.part
+        self.variances = np.add.accumulate(centred * centred, axis=1)[:, -1] / self.sizes
         # Equal columns need to be looked at once only.
         self.same = equal_rows(cluster, cluster.demand_of(instance))
         self._replace_primary(view)
@@ -180,7 +182,7 @@ class PairScores:
                 continue
             before, after = column(site, old), column(site, view)
             total, variance = self._update(
-                self.sums[row], self.variances[row], before, after, self.online
+                row, (self.sums[row], self.variances[row]), before, after, self.online
             )
             self.row_sums.append(total)
             self.row_variances.append(variance)
@@ -194,13 +196,14 @@ class PairScores:
         )
 
     def _matters(self, nodes: Ints, of_offline: bool) -> Floats:
-        online = self.scorer.place[nodes] >= 0
-        return np.asarray(~online if of_offline else online, dtype=np.float64)
+        return np.asarray(self.scorer.counted[of_offline][nodes], dtype=np.float64)
 
     def _update(
-        self, total: Floats, variance: Floats, old: Floats, new: Floats, online: Bools
+        self, row: int, spread: tuple[Floats, Floats], old: Floats, new: Floats, online: Bools
     ) -> tuple[Floats, Floats]:
-        size = self.size
+        """Sum and variance of a row of `SPREADS` once a node's value is another one."""
+        total, variance = spread
+        size = float(self.sizes[row])
         moved = new - old
         squares = new * new - old * old
         change = ((size * squares - 2.0 * total * moved) - moved * moved) / (size * size)
@@ -220,8 +223,8 @@ class PairScores:
                 parts[component] = parts[SPREADS[self.same[row]][0]]
                 continue
             total, variance = self._update(
-                self.row_sums[row][rows],
-                self.row_variances[row][rows],
+                row,
+                (self.row_sums[row][rows], self.row_variances[row][rows]),
                 column(site, old),
                 column(site, view),
                 online,
@@ -237,7 +240,7 @@ class PairScores:
         result: Floats = np.zeros(())
         for component, (_, weight) in enumerate(COMPONENTS):
             result = result + weight * parts[component]
-        return result
+        return bounded(np.asarray(result))
 
     def _shared(self, primaries: Ints, secondaries: Ints) -> Floats:
         """Location tags that both nodes of a pair have; they count on an online primary."""

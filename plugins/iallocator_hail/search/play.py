@@ -13,6 +13,7 @@ import numpy as np
 
 from ..model.arrays import Bools, Floats, Ints
 from ..model.cluster import Cluster
+from ..model.score import taking_part
 
 _WEIGHTS: Final = np.array([[0.5], [1.0], [1.0], [1.0], [1.0], [1.0], [1.0], [1.0], [1.0], [0.5]])
 """Of free memory, disk, reserved memory, processors, four loads, spindles, memory again."""
@@ -23,9 +24,8 @@ _EQUAL: Final = 1e-10
 def can_play(cluster: Cluster) -> bool:
     """Whether the cluster has none of the rare features that this does not know."""
     site = cluster.site
-    odd = (site.total_mem == 0) | (site.total_cpus == 0) | (site.speed == 0)
     return not (
-        odd.any()
+        taking_part(site) is not None
         or site.any_forthcoming
         or cluster.has_locations
         or cluster.labels.exclusion_names
@@ -44,9 +44,9 @@ class Tables:
         total_spindles = np.where(site.total_spindles == 0, np.inf, site.total_spindles)
         self.disk_rate = np.where(exclusive, 0.0, 1.0 / total_disk)
         self.spindle_rate = np.where(exclusive, 1.0 / total_spindles, 0.0)
-        self.mem_rate = 1.0 / site.total_mem
-        self.cpu_rate = 1.0 / site.total_cpus / site.speed
-        self.use_rate = np.where(exclusive, 0.0, 1.0 / site.max_spindles)
+        self.mem_rate = 1.0 / site.mem_base
+        self.cpu_rate = 1.0 / site.cpu_base / site.speed
+        self.use_rate = np.where(exclusive, 0.0, 1.0 / site.spindle_base)
         share = np.where(
             exclusive,
             state.free_spindles * self.spindle_rate,

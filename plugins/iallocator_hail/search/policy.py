@@ -19,7 +19,8 @@ def violation(instance: Instance, policy: Policy, exclusive: bool) -> Failure | 
             break
     if result is not None and policy.pairs:
         return result
-    return None if instance.template in policy.templates else Failure.DISK
+    kept = policy.doubtful and instance.primary >= 0
+    return None if kept or instance.template in policy.templates else Failure.DISK
 
 
 def _outside(instance: Instance, low: Spec, high: Spec, exclusive: bool) -> Failure | None:
@@ -37,6 +38,6 @@ def _beyond(instance: Instance, spec: Spec, exclusive: bool, sign: int) -> Failu
     spindles = instance.total_spindles if exclusive else instance.spindle_use
     if spindles is None or sign * spindles > sign * spec.spindles:
         return Failure.SPINDLES
-    if instance.template != "diskless" and sign * len(instance.disks) > sign * spec.disk_count:
+    if instance.kind != "diskless" and sign * len(instance.disks) > sign * spec.disk_count:
         return Failure.DISK_COUNT
     return None

@@ -16,7 +16,7 @@ from .capacity import Capacity, CapacityRules, FailoverSums, nodes_to_check
 
 
 class AfterPlacing:
-    """Answers for one instance and one state whether a place is good."""
+    """Return for one instance and one state whether a place is good."""
 
     def __init__(
         self, cluster: Cluster, instance: int, nodes: Ints, rules: CapacityRules
@@ -92,7 +92,7 @@ class AfterPlacing:
         state, memory = self.cluster.state, self.cluster.demand.running[self.instance]
         if state.free_mem[primary] - memory - self.arrival[primary] <= 0:
             return False
-        if secondary < 0 or not self.is_checked[primary]:
+        if secondary < 0 or not self.is_checked[primary] or self.cluster.site.silent[secondary]:
             return True
         sums = self._sums
         coming = sums.memory[secondary, primary] + memory

@@ -39,7 +39,7 @@ class Part:
 def conflict_graph(cluster: Cluster, nodes: Sequence[int], *, offline: bool) -> Graph:
     """The conflicts of nodes; `offline` maintenance has no instances running meanwhile.
 
-    Vertices are all positions from the first to the last node, as in the peer.
+    Vertices are all positions from the first to the last node, as in Ganeti.
     """
     considered = set(nodes)
     graph: Graph = {vertex: [] for vertex in range(min(nodes), max(nodes) + 1)}
@@ -50,7 +50,7 @@ def conflict_graph(cluster: Cluster, nodes: Sequence[int], *, offline: bool) -> 
 
     for index, instance in enumerate(cluster.instances):
         first, second = int(cluster.primary[index]), int(cluster.secondary[index])
-        if instance.template == "drbd" and second >= 0:
+        if instance.kind == "drbd" and second >= 0:
             join(first, second)
             join(second, first)
     if not offline:
@@ -105,7 +105,7 @@ def _clear_some(
 
 def without_redundancy(cluster: Cluster, node: int) -> list[int]:
     """Primaries of a node that exist only there."""
-    return [i for i in cluster.primaries[node] if cluster.instances[i].template != "drbd"]
+    return [i for i in cluster.primaries[node] if cluster.instances[i].kind != "drbd"]
 
 
 def clear_primaries(cluster: Cluster, node: int, targets: list[int]) -> Cluster | None:
@@ -144,12 +144,12 @@ def fail_over_all(cluster: Cluster, nodes: Sequence[int]) -> Cluster:
     :raises PlacementError: one of them cannot.
     """
     after = cluster.copy()
-    # Neither tags about migration nor which nodes are offline matter to the peer here.
+    # Neither tags about migration nor which nodes are offline matter to Ganeti here.
     after.labels = replace(cluster.labels, migration=None)
     after.site = replace(cluster.site, offline=np.zeros_like(cluster.site.offline))
     for node in nodes:
         for instance in cluster.primaries[node]:
-            if after.instances[instance].template != "drbd":
+            if after.instances[instance].kind != "drbd":
                 continue
             if move_checked(after, instance, Kind.FAILOVER, -1, soft=True) is not None:
                 raise PlacementError("Failed to migrate instances off nodes")
@@ -203,7 +203,7 @@ def own_peers(cluster: Cluster) -> None:
 def _confuse(cluster: Cluster, instance: int, primary: int, old: int) -> None:
     """Give the old secondary node the record of the primary.
 
-    The peer does this by mistake (it takes the instance off the wrong record), and later
+    Ganeti does this by mistake (it takes the instance off the wrong record), and later
     choices depend on it.
     """
     demand = cluster.demand_of(instance)

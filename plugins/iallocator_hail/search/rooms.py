@@ -119,7 +119,7 @@ class Want:
             instance.vcpus,
             instance.total_spindles,
             instance.spindle_use,
-            instance.template in LOCAL_TEMPLATES,
+            instance.kind in LOCAL_TEMPLATES,
         )
 
 
@@ -228,7 +228,7 @@ class Rooms:
     def count(self, want: Want) -> list[int]:
         """How often each failure occurs, by code; successes at place 0."""
         if want.instance not in self._counts:
-            pairs = want.instance.template == "drbd"
+            pairs = want.instance.kind == "drbd"
             found = self._count_pairs(want) if pairs else self._count_single(want)
             self._counts[want.instance] = found
         return self._counts[want.instance]

@@ -42,7 +42,7 @@ def attempt(
 
 
 def _worst(cluster: Cluster, instance: int) -> Worst:
-    """The peer table's extremes, read for the instance's secondary only."""
+    """Ganeti table's extremes, read for the instance's secondary only."""
     size = cluster.node_count
     worst = Worst(np.zeros(size), np.zeros(size, dtype=np.int64), np.zeros(size))
     secondary = int(cluster.secondary[instance])

@@ -12,7 +12,7 @@ _UNIT_MEMORY = 64
 _UNIT_DISK = 256
 
 
-def new_instance(spec: Spec, template: str, spindle_use: int) -> Instance:
+def new_instance(spec: Spec, template: str, like: str, spindle_use: int) -> Instance:
     """An instance of a size, with one disk."""
     return Instance(
         name="new",
@@ -20,6 +20,7 @@ def new_instance(spec: Spec, template: str, spindle_use: int) -> Instance:
         disk=spec.disk_size,
         vcpus=spec.cpus,
         template=template,
+        like=like,
         disks=(Disk(spec.disk_size, spec.spindles),),
         spindle_use=spindle_use,
     )

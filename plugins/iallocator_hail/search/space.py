@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..model.arrays import Demand, Ints
 from ..model.build import BuildOptions, demand_of
 from ..model.changes import Failure
 from ..model.cluster import Cluster, all_nodes
-from ..records import Instance
+from ..records import LOCAL_TEMPLATES, Instance
 from .allocate import AllocationRules, search, try_places
 from .best_place import best_place
 from .capacity import Capacity, nodes_to_check
@@ -53,14 +53,20 @@ def ranked(failures: list[int]) -> list[Failure]:
 
 
 class Filler:
-    """Fills a cluster with instances, on some of its nodes."""
+    """Fills a cluster with instances, on some of its nodes.
 
-    def __init__(self, targets: Ints, rules: AllocationRules) -> None:
+    :param look: called before each instance; ends the search by an exception
+    """
+
+    def __init__(
+        self, targets: Ints, rules: AllocationRules, look: Callable[[], None] = lambda: None
+    ) -> None:
         self.targets = targets
         self.rules = rules
+        self.look = look
 
     def _required(self, instance: Instance) -> int:
-        return 2 if instance.template == "drbd" else 1
+        return 2 if instance.kind == "drbd" else 1
 
     def _find(self, cluster: Cluster, position: int) -> Found:
         required = self._required(cluster.instances[position])
@@ -71,10 +77,12 @@ class Filler:
     def fill(self, start: Filled, instance: Instance, limit: int | None) -> Filled:
         """Place instances of one size until one finds no place, or so many are placed.
 
-        :raises PlacementError: there are no nodes to place anything on.
+        :raises PlacementError: there are no nodes to place anything on, or no end to it.
         """
         self._require_nodes(start.cluster, instance)
-        if not self.rules.capacity or instance.template == "drbd":
+        if limit is None:
+            self._require_end(start.cluster, instance)
+        if not self.rules.capacity or instance.kind == "drbd":
             return self._fill_unchecked(start, instance, limit)
         counts = self.rooms(start).count(Want.of(instance))
         if not counts[0] or not self._good(start, instance):
@@ -99,11 +107,21 @@ class Filler:
 
     def _require_nodes(self, cluster: Cluster, instance: Instance) -> None:
         groups = cluster.figures.group[self.targets].tolist()
-        if instance.template == "drbd":
+        if instance.kind == "drbd":
             if len(groups) == len(set(groups)):
                 raise PlacementError("failure during allocation: Not enough online nodes")
         elif not groups:
             raise PlacementError("failure during allocation: No online nodes")
+
+    def _require_end(self, cluster: Cluster, instance: Instance) -> None:
+        counted = instance.vcpus > 0 and bool((cluster.site.max_ratio[self.targets] >= 0).all())
+        disk = instance.kind in LOCAL_TEMPLATES and instance.disk > 0
+        if instance.memory <= 0 and not disk and not counted:
+            raise PlacementError(
+                f"failure during allocation: an instance of {instance.memory} MiB of memory, "
+                f"{instance.disk} MiB of disk and {instance.vcpus} processors fits any number of "
+                "times; give a larger size, or --max-length"
+            )
 
     def _redundant(self, cluster: Cluster) -> bool:
         nodes = all_nodes(cluster)
@@ -114,6 +132,7 @@ class Filler:
         cluster = start.cluster.copy()
         placed = list(start.placed)
         while True:
+            self.look()
             position = _append(cluster, instance, len(placed))
             found = self._find(cluster, position)
             if found.best is None or limit == 0:
@@ -141,6 +160,7 @@ class Filler:
         rooms = self.rooms(start).copy(cluster)
         placed = list(start.placed)
         while limit is None or limit > 0:
+            self.look()
             position = _append(cluster, instance, len(placed))
             place = best_place(cluster, rooms, want, position)
             if place is None:
@@ -157,7 +177,7 @@ class Filler:
     def fill_tiered(self, start: Filled, instance: Instance, limit: int | None) -> Filled:
         """Place instances, smaller and smaller ones, until none of any size finds a place.
 
-        The limit shrinks with every size by all that was placed so far, as the peer has it: it
+        The limit shrinks with every size by all that was placed so far, as Ganeti has it: it
         bounds the number of sizes, too.
         """
         levels: list[_Level] = []
@@ -190,7 +210,7 @@ class Filler:
     def _slow(self, result: Filled, start: Filled, instance: Instance) -> bool:
         """Whether nothing was placed, and whether more can be takes time to find out."""
         nothing = len(result.placed) == len(start.placed)
-        return nothing and self.rules.capacity and instance.template != "drbd"
+        return nothing and self.rules.capacity and instance.kind != "drbd"
 
     def _resume(self, levels: list[_Level], reached: int) -> _Level | None:
         """Go back over levels without progress, for a size that is worth going on with."""
@@ -273,7 +293,7 @@ class Filler:
         good = AfterPlacing(cluster, position, nodes, self.rules.capacity_rules)
         if good.hopeless:
             return False
-        if want.instance.template != "drbd":
+        if want.instance.kind != "drbd":
             places = self.rooms(filled).possible(want)
             return any(good(node, -1) for node in places)
         tried = try_places(cluster, position, 2, self.targets, nodes, self.rules)

@@ -43,10 +43,11 @@ def test_instance(spec: Spec, factor: float) -> Instance:
 
 
 def every_node_takes(cluster: Cluster, instance: Instance) -> bool:
-    """Whether the instance would fit on each node, offline ones included."""
+    """Whether the instance would fit on each node that answers, offline ones included."""
     demand = demand_of([instance], BuildOptions())
-    nodes = all_nodes(cluster)
-    _, checks = add_primary(cluster.site, cluster.view(nodes), demand, False, NO_MARKS)
+    nodes = np.flatnonzero(~cluster.site.silent)
+    site, view = cluster.site_of(nodes), cluster.view(nodes)
+    _, checks = add_primary(site, view, demand, False, NO_MARKS)
     return not bool(any_failure(checks).any())
 
 
@@ -58,7 +59,7 @@ def offline_candidates(cluster: Cluster) -> list[int]:
         if cluster.site.offline[node] or record.master or cluster.secondaries[node]:
             return False
         here = cluster.primaries[node]
-        return all(cluster.instances[i].template not in LOCAL_TEMPLATES for i in here)
+        return all(cluster.instances[i].kind not in LOCAL_TEMPLATES for i in here)
 
     found = [node for node in range(cluster.node_count) if movable(node)]
     return sorted(found, key=lambda node: -len(cluster.primaries[node]))
@@ -69,7 +70,9 @@ def online_candidates(cluster: Cluster) -> list[int]:
     return [
         index
         for index, node in enumerate(cluster.description.nodes)
-        if cluster.site.offline[index] and any(t.startswith(STANDBY_TAG) for t in node.tags)
+        if cluster.site.offline[index]
+        and not cluster.site.silent[index]
+        and any(tag.startswith(STANDBY_TAG) for tag in node.tags)
     ]
 
 
@@ -89,7 +92,7 @@ def _switched(
 
 def _all_online(cluster: Cluster) -> bool:
     used: Ints = cluster.primary[: len(cluster.instances)]
-    return not bool(cluster.site.offline[used].any())
+    return not bool((cluster.site.offline & ~cluster.site.silent)[used].any())
 
 
 def plan(cluster: Cluster, minimal: Instance, target: Instance) -> Plan:

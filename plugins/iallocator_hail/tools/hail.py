@@ -51,7 +51,8 @@ def _run(settings: Settings, words: list[str]) -> int:
         return 1
     document = parse_json(text, MESSAGE)
     if settings.explain:
-        from ..explain import as_text, explain
+        from ..explain import explain
+        from ..explained_text import as_text
 
         explanation = explain(document, _engine_options(settings))
         say(json.dumps(explanation) if settings.json else as_text(explanation))

@@ -14,7 +14,8 @@ from ganeti_core.plugin_api import GanetiError
 
 from ..errors import LoadError, PlacementError
 from ..formats.luxi import load_luxi
-from ..records import Description, Instance
+from ..model.build import build
+from ..records import Description, Instance, Node
 from ..search.repair import (
     Record,
     State,
@@ -29,6 +30,7 @@ from .options import DEFAULT_SOCKET
 from .output import say
 from .program import Tool, execute
 from .settings import Settings
+from .sources import warn_unaccounted
 
 _TITLES = {
     State.HEALTHY: "Healthy",
@@ -52,6 +54,7 @@ def _run(settings: Settings, words: list[str]) -> int:
         description = load_luxi(socket)
     except LoadError as exc:
         raise PlacementError(f"failed to load data, aborting: {exc}") from exc
+    warn_unaccounted(build(description), settings)
     try:
         with LuxiClient(Path(socket)) as client:
             counts = _Repairs(client, description, settings).run()
@@ -103,8 +106,8 @@ class _Repairs:
     def _repair(self, instance: Instance) -> State:
         nodes = self.description.nodes
         primary = nodes[instance.primary]
-        second_offline = instance.secondary >= 0 and nodes[instance.secondary].offline
-        kind = diagnose(instance.template, primary.offline, second_offline)
+        second_offline = instance.secondary >= 0 and is_off(nodes[instance.secondary])
+        kind = diagnose(instance.kind, is_off(primary), second_offline)
         if kind is None:
             return State.HEALTHY
         group = self.description.groups[primary.group]
@@ -132,6 +135,11 @@ class _Repairs:
     def _annotated(self, opcodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
         reason = [["harep", self.settings.reason or "automatic repair", time.time_ns()]]
         return [{**opcode, "reason": reason} for opcode in opcodes]
+
+
+def is_off(node: Node) -> bool:
+    """Whether a node is marked as offline; one that only does not answer may still run guests."""
+    return node.offline and not node.silent
 
 
 def _opcodes(instance: Instance, kind: str, settings: Settings) -> list[dict[str, Any]]:

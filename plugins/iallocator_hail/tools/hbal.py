@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from ..model.cluster import Cluster
 from ..model.score import COMPONENTS, Scorer, optimal_score, weigh
 from ..search.balance import Balancer, Move, Rules, policy_violations
 from ..search.jobsets import job_sets
+from .balance_document import tell_plan
 from .commands import Names, move_text, print_commands, write_script
 from .dumps import general, score_table, show_policy
 from .groups import choose_group, instances_in, split_instances
@@ -41,6 +44,8 @@ def _run(settings: Settings, words: list[str]) -> int:
     cluster = read_cluster(settings)
     loaded = snapshot(cluster)
     cluster = adjust(cluster, settings)
+    if settings.json and not settings.explain:
+        return _tell_document(cluster, settings)
     _introduce(cluster, settings)
     if not cluster.instances:
         say("Cluster is empty, exiting.")
@@ -50,6 +55,18 @@ def _run(settings: Settings, words: list[str]) -> int:
     save_cluster(loaded, settings, "original", "before balancing ")
     group, nodes = choose_group(cluster, settings.group, only_used=True)
     return _Run(cluster, settings, group, nodes).run()
+
+
+def _tell_document(cluster: Cluster, settings: Settings) -> int:
+    """Print the plan as one JSON document, and nothing for people."""
+    if not cluster.instances:
+        tell_plan(cluster, None, 0.0, [])
+        return 0
+    run = _Run(cluster, settings, *choose_group(cluster, settings.group, only_used=True))
+    with redirect_stdout(StringIO()):
+        run.run()
+    tell_plan(cluster, cluster.description.groups[run.group].name, run.start, run.moves)
+    return 0
 
 
 def _introduce(cluster: Cluster, settings: Settings) -> None:
@@ -101,6 +118,8 @@ class _Run:
         self.instance_names = instance_aliases(cluster)
         self.components: Floats = np.zeros(len(COMPONENTS))
         self.explained: list[dict[str, object]] = []
+        self.start = 0.0
+        self.moves: list[Move] = []
 
     def run(self) -> int:
         cluster, settings = self.cluster, self.settings
@@ -112,13 +131,13 @@ class _Run:
         print_nodes(cluster, settings.print_nodes, "Initial cluster", self.nodes)
         before = cluster.copy()
         scorer = Scorer(cluster, self.nodes)
-        start = scorer.base()
+        start = self.start = scorer.base()
         self._tell_score("Initial", scorer)
         optimal = optimal_score(cluster, self.nodes)
         if start - optimal < settings.min_score:
             self._tell_balanced(start, optimal)
             return 0
-        moves = self._balance(optimal)
+        moves = self.moves = self._balance(optimal)
         self._tell_outcome(start, moves)
         self._hand_out(moves)
         nodes = self.nodes.tolist()
@@ -204,6 +223,7 @@ class _Run:
                 break
             move = balancer.step()
             if move is None:
+                self._explain_end(balancer)
                 break
             moves.append(move)
             say(self._line(len(moves), move, widths))
@@ -212,7 +232,7 @@ class _Run:
         return moves
 
     def _explain(self, move: Move, balancer: Balancer) -> None:
-        """Tell which components of the score a move has changed, by how much."""
+        """Return which components of the score a move has changed, by how much."""
         if not self.settings.explain:
             return
         now = balancer.scorer.components()[:, 0]
@@ -233,6 +253,13 @@ class _Run:
         if not self.settings.json:
             for name, change in sorted(changes.items(), key=lambda item: item[1]):
                 say(f"         {name:<24} {change:+.8f}")
+
+    def _explain_end(self, balancer: Balancer) -> None:
+        if self.settings.explain and not self.settings.json:
+            from ..explained_balance import why_no_more
+
+            for text in why_no_more(balancer, self.members):
+                say(f"         not moved: {text}")
 
     def _explain_all(self) -> None:
         if self.settings.explain and self.settings.json:

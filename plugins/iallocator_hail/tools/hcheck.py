@@ -44,12 +44,13 @@ class _Health:
 
 def _group_health(cluster: Cluster, group: int, settings: Settings) -> _Health:
     nodes = nodes_of(cluster, group)
-    state, offline = cluster.state, cluster.site.offline[nodes]
+    state, site = cluster.state, cluster.site
+    offline = site.offline[nodes] & ~site.silent[nodes]
     counts = [
-        int((state.failing[nodes] & ~offline).sum()),
+        int((state.failing[nodes] & ~site.offline[nodes]).sum()),
         int((state.clashes[nodes] > 0).sum()),
         int(state.primaries[nodes][offline].sum()),
-        # Of nodes, not of instances: so does the peer.
+        # Of nodes, not of instances: so does Ganeti.
         int(offline.sum()),
     ]
     if settings.capacity:
@@ -92,10 +93,8 @@ def _rebalance(cluster: Cluster, settings: Settings) -> None:
         if not len(nodes):
             continue
         lowest = optimal_score(cluster, np.asarray(nodes)) + settings.min_score
-        balancer = Balancer(cluster, nodes, rules_of(settings))
-        limit = settings.max_length
-        while limit != 0 and balancer.score > lowest and balancer.step() is not None:
-            limit -= 1
+        for _ in Balancer(cluster, nodes, rules_of(settings)).run(settings.max_length, lowest):
+            pass
 
 
 class _Machine:

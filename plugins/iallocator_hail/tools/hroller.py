@@ -115,7 +115,7 @@ def _parts(
                 "Not enough capacity to move non-redundant instances",
             )
         ]
-    # What is cut off later stays, even where it has no node of ours: the peer shows it, too.
+    # What is cut off later stays, even where it has no node of ours: Ganeti shows it, too.
     parts = [part for part in parts if nodes.intersection(part.nodes)]
     if settings.full_evacuation:
         parts = [piece for part in parts for piece in _without_secondaries(part, targets)]

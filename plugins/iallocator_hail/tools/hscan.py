@@ -12,6 +12,7 @@ from ..formats.rapi import load_rapi
 from ..formats.text_dump import dump_text
 from ..model.build import BuildOptions, build
 from ..model.cluster import Cluster, all_nodes
+from ..model.remarks import left_out
 from ..model.score import Scorer
 from ..records import Description
 from .groups import failing
@@ -55,6 +56,8 @@ def _scan(name: str, settings: Settings, width: int) -> bool:
     except LoadError as exc:
         note(f"\nError for {name}: failed to load data. Details:\n{exc}")
         return False
+    for text in left_out(description):
+        note(f"Warning: {text}")
     print_nodes(cluster, settings.print_nodes, name)
     say(f"{name:<{width}} {_summary(cluster)}")
     path = Path(settings.output_dir) / f"{name.replace('/', '_').replace(':', '_')}.data"

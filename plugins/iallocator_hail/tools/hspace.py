@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import PlacementError
 from ..formats.haskell import fixed, show_list
+from ..formats.names import common_suffix
 from ..model.arrays import Ints
 from ..model.cluster import Cluster, all_nodes, nodes_of
 from ..model.score import Scorer
@@ -23,6 +24,7 @@ from .output import note
 from .program import Tool, execute, no_arguments
 from .settings import Settings
 from .sources import load_cluster, node_aliases, save_cluster
+from .space_json import JsonReport
 from .space_report import HumanReport, MachineReport, Report, Run
 from .tables import columns, print_nodes
 
@@ -37,6 +39,7 @@ class _Plan:
     """What to place where; `blocked` means that nothing may be placed at all."""
 
     template: str
+    like: str
     spindle_use: int
     targets: Ints
     rules: AllocationRules
@@ -47,7 +50,11 @@ def _run(settings: Settings, words: list[str]) -> int:
     no_arguments(words)
     cluster = load_cluster(settings)
     plan = _plan(cluster, settings)
-    kind = MachineReport if settings.machine_readable else HumanReport
+    suffix = common_suffix(cluster.description)
+    if settings.verbosity > 1 and suffix:
+        note(f"Note: Stripping common suffix of '{suffix}' from names")
+    kind = JsonReport if settings.json else (
+        MachineReport if settings.machine_readable else HumanReport)
     report: Report = kind(cluster, plan.template)
     report.introduce()
     print_nodes(cluster, settings.print_nodes, "Initial cluster")
@@ -73,7 +80,7 @@ def _tell_targets(cluster: Cluster, plan: _Plan) -> None:
         note(f"Bad groups: {show_list(groups[index].name for index in sorted(bad))}")
     base, group = cluster.description.first_index, cluster.figures.group
     targets = plan.targets.tolist()
-    if plan.template != "drbd":
+    if cluster.description.kind(plan.template) != "drbd":
         note(f"Allocatable nodes: Left [{','.join(str(node + base) for node in targets)}]")
         return
     rows = []
@@ -113,7 +120,8 @@ def _plan(cluster: Cluster, settings: Settings) -> _Plan:
     blocked = len(bad) > 0 and not settings.accept_existing
     if settings.independent_groups and usable:
         blocked = False
-    return _Plan(template, use, targets, rules, blocked)
+    return _Plan(
+        template, cluster.description.like(template), use, targets, rules, blocked)
 
 
 def _closed_groups(cluster: Cluster, settings: Settings, bad: Ints) -> set[int]:
@@ -140,7 +148,7 @@ def _tiered(
     filler = Filler(plan.targets, plan.rules)
     filled = _blocked(cluster) if plan.blocked else Filled(cluster, [], [0] * 10)
     for spec in specs if not plan.blocked else []:
-        instance = new_instance(spec, plan.template, plan.spindle_use)
+        instance = new_instance(spec, plan.template, plan.like, plan.spindle_use)
         filled = filler.fill_tiered(filled, instance, _limit(settings))
     _show(filled, settings, "Tiered", "tiered")
     report.tiered(Run(specs[0], filled))
@@ -149,13 +157,32 @@ def _tiered(
 def _standard(
     cluster: Cluster, settings: Settings, plan: _Plan, spec: Spec, report: Report
 ) -> None:
-    filler = Filler(plan.targets, plan.rules)
-    filled = _blocked(cluster)
-    if not plan.blocked:
-        instance = new_instance(spec, plan.template, plan.spindle_use)
-        filled = filler.fill(Filled(cluster, [], [0] * 10), instance, _limit(settings))
+    filled = _filled(cluster, plan, spec, _limit(settings))
     _show(filled, settings, "Standard", "standard")
     report.standard(Run(spec, filled))
+
+
+def _filled(
+    cluster: Cluster, plan: _Plan, spec: Spec, limit: int | None,
+    look: Callable[[], None] = lambda: None,
+) -> Filled:
+    """The cluster with as many instances of one size as fit."""
+    if plan.blocked:
+        return _blocked(cluster)
+    instance = new_instance(spec, plan.template, plan.like, plan.spindle_use)
+    filler = Filler(plan.targets, plan.rules, look)
+    return filler.fill(Filled(cluster, [], [0] * 10), instance, limit)
+
+
+def allocatable(cluster: Cluster, settings: Settings, look: Callable[[], None]) -> int:
+    """How many more instances of the standard size fit.
+
+    :param look: called again and again; ends the search by an exception
+    :raises PlacementError: there are no nodes to place anything on, or no end to it
+    """
+    plan = _plan(cluster, settings)
+    spec = settings.standard or cluster.description.policy.std
+    return len(_filled(cluster, plan, spec, None, look).placed)
 
 
 def _show(filled: Filled, settings: Settings, title: str, suffix: str) -> None:
@@ -199,5 +226,6 @@ _TOOL = Tool(
         "standard-alloc", "tiered-alloc", "save", "static-kvm-node-memory",
     ),
     _run,
+    extra=("json",),
 )
 

@@ -18,7 +18,7 @@ def apply_monitoring(cluster: Cluster, settings: Settings) -> None:
 
     :raises PlacementError: some have not, and the user wants all; or the data is malformed.
     """
-    nodes = [node.name for node in cluster.description.nodes]
+    nodes = {node.name: node.address or node.name for node in cluster.description.nodes}
     try:
         loads = (
             query(nodes)

@@ -76,6 +76,12 @@ def _cpu_ratio(settings: Settings, text: str | None) -> None:
         raise PlacementError("Invalid value of the max-cpu ratio, expected >0")
 
 
+def _spindle_use(settings: Settings, text: str | None) -> None:
+    settings.spindle_use = read_int("parsing spindle-use", text or "")
+    if settings.spindle_use < 0:
+        raise PlacementError("Invalid value of the spindle-use (expected >= 0)")
+
+
 def _priority(settings: Settings, text: str | None) -> None:
     if text not in ("low", "normal", "high"):
         raise PlacementError(f"Unknown priority '{text}'")
@@ -91,19 +97,27 @@ def _template(settings: Settings, text: str | None) -> None:
 
 def _spec(name: str, what: str) -> Apply:
     def apply(settings: Settings, text: str | None) -> None:
-        columns = (text or "").split(",")
-        if len(columns) not in (3, 4):
-            raise PlacementError(f"Invalid {what} specification: '{text}', expected disk,ram,cpu")
-        # Loads slowly, and few programs have sizes to read.
-        from ..formats.units import parse_unit
-
-        disk = parse_unit(f"{what} specs disk", columns[0])
-        memory = parse_unit(f"{what} specs memory", columns[1])
-        cpus = read_int(f"{what} specs cpus", columns[2])
-        spindles = read_int(f"{what} specs spindles", columns[3]) if columns[3:] else 1
-        setattr(settings, name, Spec(memory, cpus, disk, 1, 1, spindles))
+        setattr(settings, name, read_spec(what, text or ""))
 
     return apply
+
+
+def read_spec(what: str, text: str) -> Spec:
+    """The size that is written as ``disk,ram,cpu`` or ``disk,ram,cpu,spindles``.
+
+    :raises PlacementError: it is written otherwise
+    """
+    columns = text.split(",")
+    if len(columns) not in (3, 4):
+        raise PlacementError(f"Invalid {what} specification: '{text}', expected disk,ram,cpu")
+    # Loads slowly, and few programs have sizes to read.
+    from ..formats.units import parse_unit
+
+    disk = parse_unit(f"{what} specs disk", columns[0])
+    memory = parse_unit(f"{what} specs memory", columns[1])
+    cpus = read_int(f"{what} specs cpus", columns[2])
+    spindles = read_int(f"{what} specs spindles", columns[3]) if columns[3:] else 1
+    return Spec(memory, cpus, disk, 1, 1, spindles)
 
 
 _FILE_HELP = "print the ganeti command list for reaching the solution, if an argument is passed "
@@ -239,7 +253,7 @@ _ALL: Final[tuple[tuple[Option, Apply], ...]] = (
             "choices=" + ",".join(TEMPLATES)), _template),
     (Option("", "spindle-use", "SPINDLES",
             "select how many virtual spindle instances use [default read from cluster]",
-            "float"), _whole("spindle_use", "parsing spindle-use")),
+            "float"), _spindle_use),
     (Option("", "independent-groups", "", "Consider groups independently"),
      _set("independent_groups", True)),
     (Option("", "accept-existing-errors", "",
@@ -283,7 +297,7 @@ _ALL: Final[tuple[tuple[Option, Apply], ...]] = (
      _set("dry_run", True)),
     (Option("", "explain", "", "say for every choice what spoke for and against it"),
      _set("explain", True)),
-    (Option("", "json", "", "give explanations as JSON"), _set("json", True)),
+    (Option("", "json", "", "print JSON, for programs"), _set("json", True)),
     (Option("V", "version", "", "show the version of the program"), _set("show", "version")),
     (Option("h", "help", "", "show help"), _set("show", "help")),
     (Option("", "help-completion", "", "show completion info"), _set("show", "completion")),

@@ -13,6 +13,7 @@ from ..formats.names import aliases
 from ..formats.text import load_text, read_file
 from ..model.build import BuildOptions, Load, build, match_name, unaccounted
 from ..model.cluster import Cluster
+from ..model.remarks import remarks
 from ..records import Description, Node
 from .output import note
 from .settings import Settings
@@ -130,9 +131,13 @@ def read_loads(settings: Settings) -> dict[str, Load]:
 
 
 def warn_unaccounted(cluster: Cluster, settings: Settings) -> None:
-    """Tell of nodes whose figures do not add up."""
+    """Tell of nodes that do not answer, that lack something, or whose figures do not add up."""
+    if settings.verbosity == 0:
+        return
+    for text in remarks(cluster.description):
+        note(f"Warning: {text}")
     bad = unaccounted(cluster)
-    if not bad or settings.verbosity == 0:
+    if not bad:
         return
     note("Warning: cluster has inconsistent data:")
     for node, memory, disk in bad:
@@ -152,11 +157,12 @@ def adjust(cluster: Cluster, settings: Settings) -> Cluster:
     offline = set(found.values())
     if offline:
         nodes = tuple(
-            replace(node, offline=node.offline or node.name in offline)
+            replace(node, offline=True, silent=False) if node.name in offline else node
             for node in cluster.description.nodes
         )
         cluster.description = replace(cluster.description, nodes=nodes)
         cluster.site.offline = np.array([node.offline for node in nodes], dtype=np.bool_)
+        cluster.site.silent = np.array([node.silent for node in nodes], dtype=np.bool_)
     if settings.max_cpu is not None:
         cluster.site.max_ratio = np.full(cluster.node_count, settings.max_cpu)
     if settings.min_disk:

@@ -191,7 +191,7 @@ class MachineReport(Report):
         self._put(f"{name}_DSK", spec.disk_size)
         self._put(f"{name}_CPU", spec.cpus)
         self._put(f"{name}_SPN", spec.spindles)
-        self._put(f"{name}_RQN", 2 if self.template == "drbd" else 1)
+        self._put(f"{name}_RQN", 2 if self.cluster.description.kind(self.template) == "drbd" else 1)
         self._put(f"{name}_DISK_TEMPLATE", self.template)
 
     def tiered(self, run: Run) -> None:

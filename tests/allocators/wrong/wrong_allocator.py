@@ -8,6 +8,14 @@ import time
 
 from ganeti_core.plugin_api import Description, OpPrereqError, hookimpl
 
+ANSWERS = {
+    "nothing": None,
+    "list": [1, 2],
+    "shapeless": {"success": "yes", "info": None, "result": {}},
+    "stranger": {"success": True, "info": "", "result": ["nosuch.example.com"]},
+    "third": {"success": True, "info": "the third is best", "result": ["node3.example.com"]},
+}
+
 
 class WrongAllocator:
     def __init__(self):
@@ -20,7 +28,10 @@ class WrongAllocator:
     @hookimpl
     def solve(self, ctx, request):
         self.calls += 1
-        match request["request"]["name"]:
+        name = request["request"]["name"].partition(".")[0]
+        if name in ANSWERS:
+            return ANSWERS[name]
+        match name:
             case "hang":
                 with subprocess.Popen(["sleep", "3600"]) as child:
                     (ctx.state / "child").write_text(str(child.pid))

@@ -41,8 +41,8 @@ def refuse_to_sync() -> None:
         raise OSError(ctypes.get_errno(), "no filter of system calls")
 
 
-class Subscriber:
-    """Found by the master like any subscriber to events; it only waits for the signal."""
+class Wrapper:
+    """Loaded by the master like any wrapper of plugins; it only waits for the signal."""
 
     def __init__(self) -> None:
         signal.signal(signal.SIGUSR2, lambda _number, _frame: refuse_to_sync())

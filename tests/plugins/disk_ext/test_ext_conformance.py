@@ -12,9 +12,9 @@ import pytest
 from ganeti_core.errors import BlockDeviceError, OpPrereqError
 from ganeti_core.plugin_api import HookContext, NotSupported
 from ganeti_core.plugin_api.data import DiskRequest
-from ganeti_core.plugin_api.extstorage import VolumeSpec
+from ganeti_core.plugin_api.extstorage import Attachment, VolumeSpec
 from ganeti_core.plugin_api.testing.contexts import make_context
-from ganeti_core.plugin_api.testing.disk import NODES, DiskTemplateContract
+from ganeti_core.plugin_api.testing.disk import DiskTemplateContract
 from ganeti_plugins.disk_ext import ExtTemplate
 
 API0 = Path(__file__).resolve().parents[2] / "data/plugin_api/api0/extstorage_api0.py"
@@ -83,7 +83,7 @@ class TestExt(DiskTemplateContract):
 def plan(**options: Any) -> Any:
     request = DiskRequest("d15c0000-0000-4000-8000-000000000000", 0, 8, "inst1.example.com",
                           options=options)
-    return ExtTemplate().layout(request, NODES[:1]).disk
+    return ExtTemplate().layout(request)
 
 
 def test_a_disk_needs_a_provider() -> None:
@@ -112,7 +112,60 @@ def test_looking_at_an_open_disk_does_not_detach_it(neighbours: Neighbours) -> N
     ctx, disk = replace(neighbours.ctx, driver=neighbours), plan(provider="shelf")
     template = ExtTemplate()
     template.create(ctx, disk)
-    path = template.open(ctx, disk, exclusive=True)
+    path = template.open(ctx, disk, exclusive=True).path
     neighbours.asked.clear()
     assert template.status(ctx, disk).path == path
     assert neighbours.asked == []
+
+
+def answering(neighbours: Neighbours, **hooks: Any) -> HookContext:
+    """A node on which some hooks of the provider do something else."""
+    def ask(kind: str, name: str, hook: str, /, **arguments: Any) -> Any:
+        result = neighbours(kind, name, hook, **arguments)
+        return hooks[hook]() if hook in hooks else result
+
+    return replace(neighbours.ctx, driver=ask)
+
+
+def hooks_of(neighbours: Neighbours) -> list[str]:
+    return [hook for hook, _ in neighbours.asked]
+
+
+def test_the_provider_learns_the_name_of_the_disk(neighbours: Neighbours) -> None:
+    ctx = replace(neighbours.ctx, driver=neighbours)
+    ExtTemplate().create(ctx, replace(plan(provider="shelf"), name="data"))
+    assert neighbours.asked[0][1].disk_name == "data"
+
+
+def test_a_volume_without_device_needs_userspace(neighbours: Neighbours) -> None:
+    template, disk = ExtTemplate(), plan(provider="shelf")
+    only_uri = answering(neighbours, attach=lambda: Attachment("", {"kvm": "rbd:p/i"}))
+    template.create(only_uri, disk)
+    with pytest.raises(BlockDeviceError, match=r"only URIs \(for kvm\): .*access=userspace"):
+        template.open(only_uri, disk, exclusive=True)
+    assert hooks_of(neighbours)[-1] == "detach"
+    assert not list(neighbours.ctx.state.iterdir())
+
+    userspace = replace(disk, params={"access": "userspace"})
+    opened = template.open(only_uri, userspace, exclusive=True)
+    assert (opened.path, opened.uris) == ("", {"kvm": "rbd:p/i"})
+    neighbours.asked.clear()
+    status = template.status(only_uri, userspace)
+    assert (status.is_open, status.path, status.size) == (True, "", disk.size)
+    assert neighbours.asked == []
+    template.close(only_uri, userspace)
+    assert "detach" in hooks_of(neighbours)
+
+
+def test_what_cannot_be_opened_is_detached_again(neighbours: Neighbours) -> None:
+    def refuse() -> None:
+        raise BlockDeviceError("held elsewhere")
+
+    template, disk = ExtTemplate(), plan(provider="shelf")
+    ctx = answering(neighbours, open=refuse)
+    neighbours.provider.open = lambda ctx, volume, exclusive: None
+    template.create(ctx, disk)
+    with pytest.raises(BlockDeviceError, match="held elsewhere"):
+        template.open(ctx, disk, exclusive=True)
+    assert hooks_of(neighbours)[-1] == "detach"
+    assert not list(neighbours.ctx.state.iterdir())

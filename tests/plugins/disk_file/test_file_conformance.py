@@ -5,15 +5,20 @@ from pathlib import Path
 import pytest
 
 from ganeti_core.plugin_api import HookContext
-from ganeti_core.plugin_api.testing.contexts import DEFAULT_CONFIG, make_context
+from ganeti_core.plugin_api.testing.contexts import (
+    declared_folders,
+    declared_settings,
+    make_context,
+)
 from ganeti_core.plugin_api.testing.disk import DiskTemplateContract
 from ganeti_plugins.disk_file import DisklessTemplate, FileTemplate, SharedFileTemplate
 
 
 @pytest.fixture
 def node_with_storage(tmp_path: Path) -> HookContext:
-    ctx = make_context(tmp_path / "node1")
-    for folder in DEFAULT_CONFIG.values():
+    drivers = (FileTemplate(), SharedFileTemplate())
+    ctx = make_context(tmp_path / "node1", config=declared_settings(*drivers))
+    for folder in declared_folders(*drivers):
         (ctx.root / folder.lstrip("/")).mkdir(parents=True)
     return ctx
 

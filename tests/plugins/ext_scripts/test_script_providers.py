@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ganeti_core.errors import BlockDeviceError, OpPrereqError
+from ganeti_core.errors import BlockDeviceError, NotSupported, OpPrereqError
 from ganeti_core.plugin_api import HookContext
+from ganeti_core.plugin_api.data import DiskRequest
 from ganeti_core.plugin_api.extstorage import EXTSTORAGE, ExtStorageSpec, VolumeSpec
+from ganeti_core.plugin_api.sources import Unusable
 from ganeti_core.plugin_api.testing.contexts import make_context
 from ganeti_core.plugin_api.testing.extstorage import ExtStorageContract
 from ganeti_core.plugin_api.testing.footprint import Footprint
 from ganeti_core.plugins import PluginHost
+from ganeti_plugins.disk_ext import ExtTemplate
 from ganeti_plugins.ext_scripts import ProviderDirectories
 from ganeti_plugins.ext_scripts.driver import OPTIONAL, REQUIRED
 
@@ -33,7 +37,8 @@ grow) [ -e "$volume" ] && truncate -s "${VOL_NEW_SIZE}M" "$volume" ;;
 attach) [ -e "$volume" ] || { echo "no such volume" >&2; exit 1; }
         realpath "$volume"; echo "kvm:file:$volume" ;;
 snapshot) cp "$volume" "../volumes/$VOL_SNAPSHOT_NAME" ;;
-verify) [ "$EXTP_SPEED" != slow ] || { echo "slow is not for sale" >&2; exit 1; } ;;
+verify) [ "$#$1" = 1parameters ] || exit 2
+        [ "$EXTP_SPEED" != slow ] || { echo "slow is not for sale" >&2; exit 1; } ;;
 esac
 """
 
@@ -50,9 +55,14 @@ def make_scripts(parent: Path, *, optional: bool = True) -> Path:
     return folder
 
 
-def found(parent: Path) -> dict[str, Any]:
+def listed(parent: Path) -> dict[str, Any]:
     return dict(ProviderDirectories().drivers(
-        Path("/nowhere"), {"extstorage_search_path": [str(parent)]}))
+        parent.parent, {"extstorage_search_path": [f"/{parent.name}"]}))
+
+
+def found(parent: Path) -> dict[str, Any]:
+    """Those that can be used."""
+    return {name: one for name, one in listed(parent).items() if not isinstance(one, Unusable)}
 
 
 class WithScripts(ExtStorageContract):
@@ -153,9 +163,22 @@ def test_what_was_never_made_need_not_be_removed(
     assert not list(ctx.keep.iterdir())
 
 
-def test_a_folder_that_lacks_a_script_is_not_offered(tmp_path: Path) -> None:
-    (make_scripts(tmp_path) / "grow").unlink()
-    assert found(tmp_path) == {}
+def test_a_folder_that_lacks_a_script_is_listed_with_the_reason(tmp_path: Path) -> None:
+    folder = make_scripts(tmp_path)
+    (folder / "grow").unlink()
+    assert listed(tmp_path)["shelf"] == Unusable(
+        "it lacks the scripts grow (as files that can be run)", str(folder))
+    host = PluginHost()
+    host.load(trial=False)
+    settings = {"extstorage_search_path": [f"/{tmp_path.name}"]}
+    host.refresh_sources(tmp_path.parent, settings)
+    assert not host.has(EXTSTORAGE, "shelf")
+    (row,) = [one for one in host.status() if one.name == "shelf"]
+    assert (row.distribution, row.problem) == (
+        str(folder), "it lacks the scripts grow (as files that can be run)")
+    shutil.rmtree(folder)
+    host.refresh_sources(tmp_path.parent, settings)
+    assert not [one for one in host.status() if one.name == "shelf"]
 
 
 def test_the_host_takes_what_the_source_gives(tmp_path: Path) -> None:
@@ -169,3 +192,79 @@ def test_the_host_takes_what_the_source_gives(tmp_path: Path) -> None:
     with pytest.raises(OpPrereqError, match="does not offer snapshot"):
         host.driver(EXTSTORAGE, "shelf").snapshot(
             ctx=make_context(tmp_path), volume=VolumeSpec("u", "v", 1), name="s")
+
+
+@pytest.mark.parametrize("params", [{"a=b": "1"}, {"": "1"}, {"a\0": "1"}, {"a": "1\0"}])
+def test_parameters_that_no_program_can_get_are_refused(
+    driver: Any, ctx: HookContext, params: dict[str, str]
+) -> None:
+    volume = VolumeSpec("u", "v", 1, "inst1.example.com", params)
+    for ask in (lambda: driver.verify(params), lambda: driver.create(ctx, volume),
+                lambda: driver.attach(volume)):
+        with pytest.raises(BlockDeviceError, match="cannot be told to a program"):
+            ask()
+    with pytest.raises(OpPrereqError, match="Invalid parameter"):
+        ExtTemplate().layout(
+            DiskRequest("u", 0, 1, "inst1", options={"provider": "shelf"} | params))
+
+
+def rewrite(tmp_path: Path, script: str, text: str) -> None:
+    (tmp_path / "shelf" / script).write_text(f"#!/bin/sh\n{text}\n")
+
+
+def test_programs_learn_the_name_of_the_disk(
+    driver: Any, ctx: HookContext, tmp_path: Path
+) -> None:
+    volume = VolumeSpec("u-1", "vol1", 8, disk_name="data")
+    driver.create(ctx, volume)
+    assert asked(tmp_path, "create")["VOL_CNAME"] == "data"
+    driver.attach(replace(volume, disk_name=""))
+    assert "VOL_CNAME" not in asked(tmp_path, "attach")
+
+
+def test_a_stub_in_the_place_of_verify_refuses_nothing(driver: Any, tmp_path: Path) -> None:
+    """Ganeti does not run it, so that providers have stubs."""
+    rewrite(tmp_path, "verify", "exit 1")
+    driver.verify({})
+    driver.verify({"access": "kernelspace", "unlisted": "1"})
+    with pytest.raises(OpPrereqError, match="shelf does not accept its parameters"):
+        driver.verify({"speed": "fast"})
+
+
+@pytest.mark.parametrize(("printed", "problem"), [
+    ("/no/such/device", "which does not exist"), ("sda", "no absolute path"),
+    ("", "no URI"), ("\n\n", "no URI"),
+])
+def test_a_device_that_cannot_be_is_refused_and_detached(
+    driver: Any, tmp_path: Path, printed: str, problem: str
+) -> None:
+    rewrite(tmp_path, "attach", f"printf '{printed}'")
+    with pytest.raises(BlockDeviceError, match=rf"vol1: .*/shelf/attach printed .*{problem}"):
+        driver.attach(VolumeSpec("u-1", "vol1", 8))
+    assert asked(tmp_path, "detach")["VOL_NAME"] == "vol1"
+
+
+def test_a_volume_may_have_addresses_only(driver: Any, tmp_path: Path) -> None:
+    rewrite(tmp_path, "attach", "echo; echo kvm:rbd:pool/$VOL_NAME; echo xen:rbd2:x")
+    attached = driver.attach(VolumeSpec("u-1", "vol1", 8))
+    assert (attached.device, attached.uris) == (
+        "", {"kvm": "rbd:pool/vol1", "xen": "rbd2:x"})
+
+
+def test_a_program_that_was_removed_is_not_offered_any_more(
+    driver: Any, ctx: HookContext, tmp_path: Path
+) -> None:
+    (tmp_path / "shelf/open").unlink()
+    with pytest.raises(NotSupported, match="shelf has no open script"):
+        driver.open(VolumeSpec("u-1", "vol1", 8), True)
+    assert "open_close" not in driver.describe().capabilities
+
+
+def test_what_a_program_says_is_readable_and_bounded(
+    driver: Any, ctx: HookContext, tmp_path: Path
+) -> None:
+    rewrite(tmp_path, "attach", "printf '\\033[1m'; head -c 100000 /dev/zero | tr '\\0' x")
+    with pytest.raises(BlockDeviceError) as failure:
+        driver.attach(VolumeSpec("u-1", "vol1", 8))
+    assert len(str(failure.value)) < 1000
+    assert "\033" not in str(failure.value)

@@ -7,14 +7,16 @@ import base64
 import shutil
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import ganeti_os_definitions
 import pytest
 
 from ganeti_core.plugin_api import DiskSpec, HookContext, InstanceSpec
-from ganeti_core.plugin_api.testing.contexts import make_context
+from ganeti_core.plugin_api.testing.contexts import make_context, neighbours
 from ganeti_plugins.hv_kvm import KvmHypervisor
+from ganeti_plugins.net_linux import BridgedNetwork, RoutedNetwork, UserNetwork
 
 BOOT_SECTOR = ganeti_os_definitions.FOLDER / "tiny/boot-sector.b64"
 QEMU = "qemu-system-x86_64"
@@ -52,7 +54,7 @@ def kvm() -> KvmHypervisor:
 @pytest.fixture
 def ctx(tmp_path: Path, kvm: KvmHypervisor) -> Iterator[HookContext]:
     """A node; its guests end with the test."""
-    context = make_context(tmp_path / "node1", "node1.example.com")
+    context = with_networks(make_context(tmp_path / "node1", "node1.example.com"))
     yield context
     end_all(kvm, context)
 
@@ -60,14 +62,22 @@ def ctx(tmp_path: Path, kvm: KvmHypervisor) -> Iterator[HookContext]:
 @pytest.fixture
 def other_ctx(tmp_path: Path, kvm: KvmHypervisor) -> Iterator[HookContext]:
     """A second node."""
-    context = make_context(tmp_path / "node2", "node2.example.com")
+    context = with_networks(make_context(tmp_path / "node2", "node2.example.com"))
     yield context
     end_all(kvm, context)
 
 
+def with_networks(context: HookContext) -> HookContext:
+    """The node with the network back ends that guests' cards need."""
+    return replace(context, driver=neighbours(context, {
+        ("network_backends", "bridged"): BridgedNetwork(),
+        ("network_backends", "routed"): RoutedNetwork(),
+        ("network_backends", "user"): UserNetwork()}))
+
+
 def end_all(kvm: KvmHypervisor, context: HookContext) -> None:
     for folder in context.state.iterdir():
-        kvm.stop(context, folder.name, True, 0.0)
+        kvm.stop(context, InstanceSpec("", folder.name, "kvm"), True, 0.0)
 
 
 @pytest.fixture

@@ -43,7 +43,8 @@ def fake_qemu(path: Path, answer: Answer, greeting: object = GREETING) -> Iterat
 
 
 def _serve(client: socket.socket, answer: Answer, greeting: object) -> None:
-    client.sendall(json.dumps(greeting).encode() + b"\n")
+    for said in greeting if isinstance(greeting, list) else [greeting]:
+        client.sendall(json.dumps(said).encode() + b"\n")
     with client.makefile("rb") as lines:
         for line in lines:
             command = json.loads(line)

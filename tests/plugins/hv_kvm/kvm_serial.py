@@ -9,7 +9,7 @@ from typing import Self
 from ganeti_core.plugin_api import HookContext
 from ganeti_plugins.hv_kvm import sockets
 
-LONGEST = 20.0
+LONGEST = 120.0
 COUNTS = r"count [0-9A-F]{8}\r\n"
 """What a running guest says again and again. The first numbers, and ``TINY READY`` before them, may
 have gone by before anybody listens.

@@ -33,10 +33,10 @@ def test_the_probe_sees_a_guest_run() -> None:
 
 def test_the_probe_does_not_wait_for_a_guest_that_hangs(tmp_path: Path) -> None:
     before = time.monotonic()
-    works, why = accelerator.probe(fake_qemu(tmp_path, "exec sleep 60"), "kvm", 0.3)
+    works, why = accelerator.probe(fake_qemu(tmp_path, "exec sleep 600"), "kvm", 0.3)
     assert not works
     assert "hangs" in why
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 60
 
 
 def test_the_probe_tells_what_qemu_says(tmp_path: Path) -> None:

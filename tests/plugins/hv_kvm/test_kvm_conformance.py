@@ -31,6 +31,6 @@ class TestKvmHypervisor(HypervisorContract):
     @pytest.fixture
     def unusable_params(self) -> list[dict[str, Any]]:
         return [
-            {"kernel_path": "/no/such/kernel"}, {"disk_type": "paper"}, {"spice_bind": "::1"},
+            {"kernel_path": "/no/such/kernel"}, {"disk_type": "paper"}, {"spice_bind": "nosuch0"},
             {"cpu_mask": "4096"}, {"migration_bandwidth": 0}, {"kvm_extra": "'"},
             {"boot_order": "cdrom"}, {"no_such_parameter": 1}]

@@ -1,15 +1,18 @@
 """Live migration between two nodes that share the disk's file."""
 
+import os
+import signal
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import pytest
 from kvm_serial import COUNTS, Serial
 
 from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec, NodeRef
-from ganeti_core.plugin_api.data import MigrationStatus, MigrationTarget
-from ganeti_plugins.hv_kvm import KvmHypervisor
+from ganeti_core.plugin_api.data import MigrationOffer, MigrationStatus, MigrationTarget
+from ganeti_plugins.hv_kvm import KvmHypervisor, processes
 
 pytestmark = pytest.mark.needs_qemu
 
@@ -32,7 +35,7 @@ class Pair:
         return status
 
     def status(self) -> MigrationStatus:
-        return self.kvm.migration_status(self.source, self.instance.name)
+        return self.kvm.migration_status(self.source, self.instance)
 
     def runs_on(self) -> list[str]:
         return [ctx.node for ctx in (self.source, self.target)
@@ -57,7 +60,7 @@ def slow(instance: InstanceSpec) -> InstanceSpec:
 @pytest.mark.parametrize("live", [True, False])
 def test_no_count_is_missing_after_a_migration(pair: Pair, live: bool) -> None:
     kvm, instance = pair.kvm, pair.instance
-    target = kvm.migration_prepare(pair.target, instance, TARGET)
+    target = kvm.migration_prepare(pair.target, instance, TARGET, MigrationOffer())
     with Serial(pair.source, instance.name) as before, Serial(pair.target, instance.name) as after:
         before.wait_for("count .*\r\n")
         kvm.migrate_out(pair.source, instance, target, live)
@@ -81,7 +84,8 @@ def test_a_migration_to_a_closed_port_leaves_the_guest_running(pair: Pair) -> No
         port = unused.getsockname()[1]
         with pytest.raises(HypervisorError, match="did not begin"):
             pair.kvm.migrate_out(
-                pair.source, pair.instance, MigrationTarget("127.0.0.1", port), True)
+                pair.source, pair.instance, MigrationTarget("127.0.0.1", port, {"key": "0" * 64}),
+                True)
     with Serial(pair.source, pair.instance.name) as serial:
         serial.wait_for("count")
     assert pair.runs_on() == ["node1.example.com"]
@@ -90,7 +94,7 @@ def test_a_migration_to_a_closed_port_leaves_the_guest_running(pair: Pair) -> No
 def test_a_target_that_cannot_load_the_guest_fails_the_migration(pair: Pair) -> None:
     """The source believes the target, not its own sending."""
     bigger = replace(pair.instance, beparams={"maxmem": 32, "vcpus": 1})
-    target = pair.kvm.migration_prepare(pair.target, bigger, TARGET)
+    target = pair.kvm.migration_prepare(pair.target, bigger, TARGET, MigrationOffer())
     try:
         pair.kvm.migrate_out(pair.source, pair.instance, target, True)
         assert pair.wait().state == "failed"
@@ -110,10 +114,10 @@ def test_a_throttled_migration_can_be_aborted(
     instance = slow(guest_instance)
     kvm.start(ctx, instance, False)
     pair = Pair(kvm, ctx, other_ctx, instance)
-    target = kvm.migration_prepare(other_ctx, instance, TARGET)
+    target = kvm.migration_prepare(other_ctx, instance, TARGET, MigrationOffer())
     kvm.migrate_out(ctx, instance, target, True)
-    kvm.migration_abort(ctx, instance.name)
-    assert pair.status().state == "cancelled"
+    kvm.migration_abort(ctx, instance)
+    assert pair.status().state in ("cancelled", "failed")
     kvm.migration_finish(other_ctx, instance, False, False)
     kvm.migration_finish(ctx, instance, True, False)
     assert kvm.running(other_ctx) == []
@@ -125,11 +129,11 @@ def test_aborts_at_any_moment_leave_exactly_one_running_guest(pair: Pair) -> Non
     """Also where the abort and the guest's change of sides cross."""
     kvm, instance = pair.kvm, pair.instance
     for delay in (0.0, 0.005, 0.01, 0.015, 0.02, 0.03):
-        target = kvm.migration_prepare(pair.target, instance, TARGET)
+        target = kvm.migration_prepare(pair.target, instance, TARGET, MigrationOffer())
         kvm.migrate_out(pair.source, instance, target, True)
         time.sleep(delay)
-        kvm.migration_abort(pair.source, instance.name)
-        if pair.status().state == "completed":
+        kvm.migration_abort(pair.source, instance)
+        if pair.status().guest == "sent":
             kvm.migration_finish(pair.target, instance, False, True)
             kvm.migration_finish(pair.source, instance, True, True)
             assert pair.runs_on() == [pair.target.node]
@@ -141,12 +145,110 @@ def test_aborts_at_any_moment_leave_exactly_one_running_guest(pair: Pair) -> Non
             assert kvm.running(pair.target) == []
 
 
+def test_a_guest_whose_target_is_lost_after_the_transfer_counts_on(pair: Pair) -> None:
+    """QEMU said completed; the receiver was killed before it was let run."""
+    kvm, instance = pair.kvm, pair.instance
+    target = kvm.migration_prepare(pair.target, instance, TARGET, MigrationOffer())
+    kvm.migrate_out(pair.source, instance, target, True)
+    assert pair.wait().state == "completed"
+    assert pair.runs_on() == []
+    kvm.stop(pair.target, instance, True, 0.0)
+    with pytest.raises(HypervisorError, match="did not arrive"):
+        kvm.migration_finish(pair.target, instance, False, True)
+    kvm.migration_finish(pair.source, instance, True, False)
+    with Serial(pair.source, instance.name) as serial:
+        serial.wait_for(COUNTS)
+    assert pair.runs_on() == [pair.source.node]
+
+
+def test_a_receiver_that_dies_while_it_receives_leaves_the_guest_running(
+    kvm: KvmHypervisor, ctx: HookContext, other_ctx: HookContext, guest_instance: InstanceSpec
+) -> None:
+    """As when the connection is cut."""
+    instance = slow(guest_instance)
+    kvm.start(ctx, instance, False)
+    pair = Pair(kvm, ctx, other_ctx, instance)
+    target = kvm.migration_prepare(other_ctx, instance, TARGET, MigrationOffer())
+    kvm.migrate_out(ctx, instance, target, True)
+    kvm.stop(other_ctx, instance, True, 0.0)
+    assert pair.wait().state == "failed"
+    kvm.migration_finish(ctx, instance, True, False)
+    with Serial(ctx, instance.name) as serial:
+        serial.wait_for(COUNTS)
+    assert pair.runs_on() == [ctx.node]
+
+
+def test_a_receiver_refuses_strangers_and_still_gets_its_guest(pair: Pair) -> None:
+    """Neither one that speaks plainly nor one that has another key gets anything into it."""
+    kvm, instance = pair.kvm, pair.instance
+    target = kvm.migration_prepare(pair.target, instance, TARGET, MigrationOffer())
+    with socket.create_connection((target.address, target.port), timeout=20) as stranger:
+        stranger.sendall(b"QEVM" + bytes(1 << 16))
+        stranger.settimeout(20)
+        with suppress(ConnectionError):
+            while stranger.recv(4096):
+                pass
+    with pytest.raises(HypervisorError, match="did not begin"):
+        kvm.migrate_out(pair.source, instance, replace(target, details={"key": "0" * 64}), True)
+    assert pair.runs_on() == [pair.source.node]
+    assert kvm.migration_status(pair.target, instance).guest == "receiving"
+    kvm.migrate_out(pair.source, instance, target, True)
+    assert pair.wait().state == "completed"
+    kvm.migration_finish(pair.target, instance, False, True)
+    kvm.migration_finish(pair.source, instance, True, True)
+    assert pair.runs_on() == [pair.target.node]
+    assert list(pair.target.state.rglob("*.psk")) == []
+
+
+def test_a_key_opens_one_transfer_and_no_later_one(pair: Pair) -> None:
+    """A node that took part in a transfer, and was removed since, has had its key."""
+    kvm, instance = pair.kvm, pair.instance
+    first = kvm.migration_prepare(pair.target, instance, TARGET, MigrationOffer())
+    kvm.migration_finish(pair.target, instance, False, False)
+    second = kvm.migration_prepare(pair.target, instance, TARGET, MigrationOffer())
+    assert first.details["key"] != second.details["key"]
+    with pytest.raises(HypervisorError, match="did not begin"):
+        kvm.migrate_out(pair.source, instance, replace(second, details=first.details), True)
+    assert pair.runs_on() == [pair.source.node]
+    assert kvm.migration_status(pair.target, instance).guest == "receiving"
+    kvm.migration_finish(pair.target, instance, False, False)
+    assert list(pair.target.state.iterdir()) == []
+
+
+def test_a_guest_is_not_sent_where_nothing_would_encrypt_it(pair: Pair) -> None:
+    target = pair.kvm.migration_prepare(pair.target, pair.instance, TARGET, MigrationOffer())
+    with pytest.raises(HypervisorError, match="gave no key"):
+        pair.kvm.migrate_out(pair.source, pair.instance, replace(target, details={}), True)
+    pair.kvm.migration_finish(pair.target, pair.instance, False, False)
+    assert pair.runs_on() == [pair.source.node]
+
+
+def test_a_transfer_that_stands_still_can_be_given_up(
+    kvm: KvmHypervisor, ctx: HookContext, other_ctx: HookContext, guest_instance: InstanceSpec
+) -> None:
+    """As when the connection is cut without a word: nobody closes it, nothing gets through."""
+    instance = slow(guest_instance)
+    kvm.start(ctx, instance, False)
+    pair = Pair(kvm, ctx, other_ctx, instance)
+    target = kvm.migration_prepare(other_ctx, instance, TARGET, MigrationOffer())
+    kvm.migrate_out(ctx, instance, target, True)
+    (receiver,) = processes.find("-pidfile", str(other_ctx.state / instance.name / "pid"))
+    os.kill(receiver, signal.SIGSTOP)
+    kvm.migration_abort(ctx, instance)
+    assert pair.status().guest == "runs"
+    kvm.migration_finish(other_ctx, instance, False, False)
+    kvm.migration_finish(ctx, instance, True, False)
+    with Serial(ctx, instance.name) as serial:
+        serial.wait_for(COUNTS)
+    assert pair.runs_on() == [ctx.node]
+
+
 def test_a_receiver_left_behind_does_not_keep_the_guest_from_starting(
     pair: Pair,
 ) -> None:
     """The source's node died before it sent anything."""
-    pair.kvm.migration_prepare(pair.target, pair.instance, TARGET)
-    pair.kvm.stop(pair.source, pair.instance.name, True, 0.0)
+    pair.kvm.migration_prepare(pair.target, pair.instance, TARGET, MigrationOffer())
+    pair.kvm.stop(pair.source, pair.instance, True, 0.0)
     pair.kvm.start(pair.target, pair.instance, False)
     with Serial(pair.target, pair.instance.name) as serial:
         serial.wait_for("count")
@@ -155,6 +257,6 @@ def test_a_receiver_left_behind_does_not_keep_the_guest_from_starting(
 def test_an_unknown_capability_is_refused_before_anything_is_sent(pair: Pair) -> None:
     odd = replace(pair.instance, hvparams={**pair.instance.hvparams, "migration_caps": "teleport"})
     with pytest.raises(HypervisorError, match="teleport"):
-        pair.kvm.migration_prepare(pair.target, odd, TARGET)
+        pair.kvm.migration_prepare(pair.target, odd, TARGET, MigrationOffer())
     assert list(pair.target.state.iterdir()) == []
     assert pair.runs_on() == ["node1.example.com"]

@@ -49,7 +49,7 @@ def test_any_text_is_a_cluster_or_a_load_error(noise: str) -> None:
     assert problem_of(lambda: build_model(parse_text(noise))) != ""
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data())
 def test_damaged_text_is_a_cluster_or_a_load_error(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(TEXT)))
@@ -73,7 +73,7 @@ PATHS = _paths(DOCUMENT)
 JUNK = st.sampled_from([None, True, -1, 0, 10**30, 1.5, "", "x", [], {}, [None], {"x": 1}])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.sampled_from(PATHS), JUNK, st.booleans())
 def test_damaged_request_has_an_answer_or_a_load_error(
     path: tuple[Any, ...], junk: Any, remove: bool

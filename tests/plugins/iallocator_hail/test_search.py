@@ -69,7 +69,7 @@ def test_copies_do_not_share_what_changes() -> None:
 @pytest.mark.parametrize("template", ["drbd", "plain", "ext"])
 def test_filling_by_classes_is_filling_one_by_one(template: str) -> None:
     shape = Shape(nodes=5, instances=10, memory=24576, fill=0.5)
-    instance = sized(Spec(2048, 1, 20480, 1, 1, 1), template, 1)
+    instance = sized(Spec(2048, 1, 20480, 1, 1, 1), template, template, 1)
     rules = AllocationRules(capacity=False)
     cluster = model(shape, 3)
     targets = all_nodes(cluster)

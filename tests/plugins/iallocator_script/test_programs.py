@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from virtual_cluster import wait_until
 
 from ganeti_core.errors import OpExecError
 from ganeti_core.plugin_api import HookContext
@@ -30,7 +31,14 @@ def program(folder: Path, script: str = GOOD, name: str = "prog", mode: int = 0o
 
 def solve(ctx: HookContext, script: str, deadline: float = 30.0) -> dict[str, object]:
     driver = AllocatorProgram("prog", program(ctx.root / "bin", script), deadline)
-    return driver.solve(ctx, {"version": 2, "request": {"type": "allocate"}})
+    return driver.solve(ctx, {"version": 2, "request": {"type": "allocate"}}, {})
+
+
+def test_parameters_are_arguments(ctx: HookContext) -> None:
+    script = """printf '{"success": true, "info": "%s %s %s", "result": []}' $# $2 $3"""
+    driver = AllocatorProgram("prog", program(ctx.root / "bin", script))
+    answer = driver.solve(ctx, {"version": 2}, {"no-capacity-checks": None, "depth": "3"})
+    assert answer["info"] == "3 --no-capacity-checks --depth=3"
 
 
 def found(root: Path, *folders: str) -> dict[str, Path]:
@@ -76,6 +84,18 @@ def test_a_program_gets_a_private_file_that_is_gone_afterwards(
     assert json.loads((tmp_path / "copy").read_text())["request"] == {"type": "allocate"}
 
 
+def test_info_is_readable_and_bounded(ctx: HookContext) -> None:
+    script = r"""printf '{"success": true, "result": [], "info": "\\u001b[1mok\\u0007'
+        head -c 100000 /dev/zero | tr '\0' x; echo '"}'"""
+    info = str(solve(ctx, script)["info"])
+    assert info.startswith("okx")
+    assert len(info) < 5000
+
+
+def test_much_on_standard_error_is_no_problem(ctx: HookContext) -> None:
+    assert solve(ctx, f"head -c 3000000 /dev/zero >&2; {GOOD}")["result"] == ["node1"]
+
+
 def test_no_room_is_an_answer(ctx: HookContext) -> None:
     answer = solve(ctx, """echo '{"success": false, "info": "no room", "result": []}'""")
     assert answer == {"success": False, "info": "no room", "result": []}
@@ -88,6 +108,11 @@ def test_the_result_may_have_its_old_name(ctx: HookContext) -> None:
 
 @pytest.mark.parametrize(("script", "says"), [
     ("echo boom >&2; exit 3", "status 3: boom"),
+    ("printf '\\033[31mboom\\007' >&2; exit 3", "status 3: boom$"),
+    ("printf '\\033[31mhint\\007' >&2", "it said: hint$"),
+    ("head -c 20000000 /dev/zero | tr '\\0' x; echo hint >&2", "too long, .*it said: hint"),
+    ("head -c 100000 /dev/zero | tr '\\0' '['", r"cannot parse.*begins '\[\["),
+    ("head -c 99 /dev/urandom", "cannot parse"),
     ("kill -9 $$", "SIGKILL"),
     ("echo hint >&2", "it is empty; it said: hint"),
     ("echo not json; echo hint >&2", "cannot parse.*not json.*hint"),
@@ -111,10 +136,17 @@ def test_a_program_that_hangs_is_killed_with_what_it_started(
     with pytest.raises(OpExecError, match=r"longer than 0\.5 s"):
         solve(ctx, f"sleep 600 & echo $! > {tmp_path}/child; wait", deadline=0.5)
     child = int((tmp_path / "child").read_text())
-    state = Path(f"/proc/{child}/stat")
-    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+    # Whoever is killed still has to be seen off by the kernel, and then to be reaped.
+    wait_until(lambda: is_gone(child), "it is killed")
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_a_program_that_vanished_is_named(ctx: HookContext) -> None:
     with pytest.raises(OpExecError, match="iallocator gone"):
-        AllocatorProgram("gone", ctx.root / "gone").solve(ctx, {})
+        AllocatorProgram("gone", ctx.root / "gone").solve(ctx, {}, {})

@@ -43,7 +43,7 @@ def instance_of(env: dict[str, str], tmp_path: Path) -> InstanceSpec:
         if network:
             network["tags"] = told["NETWORK_TAGS"].split()  # type: ignore[assignment]
         return NicSpec(told["UUID"], index, told["MAC"], told["MODE"], told["LINK"],
-                       ip=told.get("IP"), network=network or None)
+                       ip=told.get("IP"), network=network or None, bridge=told.get("BRIDGE", ""))
 
     return InstanceSpec(
         uuid=env["INSTANCE_UUID"], name=env["INSTANCE_NAME"], hypervisor=env["HYPERVISOR"],
@@ -92,7 +92,7 @@ def test_verify_sees_what_the_peer_shows(
 ) -> None:
     env = RECORDED["verify"]["env"]
     driver = OsScripts("envdump", make_os("envdump", verify=dump))
-    driver.validate(ctx, env["OS_VARIANT"], {"colour": env["OSP_COLOUR"]})
+    driver.validate(ctx, env["OS_VARIANT"], {"colour": env["OSP_COLOUR"]}, False)
     assert without(seen(tmp_path, "verify")["env"]) == without(env)
     assert seen(tmp_path, "verify")["argv"] == ["parameters"]
 

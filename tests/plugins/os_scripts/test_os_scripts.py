@@ -1,5 +1,6 @@
 """OS definitions are found, checked and run; what goes wrong is told, and nothing is left."""
 
+import json
 import os
 import re
 import signal
@@ -99,7 +100,7 @@ def test_a_spoilt_definition_tells_its_problem_and_cannot_be_used(
     driver = OsScripts("spoilt", folder)
     assert problem in driver.info(ctx).problem
     with pytest.raises(OpPrereqError, match="spoilt"):
-        driver.validate(ctx, "", {})
+        driver.validate(ctx, "", {}, False)
     with pytest.raises(OsScriptError, match="spoilt"):
         driver.create(ctx, INSTANCE, "", False)
 
@@ -110,7 +111,7 @@ def test_an_old_definition_needs_no_verify(make_os: MakeOs, ctx: HookContext) ->
         (folder / name).unlink()
     driver = OsScripts("old", folder)
     assert driver.info(ctx).problem == ""
-    driver.validate(ctx, "", {})
+    driver.validate(ctx, "", {}, False)
     driver.create(ctx, INSTANCE, "", False)
 
 
@@ -118,19 +119,66 @@ def test_an_old_definition_needs_no_verify(make_os: MakeOs, ctx: HookContext) ->
 
 def test_variants_and_parameters_are_checked(make_os: MakeOs, ctx: HookContext) -> None:
     driver = OsScripts("some", make_os("some"))
-    driver.validate(ctx, "extra", {"colour": "red"})
+    driver.validate(ctx, "extra", {"colour": "red"}, False)
+    driver.validate(ctx, "purple", {}, True)
+    driver.validate(ctx, "", {}, True)
     with pytest.raises(OpPrereqError, match="no variant purple; it has: default, extra"):
-        driver.validate(ctx, "purple", {})
+        driver.validate(ctx, "purple", {}, False)
     with pytest.raises(OpPrereqError, match="not supported by the OS some: size, width"):
-        driver.validate(ctx, "", {"width": "1", "size": "2", "colour": "red"})
+        driver.validate(ctx, "extra", {"width": "1", "size": "2", "colour": "red"}, False)
+    with pytest.raises(OpPrereqError, match="'some' must include a variant; it has: default, ex"):
+        driver.validate(ctx, "", {}, False)
+
+
+def test_an_os_without_variants_has_none(make_os: MakeOs, ctx: HookContext) -> None:
+    folder = make_os("some")
+    (folder / "variants.list").unlink()
+    driver = OsScripts("some", folder)
+    driver.validate(ctx, "", {}, False)
+    driver.validate(ctx, "extra", {}, True)
+    with pytest.raises(OpPrereqError, match=r"'some' does not support variants \('extra' passed"):
+        driver.validate(ctx, "extra", {}, False)
+
+
+def test_an_old_definition_takes_any_parameter_and_no_variant(
+    make_os: MakeOs, ctx: HookContext, tmp_path: Path, dump: str
+) -> None:
+    """Ganeti checks parameters from API 20 on, and variants are known from API 15 on."""
+    driver = OsScripts("old", make_os("old", versions="10\n5\n", create=dump))
+    driver.validate(ctx, "", {"what-ever": "1"}, False)
+    with pytest.raises(OpPrereqError, match="does not support variants"):
+        driver.validate(ctx, "extra", {}, True)
+    driver.create(ctx, replace(INSTANCE, osparams={"what-ever": "1"}), "", False)
+    seen = json.loads((tmp_path / "dumps/create.json").read_text())["env"]
+    assert (seen["OSP_WHAT_EVER"], seen["OS_VARIANT"]) == ("1", "")
+
+
+def test_a_definition_of_the_shape_of_debians_runs(
+    search_path: Path, ctx: HookContext, tmp_path: Path
+) -> None:
+    """API 10 and 5 only, no lists, no verify, and a script that is a link to a common one."""
+    folder = search_path / "plain"
+    folder.mkdir()
+    (folder / "ganeti_api_version").write_text("10\n5\n")
+    (folder / "common.sh").write_text(f'echo "${{0##*/}} of $INSTANCE_NAME" >>{tmp_path}/ran\n')
+    for name in ("create", "export", "import", "rename"):
+        (folder / name).write_text('#!/bin/sh -e\n. "${0%/*}/common.sh"\n')
+        (folder / name).chmod(0o755)
+    driver = found_in(search_path)["plain"]
+    assert driver.info(ctx).problem == ""
+    driver.validate(ctx, "", {}, False)
+    driver.create(ctx, INSTANCE, "", False)
+    driver.rename(ctx, INSTANCE, "", "old.example.com")
+    assert (tmp_path / "ran").read_text() == (
+        "create of inst1.example.com\nrename of inst1.example.com\n")
 
 
 def test_the_verify_script_may_refuse(make_os: MakeOs, ctx: HookContext) -> None:
     script = '#!/bin/sh\n[ "$1 $OSP_COLOUR" != "parameters red" ] || { echo no red; exit 4; }\n'
     driver = OsScripts("some", make_os("some", verify=script))
-    driver.validate(ctx, "", {"colour": "blue"})
+    driver.validate(ctx, "extra", {"colour": "blue"}, False)
     with pytest.raises(OpPrereqError, match=r"(?s)status 4.*no red"):
-        driver.validate(ctx, "", {"colour": "red"})
+        driver.validate(ctx, "extra", {"colour": "red"}, False)
 
 
 # Running
@@ -143,6 +191,16 @@ def test_a_run_has_a_private_log(make_os: MakeOs, ctx: HookContext) -> None:
         r"add-some\+default-inst1\.example\.com-\d{4}-\d\d-\d\d_\d\d_\d\d_\d\d\.log", log.name)
     assert log.read_text() == "said\nso\n"
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_long_names_have_logs_of_their_own(make_os: MakeOs, ctx: HookContext) -> None:
+    driver = OsScripts("some", make_os("some"))
+    for end in "ab":
+        driver.create(ctx, replace(INSTANCE, name="\u00e9" * 200 + end), "default", False)
+    driver.create(ctx, replace(INSTANCE, name="c" * 220), "default", False)
+    names = {log.name for log in ctx.logs.iterdir()}
+    assert len(names) == 3
+    assert all(name.startswith("add-some+default-") for name in names)
 
 
 def test_a_failed_run_tells_how_where_and_the_last_lines(

@@ -1,7 +1,12 @@
 import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from ganeti_core.plugin_api import HookContext, InstanceSpec
-from ganeti_core.plugin_api.os import OsSpec
+from ganeti_core.plugin_api.os import DiskStream, OsSpec
+from ganeti_core.plugin_api.testing.streams import given_to, sent_by
+from ganeti_core.plugin_api.transfer import Offer
 from ganeti_os_tree.conformance import TestTreeSystem as Conformance
 
 
@@ -14,3 +19,19 @@ class TestTreeSystem(Conformance):
                                 capture_output=True, text=True, check=True).stdout
                  for name in ("motd", "hostname")]
         assert shown == ["Welcome\n", f"{instance.name}\n"]
+
+    def test_the_file_system_grows_with_its_disk(
+        self, system: OsSpec, streaming: HookContext, instance: InstanceSpec,
+        export: Callable[[Offer], int],
+    ) -> None:
+        system.create(ctx=streaming, instance=instance, variant="folder", reinstall=False)
+        data = sent_by(streaming, export)
+        disk = replace(instance.disks[0], size=32)
+        with Path(disk.path).open("wb") as file:
+            file.truncate(32 * 1024**2)
+        given_to(streaming, data, lambda offer: system.import_disk(
+            ctx=streaming, instance=instance, variant="folder", stream=DiskStream(disk, offer)))
+        told = subprocess.run(["dumpe2fs", "-h", disk.path],
+                              capture_output=True, text=True, check=True).stdout
+        fields = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
+        assert int(fields["Block count"]) * int(fields["Block size"]) == 32 * 1024**2

@@ -3,7 +3,7 @@
 import os
 
 from ganeti_core.plugin_api import Description, HookContext, hookimpl
-from ganeti_core.plugin_api.data import Report
+from ganeti_core.plugin_api.data import Collected, Report
 
 
 class Oldest:
@@ -12,6 +12,6 @@ class Oldest:
         return Description(api_version=0, title="oldest")
 
     @hookimpl
-    def collect(self, ctx: HookContext) -> Report:
+    def collect(self, ctx: HookContext) -> Collected:
         one, five, fifteen = os.getloadavg()
-        return Report({"load": {"1": one, "5": five, "15": fifteen}})
+        return Collected(Report({"load": {"1": one, "5": five, "15": fifteen}}))

@@ -9,10 +9,9 @@ from ganeti_core.plugin_api import (
     Description,
     DiskSpec,
     HookContext,
-    NodeRef,
     hookimpl,
 )
-from ganeti_core.plugin_api.data import DeviceStep, DiskPlan, DiskRequest, DiskStatus, StorageSpace
+from ganeti_core.plugin_api.data import DiskRequest, DiskStatus, OpenDisk, StorageSpace
 
 MIB = 1024**2
 SUFFIX = ".disk"
@@ -25,12 +24,11 @@ class Oldest:
                            capabilities=frozenset({"growable", "local_space"}))
 
     @hookimpl
-    def layout(self, request: DiskRequest, nodes: tuple[NodeRef, ...]) -> DiskPlan:
-        disk = DiskSpec(
+    def layout(self, request: DiskRequest) -> DiskSpec:
+        return DiskSpec(
             uuid=request.uuid, index=request.index, template="oldest", size=request.size,
             logical_id=(f"{request.uuid}{SUFFIX}",), mode=request.mode, name=request.name,
             params=request.params, instance=request.instance_name)
-        return DiskPlan(disk, (DeviceStep(nodes[0].name, disk),))
 
     @hookimpl
     def identity(self, disk: DiskSpec) -> str:
@@ -68,8 +66,8 @@ class Oldest:
             path.unlink(missing_ok=True)
 
     @hookimpl
-    def open(self, ctx: HookContext, disk: DiskSpec, exclusive: bool) -> str:
-        return str(existing(ctx, disk))
+    def open(self, ctx: HookContext, disk: DiskSpec, exclusive: bool) -> OpenDisk:
+        return OpenDisk(str(existing(ctx, disk)))
 
     @hookimpl
     def close(self, ctx: HookContext, disk: DiskSpec) -> None:

@@ -54,12 +54,12 @@ class Oldest:
         return found
 
     @hookimpl
-    def info(self, ctx: HookContext, name: str) -> RunningInstance | None:
-        return next((guest for guest in self.running(ctx) if guest.name == name), None)
+    def info(self, ctx: HookContext, instance: InstanceSpec) -> RunningInstance | None:
+        return next((guest for guest in self.running(ctx) if guest.name == instance.name), None)
 
     @hookimpl
     def start(self, ctx: HookContext, instance: InstanceSpec, paused: bool) -> None:
-        if self.info(ctx, instance.name):
+        if self.info(ctx, instance):
             return
         if not instance.hvparams.get("kernel", "/").startswith("/"):
             raise HypervisorError(f"{instance.name}: there is no kernel to boot")
@@ -71,13 +71,13 @@ class Oldest:
         draft.rename(file_of(ctx, instance.name))
 
     @hookimpl
-    def stop(self, ctx: HookContext, name: str, force: bool, timeout: float) -> None:
-        for path in (file_of(ctx, name), draft_of(ctx, name)):
+    def stop(self, ctx: HookContext, instance: InstanceSpec, force: bool, timeout: float) -> None:
+        for path in (file_of(ctx, instance.name), draft_of(ctx, instance.name)):
             path.unlink(missing_ok=True)
 
     @hookimpl
     def reboot(self, ctx: HookContext, instance: InstanceSpec) -> None:
-        if not self.info(ctx, instance.name):
+        if not self.info(ctx, instance):
             raise HypervisorError(f"{instance.name} does not run")
 
     @hookimpl

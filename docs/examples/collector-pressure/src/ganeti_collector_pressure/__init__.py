@@ -9,7 +9,7 @@ from typing import Any
 
 from ganeti_core import plugin_api as api
 from ganeti_core.plugin_api import hookimpl
-from ganeti_core.plugin_api.data import Report
+from ganeti_core.plugin_api.data import Collected, Report
 
 PROC = Path("/proc")
 RESOURCES = ("cpu", "memory", "io")
@@ -35,12 +35,13 @@ def look(proc: Path = PROC) -> dict[str, Any]:
 class PressureCollector:
     @hookimpl
     def describe(self) -> api.Description:
-        return api.Description(api_version=0, title="Waiting for processors, memory and disks")
+        return api.Description(api_version=0, title="Waiting for processors, memory and disks",
+                               report_kind=1)
 
     @hookimpl
-    def collect(self) -> Report:
+    def collect(self) -> Collected:
         found = look()
         high = [name for name, kinds in found.items() if kinds["some"]["avg300"] > HIGH]
         status = {"code": 2 if high else 0, "message": f"much waiting for {', '.join(high)}"
                   if high else ""}
-        return Report({**found, "status": status}, kind=1)
+        return Collected(Report({**found, "status": status}))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganeti_core import plugin_api as api
 from ganeti_core.plugin_api import DiskSpec, HookContext, hookimpl, processes
-from ganeti_core.plugin_api.data import DiskRequest, DiskStatus
+from ganeti_core.plugin_api.data import DiskRequest, DiskStatus, OpenDisk
 from ganeti_core.plugin_api.file_disks import MIB, FileDisks
 
 PARAMETERS = {"type": "object", "properties": {"base_image": {
@@ -42,7 +42,7 @@ class Qcow2Template(FileDisks):
         run(["qemu-img", "create", "-q", "-f", "qcow2", *base, draft, f"{disk.size}M"])
 
     @hookimpl
-    def open(self, ctx: HookContext, disk: DiskSpec) -> str:
+    def open(self, ctx: HookContext, disk: DiskSpec) -> OpenDisk:
         image, shown = self.existing(ctx, disk), self.shown_at(ctx, disk)
         if disk.uuid not in processes.kept(ctx):
             self.close(ctx, disk)  # what one that died may have left
@@ -52,7 +52,7 @@ class Qcow2Template(FileDisks):
                  "--blockdev", "driver=qcow2,node-name=disk,file=file", "--export",
                  f"fuse,id=plain,node-name=disk,mountpoint={shown},writable=on"],
                 env=processes.mark(ctx, disk.uuid))
-        return str(shown)
+        return OpenDisk(str(shown))
 
     @hookimpl
     def close(self, ctx: HookContext, disk: DiskSpec) -> None:

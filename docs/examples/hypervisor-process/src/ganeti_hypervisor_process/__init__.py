@@ -41,8 +41,8 @@ class ProcessHypervisor:
                 for name, one in processes.kept(ctx).items()]
 
     @hookimpl
-    def info(self, ctx: HookContext, name: str) -> RunningInstance | None:
-        return next((guest for guest in self.running(ctx) if guest.name == name), None)
+    def info(self, ctx: HookContext, instance: InstanceSpec) -> RunningInstance | None:
+        return next((guest for guest in self.running(ctx) if guest.name == instance.name), None)
 
     @hookimpl
     def start(self, ctx: HookContext, instance: InstanceSpec, paused: bool) -> None:
@@ -59,8 +59,8 @@ class ProcessHypervisor:
                 processes.pause(ctx, instance.name)
 
     @hookimpl
-    def stop(self, ctx: HookContext, name: str, force: bool, timeout: float) -> None:
-        processes.end(ctx, name, patience=0 if force else timeout)
+    def stop(self, ctx: HookContext, instance: InstanceSpec, force: bool, timeout: float) -> None:
+        processes.end(ctx, instance.name, patience=0 if force else timeout)
 
     @hookimpl
     def reboot(self, ctx: HookContext, instance: InstanceSpec) -> None:

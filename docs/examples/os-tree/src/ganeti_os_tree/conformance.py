@@ -13,6 +13,7 @@ from . import TreeSystem
 
 class TestTreeSystem(OsContract):
     variant = "folder"
+    faithful = False  # an import notes when it has checked the file system
 
     @pytest.fixture
     def driver(self) -> TreeSystem:

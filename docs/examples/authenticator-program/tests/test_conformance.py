@@ -1,0 +1,1 @@
+from ganeti_authenticator_program.conformance import TestProgramAuthenticator  # noqa: F401

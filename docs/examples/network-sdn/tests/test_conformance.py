@@ -1,0 +1,1 @@
+from ganeti_network_sdn.conformance import TestSdnNetwork  # noqa: F401

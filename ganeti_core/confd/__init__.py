@@ -1,0 +1,1 @@
+"""Ganeti's confd: signed questions about the configuration, a datagram each, without the master."""

@@ -1,0 +1,1 @@
+"""How confds are asked: datagrams and their signatures, and a client."""

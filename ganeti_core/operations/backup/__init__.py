@@ -1,0 +1,1 @@
+"""Exports of instances, and the way back."""

@@ -1,0 +1,77 @@
+"""Which nodes cannot take the instances that an allocator is asked about, for want of a driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.model.ganeti_settings import NICPARAMS_DEFAULTS
+from ganeti_core.model.params import fill, filled_nicparams
+from ganeti_core.operations.driver_needs import templates_of
+from ganeti_core.operations.networking import uses_node_networks
+from ganeti_core.operations.node_drivers import Need
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES
+from ganeti_core.plugin_api.hypervisor import HYPERVISORS
+from ganeti_core.plugin_api.network import NETWORK_BACKENDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from ganeti_core.model import Instance, Node
+    from ganeti_core.operations.context import OpContext
+    from ganeti_core.plugin_api.kinds import Kind
+
+Driver = tuple["Kind[Any]", str]
+
+
+def lacking(
+    ctx: OpContext, nodes: Sequence[Node], request: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return why nodes (uuids) cannot take what a request is about; those that can are left out.
+
+    A node that has the instance already is not left out: it goes on to have it.
+    """
+    instances = list(_existing(ctx, request))
+    at_home = {uuid for one in instances for uuid in (one.primary_node, *one.secondary_nodes)}
+    drivers = {*_of_new(ctx, request), *(
+        driver for one in instances for driver in _of_instance(ctx, one))}
+    problems = ctx.services.drivers.problems(
+        Need(node, kind, name) for node in nodes if node.uuid not in at_home
+        for kind, name in sorted(drivers, key=lambda one: (one[0].name, one[1])))
+    found: dict[str, str] = {}
+    for need, problem in problems.items():
+        found.setdefault(need.node.uuid, problem)
+    return found
+
+
+def _existing(ctx: OpContext, request: Mapping[str, Any]) -> Iterator[Instance]:
+    named = [one for one in request.get("instances", ()) if isinstance(one, str)]
+    if request["type"] == "relocate":
+        named.append(str(request["name"]))
+    for name in named:
+        if (instance := ctx.current.find("instance", name)) is not None:
+            yield instance
+
+
+def _of_instance(ctx: OpContext, instance: Instance) -> Iterator[Driver]:
+    modes = (filled_nicparams(ctx.current.cluster, nic)["mode"] for nic in instance.nics)
+    yield from _running(ctx, instance.hypervisor, modes)
+    for disk in ctx.current.disks_of(instance):
+        for template in templates_of(disk):
+            yield DISK_TEMPLATES, template
+
+
+def _running(ctx: OpContext, hypervisor: str, modes: Iterable[str]) -> Iterator[Driver]:
+    yield HYPERVISORS, hypervisor
+    if uses_node_networks(ctx.host, hypervisor):
+        for mode in modes:
+            yield NETWORK_BACKENDS, mode
+
+
+def _of_new(ctx: OpContext, request: Mapping[str, Any]) -> Iterator[Driver]:
+    """The drivers of instances that are to be made; of all of them, where they are several."""
+    wanted = [one for one in request.get("instances", ()) if isinstance(one, dict)]
+    mode = fill(NICPARAMS_DEFAULTS, ctx.current.cluster.nicparams.get("default", {})).get("mode")
+    for one in [request] if request["type"] == "allocate" else wanted:
+        modes = [found for nic in one["nics"] if (found := nic.get("mode") or mode)]
+        yield from _running(ctx, one["hypervisor"], map(str, modes))
+        yield DISK_TEMPLATES, one["disk_template"]

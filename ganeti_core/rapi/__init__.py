@@ -1,0 +1,1 @@
+"""The remote API: HTTP requests become LUXI calls, and answers of the master become responses."""

@@ -1,0 +1,190 @@
+"""What a domain leaves on its node: a folder in the driver's state, and itself.
+
+Each has a folder of its name there, with ``runtime.json``, the instance as it was started, and
+``config``, what xl was given. Xen's own scripts for network cards find the cards' variables where
+Ganeti puts them, in ``/var/run/ganeti/xen-hypervisor/nic/NAME/INDEX``.
+
+A domain is one of this driver's if it has such a folder. Programs of xl that are at work for it
+carry a mark in their environment (`plugin_api.processes`).
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganeti_core.plugin_api import (
+    HookContext,
+    HypervisorError,
+    InstanceSpec,
+    guest_folders,
+    processes,
+)
+from ganeti_core.plugin_api.data import RunningInstance
+
+from .toolstack import Domain, Xl
+
+STATE_VERSION = 1
+CARDS = "var/run/ganeti/xen-hypervisor/nic"
+DESTROY_LIMIT = 60.0
+PATIENCE = 3.0
+"""Seconds that programs of xl get to end after their domain."""
+AWAY, INCOMING = "--migratedaway", "--incoming"
+"""What xl adds to the name of a domain that was sent away, or has not arrived."""
+POLL = 0.05
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What is remembered of a domain from its start on.
+
+    `memory`: what it was ordered to have, MiB. `incoming`: it is to arrive by a migration that has
+    not been finished. `sending`: it is being sent away.
+    """
+
+    spec: InstanceSpec
+    memory: int
+    incoming: bool = False
+    sending: bool = False
+
+
+@dataclass(frozen=True)
+class Guest:
+    """One guest's folder; its domain may be gone."""
+
+    xl: Xl
+    folder: Path
+
+    @property
+    def ctx(self) -> HookContext:
+        return self.xl.ctx
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config"
+
+    @property
+    def migration(self) -> Path:
+        """The folder in which the two ends of a migration leave notes."""
+        return self.folder / "migration"
+
+    @property
+    def cards(self) -> Path:
+        return self.ctx.root / CARDS / self.name
+
+    def domain(self) -> Domain | None:
+        return self.xl.domains().get(self.name)
+
+    def info(self, found: dict[str, Domain]) -> RunningInstance | None:
+        """The guest as it runs, of all domains; None when it does not, or only an end of a
+        migration is here.
+        """
+        domain, runtime = found.get(self.name), self.load()
+        if domain is None or "c" in domain.flags or (runtime is not None and runtime.incoming):
+            return None
+        if self.was_sent():
+            return None
+        return RunningInstance(
+            name=self.name, uuid=runtime.spec.uuid if runtime else "",
+            state="user-down" if "s" in domain.flags and not (runtime and runtime.sending)
+            else "paused" if domain.is_paused else "running",
+            memory=runtime.memory if runtime else domain.memory, vcpus=domain.vcpus,
+            cpu_time=domain.cpu_seconds)
+
+    def was_sent(self) -> bool:
+        """Whether all of it was handed over, and it only waits for what becomes of it."""
+        return (self.migration / "sent").exists()
+
+    def save(self, runtime: Runtime) -> None:
+        """Write what is to be remembered; after a crash the file holds the old or the new."""
+        guest_folders.remember(self.folder, STATE_VERSION, runtime)
+
+    def load(self) -> Runtime | None:
+        """Return what was remembered; None when there is nothing that can be read."""
+        return guest_folders.recall(self.folder, STATE_VERSION, Runtime)
+
+    def is_unreadable(self) -> bool:
+        """Whether something is remembered that this driver cannot read."""
+        return guest_folders.is_unreadable(self.folder, STATE_VERSION, Runtime)
+
+    def write_cards(self, spec: InstanceSpec) -> None:
+        """Tell scripts what the cards are, as Ganeti does.
+
+        :raises HypervisorError: a card's back end cannot be asked
+        """
+        self.cards.mkdir(mode=0o750, parents=True, exist_ok=True)
+        for nic in spec.nics:
+            variables = self.ctx.driver("network_backends", nic.mode, "environment", nic=nic,
+                                        instance=spec, device="")
+            (self.cards / str(nic.index)).write_text("".join(
+                f"{name}={shlex.quote(value)}\n" for name, value in sorted(variables.items())
+                if name != "INTERFACE"))
+
+    def has_programs(self) -> bool:
+        """Whether programs of xl are at work for it."""
+        return self.name in processes.kept(self.ctx)
+
+    def kill(self, patience: float = PATIENCE) -> None:
+        """End the domain, and what is at work for it, and remove what it left.
+
+        :raises HypervisorError: it cannot be ended; the folder stays
+        """
+        if not self.folder.exists():
+            return
+        begun = time.monotonic()
+        # Again until none is found: a program that is at work may just be making one.
+        while self._destroy() | (busy := self.has_programs()):
+            waited = time.monotonic() - begun
+            if waited > DESTROY_LIMIT:
+                raise HypervisorError(f"{self.name} does not end on {self.ctx.node}")
+            # Relays of a migration wait for orders that do not come any more.
+            if busy and (waited > patience or self.migration.exists()):
+                processes.send(self.ctx, self.name, signal.SIGKILL)
+            time.sleep(POLL)
+        self.remove()
+
+    def _destroy(self) -> bool:
+        found = self.xl.domains()
+        mine = [name for name in (self.name, self.name + AWAY, self.name + INCOMING)
+                if name in found]
+        for name in mine:
+            self.xl.destroy(name, DESTROY_LIMIT)
+        return bool(mine)
+
+    def remove(self) -> None:
+        """Delete what a domain that has ended left; harmless twice."""
+        shutil.rmtree(self.cards, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.cards.parent, self.cards.parent.parent):
+            with suppress(OSError):  # there are those of others
+                folder.rmdir()
+
+
+def is_possible(name: str) -> bool:
+    """Whether a domain can have this name, which is that of its folder, too."""
+    return guest_folders.is_possible(name) and name.isprintable() and " " not in name
+
+
+def guest(xl: Xl, name: str) -> Guest:
+    """The guest of that name, which may not exist.
+
+    :raises HypervisorError: the name cannot be a domain's
+    """
+    if not is_possible(name):
+        raise HypervisorError(f"instance name {name!r} cannot be a domain's")
+    return Guest(xl, xl.ctx.state / name)
+
+
+def guests(xl: Xl) -> Iterator[Guest]:
+    """Every guest that has a folder here."""
+    return (Guest(xl, folder) for folder in guest_folders.guest_folders(xl.ctx))

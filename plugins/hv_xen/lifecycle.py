@@ -1,0 +1,176 @@
+"""Start, stop, reboot, change and recover domains."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from ganeti_core.plugin_api import (
+    CommandFailed,
+    HypervisorError,
+    InstanceSpec,
+    OpPrereqError,
+    processes,
+)
+
+from . import configuration, parameters
+from .domains import Guest, Runtime, guests
+from .parameters import Kind
+from .toolstack import Xl
+
+CREATE_LIMIT = 100.0
+CHANGE_LIMIT = 25.0
+REBOOT_LIMIT = 100.0
+FIRST_PATIENCE, MOST_PATIENCE = 1.0, 20.0
+"""Seconds between requests to shut down: a guest that is still booting does not hear the first."""
+POLL = 0.1
+
+
+def complete(kind: Kind, instance: InstanceSpec) -> InstanceSpec:
+    """Fill the parameters of `instance`."""
+    return replace(instance, hvparams=parameters.filled(kind, instance.hvparams))
+
+
+def prepare(guest: Guest, kind: Kind, instance: InstanceSpec) -> InstanceSpec:
+    """Check what is to run here, and make its folder; return it with its parameters filled.
+
+    :raises HypervisorError: it cannot run here; nothing is left
+    """
+    spec = complete(kind, instance)
+    try:
+        parameters.check(kind, spec.hvparams)
+    except OpPrereqError as exc:
+        raise HypervisorError(
+            f"{instance.name} cannot start on {guest.ctx.node}: {exc.message}") from exc
+    guest.kill(patience=0.0)
+    text = configuration.text(kind, spec)
+    try:
+        guest.folder.mkdir(mode=0o700, parents=True)
+        # Written first: whatever happens from here on, the domain will be found again.
+        guest.save(Runtime(spec, spec.memory))
+        guest.config.write_text(text)
+        guest.config.chmod(0o600)
+        guest.write_cards(spec)
+    except BaseException:
+        guest.kill(patience=0.0)
+        raise
+    return spec
+
+
+def start(guest: Guest, kind: Kind, instance: InstanceSpec, *, paused: bool) -> None:
+    """Make the domain, all or nothing; one that runs is left alone.
+
+    :raises HypervisorError: it did not start; nothing of it is left
+    """
+    domain = guest.domain() if guest.folder.exists() else None
+    if domain is not None and not domain.has_shut_down:
+        return
+    prepare(guest, kind, instance)
+    try:
+        guest.xl.run("create", *(["-p"] if paused else []), str(guest.config),
+                     timeout=CREATE_LIMIT, env=processes.mark(guest.ctx, guest.name))
+    except BaseException as exc:
+        try:
+            guest.kill(patience=0.0)
+        except HypervisorError as left:
+            guest.ctx.log.warning("%s did not start, and is not cleared away: %s", guest.name, left)
+        if isinstance(exc, CommandFailed):
+            raise HypervisorError(f"{guest.name} did not start: {exc.message}") from exc
+        raise
+
+
+def stop(guest: Guest, *, force: bool, timeout: float) -> None:
+    """End the domain: ask the guest to shut down, destroy it after `timeout` seconds.
+
+    :raises HypervisorError: it cannot be ended
+    """
+    if not force and guest.folder.exists():
+        _ask_to_stop(guest, time.monotonic() + timeout)
+    guest.kill()
+
+
+def _ask_to_stop(guest: Guest, deadline: float) -> None:
+    patience = FIRST_PATIENCE
+    while _is_up(guest) and (left := deadline - time.monotonic()) > 0:
+        try:
+            _unpause(guest)
+            # Without drivers of Xen in the guest: its power button.
+            guest.xl.run("shutdown", "-F", guest.name, timeout=CHANGE_LIMIT)
+        except CommandFailed as exc:
+            guest.ctx.log.info("%s cannot be asked to shut down: %s", guest.name, exc)
+            return
+        until = time.monotonic() + min(left, patience)
+        while _is_up(guest) and time.monotonic() < until:
+            time.sleep(min(POLL, left))
+        patience = min(2 * patience, MOST_PATIENCE)
+
+
+def _is_up(guest: Guest) -> bool:
+    domain = guest.domain()
+    return domain is not None and not domain.has_shut_down
+
+
+def _unpause(guest: Guest) -> None:
+    domain = guest.domain()
+    if domain is not None and domain.is_paused:
+        guest.xl.run("unpause", guest.name, timeout=CHANGE_LIMIT)
+
+
+def reboot(guest: Guest) -> None:
+    """Have the guest reboot; Xen makes it a new domain.
+
+    :raises HypervisorError: it does not run, or does not reboot in time
+    """
+    before, runtime = guest.domain(), guest.load()
+    if before is None or runtime is None:
+        raise HypervisorError(f"instance {guest.name} does not run on this node")
+    try:
+        _unpause(guest)
+        guest.xl.run("reboot", "-F", guest.name, timeout=CHANGE_LIMIT)
+    except CommandFailed as exc:
+        raise HypervisorError(f"{guest.name} cannot be rebooted: {exc.message}") from exc
+    restarts = runtime.spec.hvparams["reboot_behavior"] == "reboot"
+    until = time.monotonic() + REBOOT_LIMIT
+    while (now := guest.domain()) is None or now.number == before.number:
+        if now is None and not restarts:
+            return
+        if time.monotonic() > until:
+            raise HypervisorError(f"{guest.name} did not reboot in {REBOOT_LIMIT:g} s")
+        time.sleep(POLL)
+
+
+def set_memory(guest: Guest, memory: int) -> None:
+    """Have the running guest give memory back, or take it.
+
+    :raises HypervisorError: it does not run, or cannot
+    """
+    runtime = guest.load()
+    if guest.domain() is None or runtime is None:
+        raise HypervisorError(f"instance {guest.name} does not run on this node")
+    try:
+        guest.xl.run("mem-set", guest.name, f"{memory}m", timeout=CHANGE_LIMIT)
+    except CommandFailed as exc:
+        raise HypervisorError(
+            f"the memory of {guest.name} cannot be changed: {exc.message}") from exc
+    guest.save(replace(runtime, memory=memory))
+
+
+def recover(xl: Xl) -> list[str]:
+    """Find domains again and clear away what dead ones left; return a line for each."""
+    found = list(guests(xl))
+    if not found:
+        return []  # without guests Xen need not run
+    domains = xl.domains()
+    return [_recovered(guest, guest.name in domains or guest.was_sent()) for guest in found]
+
+
+def _recovered(guest: Guest, is_here: bool) -> str:
+    if is_here:
+        return f"found {guest.name} again"
+    if guest.is_unreadable():
+        return f"left {guest.name} alone: its state is of a newer version or damaged"
+    try:
+        guest.kill()
+    except HypervisorError as exc:
+        return f"could not clear away all that {guest.name} left: {exc}"
+    return f"cleared away what {guest.name} left"

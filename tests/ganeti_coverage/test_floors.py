@@ -1,0 +1,61 @@
+"""No part of Ganeti's interface that was there gets lost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from counting import KINDS, floors
+
+REPORT = Path(__file__).parent / "report.py"
+
+
+def run_report(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(REPORT), *words], capture_output=True, text=True,
+                          timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, dict[str, object]]:
+    ran = run_report("--json")
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def test_nothing_falls_below_its_floor(report: dict[str, dict[str, object]]) -> None:
+    assert report.keys() == floors().keys()
+    for kind, least in floors().items():
+        assert report[kind]["done"] >= least, f"{kind}: look at `make coverage-of-ganeti`"
+
+
+def test_what_is_done_and_what_is_missing_is_all(report: dict[str, dict[str, object]]) -> None:
+    for kind, row in report.items():
+        assert row["done"] + len(row["missing"]) == row["of"], kind
+
+
+@pytest.mark.parametrize(("kind", "done", "missing"), [
+    ("opcodes", "OP_INSTANCE_MOVE", None),
+    ("parameters", "OP_INSTANCE_CREATE.pnode", "OP_INSTANCE_CREATE.source_x509_ca"),
+    ("subcommands", "gnt-backup export", "gnt-cluster upgrade"),
+    ("options", "gnt-instance add -n/--node", "gnt-cluster modify --zeroing-image"),
+    ("query fields", "instance.oper_state", None),
+    ("verify codes", "ENODEFILESTORAGEPATHUNUSABLE", "ENODESSH"),
+    ("LUXI methods", "QueryTags", None),
+])
+def test_what_counts_as_done(
+    report: dict[str, dict[str, list[str]]], kind: str, done: str, missing: str | None
+) -> None:
+    (count,) = [one for one in (make() for make in KINDS) if one.kind == kind]
+    assert done in count.wanted & count.done
+    assert missing is None or missing in report[kind]["missing"]
+
+
+def test_fewer_than_the_floor_fails(tmp_path: Path) -> None:
+    high = tmp_path / "floors.json"
+    high.write_text(json.dumps({**floors(), "opcodes": 1000}))
+    ran = run_report("--json", "--floors", str(high))
+    assert ran.returncode == 1
+    assert "Fewer opcodes than before: " in ran.stderr

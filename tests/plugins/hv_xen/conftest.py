@@ -1,0 +1,33 @@
+"""A node with a program that stands in for xl, and an instance for it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ganeti_core.plugin_api import DiskSpec, InstanceSpec
+
+FAKE = Path(__file__).with_name("fake_xl.py")
+
+
+@pytest.fixture
+def fake_xl(tmp_path: Path) -> str:
+    """The program; every node has domains of its own."""
+    program = tmp_path / "xl"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -S -E {FAKE} "$@"\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.fixture
+def domain_instance(tmp_path: Path) -> InstanceSpec:
+    for name in ("vmlinuz", "disk0"):
+        (tmp_path / name).write_bytes(bytes(512))
+    disk = DiskSpec("d15c0000-0000-4000-8000-000000000001", 0, "file", 1,
+                    path=str(tmp_path / "disk0"))
+    return InstanceSpec(
+        uuid="c0ffee00-0000-4000-8000-000000000001", name="inst1.example.com",
+        hypervisor="xen-pvm", hvparams={"kernel_path": str(tmp_path / "vmlinuz")},
+        beparams={"maxmem": 128, "minmem": 64, "vcpus": 2}, disks=(disk,))

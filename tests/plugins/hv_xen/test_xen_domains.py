@@ -1,0 +1,267 @@
+"""Configurations of domains, what xl prints, and what happens when a migration goes wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from virtual_cluster import wait_until
+
+from ganeti_core.plugin_api import DiskSpec, HookContext, HypervisorError, InstanceSpec, NicSpec
+from ganeti_core.plugin_api.data import MigrationOffer, NodeRef
+from ganeti_core.plugin_api.testing.contexts import make_context, neighbours
+from ganeti_plugins.hv_xen import XenPvmHypervisor
+from ganeti_plugins.hv_xen.configuration import text
+from ganeti_plugins.hv_xen.migration import _arguments as arguments
+from ganeti_plugins.hv_xen.parameters import filled
+from ganeti_plugins.hv_xen.toolstack import listed
+from ganeti_plugins.net_linux import BridgedNetwork, RoutedNetwork
+
+BRIDGED = NicSpec("41c00000-0000-4000-8000-000000000001", 0, "aa:00:00:11:22:33", ip="192.0.2.7",
+                  mode="bridged", link="br0", bridge="br0")
+ROUTED = replace(BRIDGED, index=1, mode="routed", link="", bridge="")
+OTHER = NodeRef("6fd1c8c4-7e8c-4b4e-9c0e-0d3a0a9a1f02", "node2.example.com", "127.0.0.1")
+
+
+def lines(kind: str, instance: InstanceSpec) -> dict[str, str]:
+    complete = replace(instance, hvparams=filled(kind, instance.hvparams))  # type: ignore[arg-type]
+    return dict(line.split(" = ", 1) for line in text(
+        kind, complete).splitlines())  # type: ignore[arg-type]
+
+
+def test_a_paravirtual_domain_as_it_was_seen_to_run(domain_instance: InstanceSpec) -> None:
+    """Names and forms are those of a domain that ran under Xen 4.17."""
+    params = {**domain_instance.hvparams, "blockdev_prefix": "xvd", "initrd_path": "/root/initrd",
+              "kernel_args": "console=hvc0 quiet", "root_path": None}
+    got = lines("pv", replace(domain_instance, hvparams=params, nics=(BRIDGED,)))
+    disk, kernel = domain_instance.disks[0].path, params["kernel_path"]
+    assert got == {
+        "name": '"inst1.example.com"', "uuid": f'"{domain_instance.uuid}"', "type": '"pv"',
+        "memory": "128", "maxmem": "128", "vcpus": "2", "cpu_weight": "256",
+        "kernel": f'"{kernel}"', "ramdisk": '"/root/initrd"', "extra": '"console=hvc0 quiet"',
+        "disk": f'[ "format=raw,vdev=xvda,access=rw,target={disk}" ]',
+        "vif": '[ "mac=aa:00:00:11:22:33,ip=192.0.2.7,bridge=br0" ]',
+        "on_poweroff": '"preserve"', "on_reboot": '"restart"', "on_crash": '"restart"'}
+
+
+def test_parameters_of_paravirtual_domains_arrive(domain_instance: InstanceSpec) -> None:
+    got = lines("pv", replace(domain_instance, nics=(BRIDGED, ROUTED), hvparams={
+        "use_bootloader": True, "bootloader_path": "/usr/bin/pygrub", "bootloader_args": '-q "a b"',
+        "cpu_mask": "0-1:all", "cpu_cap": 150, "cpuid": "host,tm=0", "reboot_behavior": "exit",
+        "vif_script": "/etc/xen/scripts/vif-ganeti"}))
+    assert "kernel" not in got
+    assert (got["bootloader"], got["bootloader_args"]) == ('"/usr/bin/pygrub"', '[ "-q", "a b" ]')
+    assert (got["cpus"], got["cap"], got["cpuid"]) == (
+        '[ "0-1", "all" ]', "150", '"host,tm=0"')
+    assert (got["on_reboot"], got["root"]) == ('"destroy"', '"/dev/xvda1"')
+    assert got["vif"].count("script=/etc/xen/scripts/vif-ganeti") == 2
+
+
+def test_parameters_of_domains_with_hardware_support_arrive(
+    domain_instance: InstanceSpec, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("s3cret\n")
+    second = replace(domain_instance.disks[0], index=1, mode="ro")
+    got = lines("hvm", replace(
+        domain_instance, network_port=5903, nics=(BRIDGED,),
+        disks=(*domain_instance.disks, second), hvparams={
+            "vnc_password_file": str(tmp_path / "password"), "cdrom_image_path": "/srv/a.iso",
+            "boot_order": "dc", "pci_pass": "04:00.0;04:00.1", "soundhw": "es1370",
+            "acpi": False, "viridian": True, "use_localtime": True, "nic_type": "e1000"}))
+    assert (got["type"], got["boot"], got["acpi"], got["pae"], got["viridian"],
+            got["localtime"]) == ('"hvm"', '"dc"', "0", "1", "1", "1")
+    assert (got["vncdisplay"], got["vncunused"], got["vncpasswd"], got["vnclisten"]) == (
+        "3", "0", '"s3cret"', '"0.0.0.0"')
+    assert (got["pci"], got["soundhw"]) == ('[ "04:00.0", "04:00.1" ]', '"es1370"')
+    assert "vdev=hdb,access=ro" in got["disk"]
+    assert 'vdev=hdc,access=ro,devtype=cdrom,target=/srv/a.iso" ]' in got["disk"]
+    assert got["vif"].endswith('type=ioemu,model=e1000" ]')
+    assert not {"firmware_override", "device_model_override", "kernel"} & got.keys()
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"nics": (ROUTED,)}, "one of mode routed needs vif_script"),
+    ({"nics": (replace(BRIDGED, vlan=".10"),)}, "without VLANs; one of mode bridged needs"),
+    ({"hvparams": {"cpu_mask": "0:1:2"}}, "has 2 virtual CPUs, and cpu_mask='0:1:2' is for 3"),
+    ({"disks": (DiskSpec("d", 0, "ext", 1, uris={"kvm": "rbd:x"}),)}, "disk 0 is no device"),
+])
+def test_what_no_domain_can_have_is_refused(
+    domain_instance: InstanceSpec, change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(HypervisorError, match=message):
+        lines("pv", replace(domain_instance, **change))  # type: ignore[arg-type]
+
+
+def test_listings_are_read_as_xl_prints_them() -> None:
+    """Forms of Xen 4.0 and 4.17; a domain without a name is being made or ended."""
+    found = listed("""\
+Name                                        ID   Mem VCPUs      State   Time(s)
+Domain-0                                     0  1023     1     r----- 154706.1
+server01.example.com                         1  1024     1     -b---- 167643.2
+testinstance.example.com                     2  2048     2     --p---     43.0
+down.example.com                             7   128     1     ---s--      1.2
+(null)                                   28441   789     1     --psc-      1.2
+""")
+    assert sorted(found) == ["Domain-0", "down.example.com", "server01.example.com",
+                             "testinstance.example.com"]
+    one = found["testinstance.example.com"]
+    assert (one.number, one.memory, one.vcpus, one.is_paused) == (2, 2048, 2, True)
+    assert found["down.example.com"].has_shut_down
+    assert found["server01.example.com"].cpu_seconds == 167643.2
+
+
+@pytest.fixture
+def xen(fake_xl: str) -> XenPvmHypervisor:
+    return XenPvmHypervisor(fake_xl)
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, xen: XenPvmHypervisor) -> Iterator[tuple[HookContext, HookContext]]:
+    """Two nodes; their domains end with the test."""
+    found = []
+    for name in ("node1", "node2"):
+        ctx = make_context(tmp_path / name, f"{name}.example.com")
+        found.append(replace(ctx, driver=neighbours(ctx, {
+            ("network_backends", "bridged"): BridgedNetwork(),
+            ("network_backends", "routed"): RoutedNetwork()})))
+    yield found[0], found[1]
+    for ctx in found:
+        for folder in ctx.state.iterdir():
+            xen.stop(ctx, InstanceSpec("", folder.name, "xen-pvm"), True, 0.0)
+
+
+def test_scripts_find_the_variables_of_cards_where_ganeti_puts_them(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    instance = replace(domain_instance, nics=(BRIDGED,))
+    xen.start(nodes[0], instance, False)
+    folder = nodes[0].root / "var/run/ganeti/xen-hypervisor/nic"
+    told = (folder / instance.name / "0").read_text().splitlines()
+    assert {"MAC=aa:00:00:11:22:33", "MODE=bridged", "LINK=br0", "IP=192.0.2.7"} <= set(told)
+    xen.stop(nodes[0], instance, True, 0.0)
+    assert not folder.exists()
+
+
+def test_a_guest_that_powers_off_is_told_from_one_that_is_gone(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec,
+    fake_xl: str,
+) -> None:
+    here = nodes[0]
+    xen.start(here, domain_instance, False)
+    xen._xl(here).run("shutdown", domain_instance.name, timeout=20)
+    assert [guest.state for guest in xen.running(here)] == ["user-down"]
+    xen.start(here, domain_instance, False)
+    assert [guest.state for guest in xen.running(here)] == ["running"]
+
+
+def test_one_that_does_not_listen_is_destroyed_after_its_time(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    deaf = replace(domain_instance, hvparams={**domain_instance.hvparams, "kernel_args": "deaf"})
+    xen.start(nodes[0], deaf, False)
+    xen.stop(nodes[0], deaf, False, 0.5)
+    assert xen.running(nodes[0]) == []
+    assert "Domain-0" in xen._xl(nodes[0]).domains()
+
+
+def test_domains_of_others_are_left_alone(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    xen.start(nodes[0], domain_instance, False)
+    guest = xen._guest(nodes[0], domain_instance)
+    config = guest.config.read_text().replace(domain_instance.name, "foreign")
+    (nodes[0].keep / "foreign").write_text(config)
+    guest.xl.run("create", str(nodes[0].keep / "foreign"), timeout=20)
+    assert [one.name for one in xen.running(nodes[0])] == [domain_instance.name]
+    xen.stop(nodes[0], InstanceSpec("", "foreign", "xen-pvm"), True, 0.0)
+    assert "foreign" in guest.xl.domains()
+
+
+def test_memory_beyond_the_most_is_refused_with_xls_words(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    xen.start(nodes[0], domain_instance, False)
+    with pytest.raises(HypervisorError, match="memory_dynamic_max must be less"):
+        xen.set_memory(nodes[0], domain_instance, 4096)
+
+
+def _sent(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], instance: InstanceSpec
+) -> None:
+    source, target = nodes
+    xen.start(source, instance, False)
+    xen.migrate_out(source, instance, xen.migration_prepare(
+        target, instance, OTHER, xen.migration_offer(source, instance)), True)
+    wait_until(lambda: xen.migration_status(source, instance).state != "active", "it is sent")
+    assert xen.migration_status(source, instance).guest == "sent"
+
+
+def _kill(ctx: HookContext, word: str) -> None:
+    """Kill the processes of a node that have this word among their arguments."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            said = arguments(int(entry.name))
+            if str(ctx.root) in said and word in said:
+                with suppress(ProcessLookupError):
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+def test_a_target_whose_relay_is_killed_still_runs_what_has_arrived(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    _sent(xen, nodes, domain_instance)
+    wait_until(lambda: "inst1.example.com--incoming" in xen._xl(nodes[1]).domains(), "it is there")
+    _kill(nodes[1], "receive")
+    xen.migration_finish(nodes[1], domain_instance, False, True)
+    assert [guest.state for guest in xen.running(nodes[1])] == ["running"]
+    xen.migration_finish(nodes[0], domain_instance, True, True)
+    assert xen.running(nodes[0]) == []
+    assert list(xen._xl(nodes[0]).domains()) == ["Domain-0"]
+
+
+def test_a_source_whose_xl_is_killed_says_what_to_do_and_wakes_nothing(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    _sent(xen, nodes, domain_instance)
+    wait_until(lambda: "inst1.example.com--migratedaway" in xen._xl(nodes[0]).domains(), "sent")
+    _kill(nodes[0], "migrat")
+    xen.migration_finish(nodes[1], domain_instance, False, False)
+    with pytest.raises(HypervisorError, match=r"stands still as inst1\.example\.com--migratedaway"):
+        xen.migration_finish(nodes[0], domain_instance, True, False)
+    assert xen.running(nodes[0]) == []
+
+
+def test_memory_that_was_changed_moves_along(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    source, target = nodes
+    xen.start(source, domain_instance, False)
+    xen.set_memory(source, domain_instance, 96)
+    xen.migrate_out(source, domain_instance, xen.migration_prepare(
+        target, domain_instance, OTHER, xen.migration_offer(source, domain_instance)), True)
+    wait_until(lambda: xen.migration_status(source, domain_instance).guest == "sent", "it is sent")
+    xen.migration_finish(target, domain_instance, False, True)
+    assert [guest.memory for guest in xen.running(target)] == [96]
+    xen.migration_finish(source, domain_instance, True, True)
+
+
+def test_a_stranger_cannot_send_a_domain(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    source, target = nodes
+    xen.start(source, domain_instance, False)
+    there = xen.migration_prepare(target, domain_instance, OTHER, MigrationOffer())
+    wrong = replace(there, details={"token": "0" * 64})
+    xen.migrate_out(source, domain_instance, wrong, True)
+    wait_until(lambda: xen.migration_status(source, domain_instance).state != "active", "it ends")
+    assert xen.migration_status(source, domain_instance).state == "failed"
+    assert "resuming at sender" in xen.migration_status(source, domain_instance).message
+    assert [guest.state for guest in xen.running(source)] == ["running"]
+    xen.migration_finish(source, domain_instance, True, False)
+    xen.migrate_out(source, domain_instance, there, True)  # the receiver waits for the right one
+    wait_until(lambda: xen.migration_status(source, domain_instance).guest == "sent", "it is sent")

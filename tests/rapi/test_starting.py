@@ -1,0 +1,91 @@
+"""Where the remote API is started, with which options, and how it moves with the master."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from rapi_cluster import with_users
+from virtual_cluster import wait_until
+
+from ganeti_core.bootstrap import local_daemons
+from ganeti_core.daemons.rapi import Settings, address_of, listen, make_parser
+from ganeti_core.errors import ConfigurationError
+from ganeti_core.paths import Paths
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    ("", None),
+    ("# RAPI_ARGS=\"--debug\"\n", None),
+    ("NODED_ARGS=--debug\n", None),
+    ("RAPI_ARGS=\n", []),
+    ("RAPI_ARGS=\"--bind 127.9.9.9 --debug\"\n", ["--bind", "127.9.9.9", "--debug"]),
+    ("RAPI_ARGS=--debug\nRAPI_ARGS='--no-ssl'\n", ["--no-ssl"]),
+])
+def test_options_stand_in_the_defaults(
+    tmp_path: Path, text: str, found: list[str] | None
+) -> None:
+    file = tmp_path / "etc/default/ganeti"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+
+    assert local_daemons.settings_of(Paths(tmp_path), local_daemons.RAPI) == found
+
+
+def test_below_another_root_it_is_started_only_where_its_settings_are(tmp_path: Path) -> None:
+    assert local_daemons.start_rapi(Paths(tmp_path)) == ""
+    (tmp_path / "etc/default").mkdir(parents=True)
+    (tmp_path / "etc/default/ganeti").write_text("RAPI_ARGS=--no-ssl\n")
+
+    assert "no cluster" in local_daemons.start_rapi(Paths(tmp_path))
+
+
+@pytest.mark.parametrize("words", [
+    ["--port", "0"], ["--port", "65536"], ["--port", "x"], ["--max-clients", "0"], ["--nosuch"]])
+def test_wrong_options_are_refused(words: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        make_parser().parse_args(words)
+
+
+def settings(*words: str) -> Settings:
+    return Settings.of(make_parser().parse_args(list(words)), Paths(Path("/nowhere")))
+
+
+def test_options_become_settings() -> None:
+    found = settings("-b", "127.9.9.9", "-p", "5081", "--no-ssl", "--require-authentication")
+
+    assert (found.address, found.port, found.secure, found.strict) == (
+        "127.9.9.9", 5081, False, True)
+    assert str(found.certificate) == "/nowhere/var/lib/ganeti/rapi.pem"
+    assert settings("-i", "lo").address == "127.0.0.1"
+
+
+def test_an_interface_without_an_address_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="nosuch0"):
+        address_of("nosuch0")
+
+
+@pytest.mark.parametrize(("address", "family"), [
+    ("127.0.0.1", socket.AF_INET), ("", None)])
+def test_it_listens_on_one_address_or_on_all(address: str, family: int | None) -> None:
+    with listen(Settings(address, 0, False, Path(), None, None, False, 1)) as sock:
+        assert sock.getsockname()[1]
+        assert family in (None, sock.family)
+
+
+@pytest.mark.torture
+def test_it_moves_with_the_master(make_cluster) -> None:  # type: ignore[no-untyped-def]
+    cluster = make_cluster("--nodes", "3", "--hypervisor", "fake", "--with", "rapi")
+    api = with_users(cluster)
+    cluster.gnt("gnt-cluster", "redist-conf")
+    wait_until(cluster.paths("node2").rapi_users.exists, "node 2 has the users")
+
+    moved = cluster.on("node2", "gnt-cluster", "master-failover")
+
+    assert moved.status == 0, moved
+    wait_until(lambda: api.get("/2/info")["master"] == "node2.example.com",
+               "the new master's answers")
+    running = {name: node["daemons"] for name, node in cluster.status().items()}
+    assert running["node2"]["ganeti-rapi"]["pid"]
+    assert not Path(cluster.paths("node1").daemon_pid("ganeti-rapi")).exists()
