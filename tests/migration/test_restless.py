@@ -1,0 +1,67 @@
+"""A guest that writes to its memory faster than it is sent: its migration ends all the same."""
+
+from __future__ import annotations
+
+import pytest
+from moving import LONG, NAME, Mover
+from virtual_cluster import wait_until
+
+pytestmark = [pytest.mark.needs_qemu, pytest.mark.timeout(900)]
+# It writes one byte to each page of 512 KiB, again and again, and nothing to its disk: see
+# tests/plugins/hv_kvm/test_kvm_convergence.py.
+SWEEPS = bytes.fromhex(
+    "bb00f0 b80010 8ed8 31f6 fe04 0f013c 81c60010 75f5 050010 3d0090 72e9 43 75e3"
+    "baf803 b064 ee eb d8")
+
+
+@pytest.fixture(scope="module")
+def restless(make_cluster):
+    cluster = make_cluster(
+        "--nodes", "3", "--hypervisor", "kvm", "--disk-templates", "sharedfile",
+        "-H", "kvm:kvm_flag=disabled,kernel_path=,migration_bandwidth=2,migration_downtime=1")
+    cluster.gnt("gnt-instance", "add", "-t", "sharedfile", "-s", "1M", "-o", "tiny", "-B",
+                "memory=4M", "-n", "node2", "--no-start", "--no-nics", "--no-name-check",
+                "--no-ip-check", NAME)
+    (disk,) = [path for path in (cluster.root / "shared").rglob("*") if path.is_file()]
+    with disk.open("r+b") as file:
+        file.write(SWEEPS.ljust(510, b"\0") + b"\x55\xaa")
+    cluster.gnt("gnt-instance", "start", NAME)
+    mover = Mover(cluster)
+    # Before that it may still be in its firmware, which leaves its memory in peace.
+    mover.hear(b"d")
+    return mover
+
+
+def state(mover):
+    return (mover.cluster.instances("pnode", "status"),
+            {node: len(pids) for node, pids in mover.qemus().items()})
+
+
+def test_a_migration_that_would_never_end_is_given_up_with_the_reason(restless):
+    home = restless.home
+    job = restless.migrate()
+    assert restless.await_end(job) == "error"
+    log = restless.log(job)
+    assert "the guest still writes to it" in log
+    assert "* memory transfer progress: " in log
+    assert "MiB/s" in log
+    wait_until(lambda: state(restless) == ([[f"{home}.example.com", "running"]], {home: 1}),
+               "one guest at home", LONG)
+
+
+def test_it_moves_when_its_memory_may_follow_on_demand(restless):
+    other = restless.other
+    restless.cluster.gnt("gnt-instance", "modify", "-H", "migration_caps=postcopy-ram", NAME)
+    job = restless.migrate()
+    assert restless.await_end(job) == "success", restless.log(job)
+    assert f"* handing the guest over to {other}" in restless.log(job)
+    wait_until(lambda: state(restless) == ([[f"{other}.example.com", "running"]], {other: 1}),
+               "one guest there", LONG)
+    restless.cluster.gnt("gnt-instance", "modify", "-H", "migration_caps=default", NAME)
+
+
+def test_it_moves_when_it_may_be_stopped(restless):
+    other = restless.other
+    job = restless.migrate("--non-live")
+    assert restless.await_end(job) == "success", restless.log(job)
+    assert state(restless) == ([[f"{other}.example.com", "running"]], {other: 1})
