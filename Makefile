@@ -7,7 +7,8 @@ JOBS ?= $(shell expr 2 \* $$(nproc))
 QUICK ?=
 STAMP := .venv/.ready
 # Tests of one file share their cluster, so they stay together, in the order of tests/conftest.py.
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -q
+SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest $(SPREAD) -q
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages demo demo-down lint check test torture lab deb bench docs clean coverage-of-ganeti
@@ -16,6 +17,7 @@ help:
 	@echo "make demo [QUICK=1]  three nodes on this machine, real daemons, real guests"
 	@echo "make demo-down       end the demo and remove its files"
 	@echo "make test            lint, types, import floors, unit and end-to-end tests"
+	@echo "                     [STRICT=1: what fails beside others does not get a second look]"
 	@echo "make check           the same without end-to-end tests: while you work"
 	@echo "make lint            ruff, mypy, import-linter"
 	@echo "make torture         kill daemons at every step of every operation; takes long"
@@ -48,7 +50,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(PYTEST) -m "not torture and not lab" $(ARGS)
+	$(BIN)/python tests/whole_run.py $(SPREAD) -- -q -m "not torture and not lab" $(ARGS)
 	@echo "How much of Ganeti's interface there is (make coverage-of-ganeti names what is missing):"
 	@$(BIN)/python tests/ganeti_coverage/report.py --totals
 
