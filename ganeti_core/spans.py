@@ -111,6 +111,11 @@ def within(place: Place | None, export: Export | None) -> Iterator[None]:
         ACTIVE.reset(token)
 
 
+def on_behalf(tracing: Tracing | None) -> AbstractContextManager[None]:
+    """Let this thread's spans be where another thread's were: `tracing` was its ``ACTIVE``."""
+    return within(tracing.place, tracing.export) if tracing else within(None, None)
+
+
 @contextmanager
 def unheeded() -> Iterator[None]:
     """Open no spans in this thread meanwhile."""
@@ -174,3 +179,9 @@ def span(name: str, kind: SpanKind, **attributes: str | int | float) -> Iterator
         raise
     finally:
         opened.close()
+
+
+def hook_span(kind: str, driver: str, hook: str) -> AbstractContextManager[Open | None]:
+    """A span around a hook of a driver, in whichever process it runs."""
+    return span(f"{kind} {driver}: {hook}", "internal", ganeti__plugin=f"{kind}:{driver}",
+                ganeti__hook=hook)

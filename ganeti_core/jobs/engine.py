@@ -33,6 +33,7 @@ from ganeti_core.jobs.scheduler import Block, Decision, Fail, Park, choose
 from ganeti_core.jobs.waiters import Waiters
 from ganeti_core.model import Cluster, FilterRule
 from ganeti_core.operations.saga import Entry
+from ganeti_core.spans import Place, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -307,8 +308,10 @@ class JobEngine:
             self.on_end(job)
         self._backlog.unblock(job.id)
         if job.final and self._services.events.anybody:
-            self._services.events.tell("job_finished", job_id=job.id, status=job.status,
-                                       summary=tuple(job.summary()))
+            place = Place.of_job(self._store.snapshot.cluster.uuid, job.id)
+            with within(place, self._services.spans):
+                self._services.events.tell("job_finished", job_id=job.id, status=job.status,
+                                           summary=tuple(job.summary()))
         self._kick()
 
     async def _fail(self, job: Job, status: str, result: Any) -> None:

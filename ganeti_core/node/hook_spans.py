@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.plugin_api.kinds import Kind, hookimpl
-from ganeti_core.spans import span
+from ganeti_core.spans import hook_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -21,8 +21,7 @@ class HookSpans:
 
 def _around(kind: str, driver: str, hook: str) -> Callable[[], Generator[None, Any, Any]]:
     def wrapper() -> Generator[None, Any, Any]:
-        with span(f"{kind} {driver}: {hook}", "internal", ganeti__plugin=f"{kind}:{driver}",
-                  ganeti__hook=hook):
+        with hook_span(kind, driver, hook):
             return (yield)
 
     return wrapper

@@ -25,6 +25,7 @@ from ganeti_core.operations.helper_process import HelperProcess, readable
 from ganeti_core.plugin_api import codec
 from ganeti_core.rpc import wire
 from ganeti_core.rpc.calls import hook_answer
+from ganeti_core.spans import hook_span
 
 if TYPE_CHECKING:
     import socket
@@ -92,10 +93,9 @@ class MasterHooks:
         request = HookRequest(kind.name, driver, hook, {}, {})
         self.host.describe(kind, driver)  # or it says why there is none
         try:
-            if self.host.is_foreign(kind, driver):
-                result = self._elsewhere(request, kind, functions, arguments)
-            else:
-                result = self._here(request, kind, functions, arguments)
+            call = self._elsewhere if self.host.is_foreign(kind, driver) else self._here
+            with hook_span(kind.name, driver, hook):
+                result = call(request, kind, functions, arguments)
         except GanetiError as exc:
             self.note(request, arguments, began, exc)
             raise

@@ -22,6 +22,7 @@ from ganeti_core.operations.helper_process import HelperProcess
 from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.events import EVENTS, EVENTS_GROUP
 from ganeti_core.plugins import DISABLED, PluginStatus
+from ganeti_core.spans import ACTIVE, Tracing, hook_span, on_behalf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -38,7 +39,8 @@ LOG_FILE = "subscribers.log"
 
 log = logging.getLogger(__name__)
 
-_Event = tuple[str, dict[str, Any]]
+_Event = tuple[str, dict[str, Any], Tracing | None]
+"""Its name, its arguments, and what the thread did that told of it."""
 
 
 @dataclass
@@ -120,11 +122,17 @@ class _Subscriber:
         self.wanted = frozenset(answer["events"])
         return True
 
-    def _deliver(self, event: str, arguments: dict[str, Any]) -> None:
+    def _deliver(self, event: str, arguments: dict[str, Any], tracing: Tracing | None) -> None:
+        with on_behalf(tracing), hook_span(EVENTS, self.name, event) as opened:
+            if (problem := self._tell(event, arguments)) and opened is not None:
+                opened.error = problem
+
+    def _tell(self, event: str, arguments: dict[str, Any]) -> str:
+        """Return what went wrong, which has been noted."""
         if self._process.lost:
             self._failed(f"its process has died ({self._process.bury()})")
         if self._process.sock is None and not self._load():
-            return
+            return self.problem
         sock = self._process.sock
         assert sock is not None  # noqa: S101  # it was just loaded
         deadline = time.monotonic() + self.delivery_seconds
@@ -141,6 +149,7 @@ class _Subscriber:
             self._failed(f"{event}: {problem}")
         elif not self.lost:
             self.problem = ""
+        return problem
 
     def _failed(self, problem: str) -> None:
         if self._closed:
@@ -208,7 +217,7 @@ class Subscribers:
         plain = codec.encode(arguments)
         for subscriber in wanted:
             subscriber.begin()  # one that was enabled meanwhile
-            subscriber.put((event, plain))
+            subscriber.put((event, plain, ACTIVE.get()))
 
     def status(self) -> list[PluginStatus]:
         """Every subscriber, healthy or not, sorted by name."""

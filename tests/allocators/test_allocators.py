@@ -23,6 +23,7 @@ from ganeti_core.plugin_api.kinds import Kind
 from ganeti_core.plugin_files import FOLDER
 from ganeti_core.plugins import PluginHost
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.spans import Place, Span, within
 
 WRONG = Path(__file__).parent / "wrong"
 
@@ -69,6 +70,16 @@ def test_one_process_answers_all_requests(allocators: Allocators) -> None:
     _, first, _ = ask(allocators, "a")
     assert ask(allocators, "b")[:2] == (2, first)
     assert first != os.getpid()
+
+
+def test_a_request_is_a_span_of_its_job(allocators: Allocators) -> None:
+    told, job = list[Span](), Place.of_job("uuid", 7)
+    with within(job, told.append):
+        ask(allocators, "a")
+    ask(allocators, "b")
+    assert [(one.name, one.trace, one.parent, one.attributes) for one in told] == [
+        ("iallocators wrong: solve", job.trace, job.span,
+         {"ganeti.plugin": "iallocators:wrong", "ganeti.hook": "solve"})]
 
 
 def test_it_knows_what_was_sent_before_and_what_has_gone(allocators: Allocators) -> None:

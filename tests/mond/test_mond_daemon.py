@@ -183,6 +183,24 @@ def test_a_job_is_a_trace_down_to_the_hooks(
     watched.gnt("gnt-instance", "remove", "-f", "traced")
 
 
+def test_hooks_on_the_master_are_in_the_trace_of_their_job(
+    watched: VirtualCluster, spans: OtlpReceiver
+) -> None:
+    job = int(watched.submit("gnt-instance", "add", "-t", "diskless", "--no-install", "--no-nics",
+                             "--no-name-check", "--no-ip-check", "-I", "hail", "placed"))
+    with watched.luxi() as luxi:
+        place = Place.of_job(luxi.query_cluster_info()["uuid"], job)
+    wanted = [("ganeti-masterd", "iallocators hail: solve"),
+              ("ganeti-masterd", "INSTANCE_CREATE"), ("ganeti-masterd", "job")]
+
+    def arrived() -> bool:
+        found = spans.of_trace(place.trace)
+        return any(list(way_up(found, one)) == wanted for one in found.values())
+
+    wait_until(arrived, "the span of the allocator, and all above it")
+    watched.gnt("gnt-instance", "remove", "-f", "placed")
+
+
 def test_hbal_takes_the_load_that_the_daemons_tell(watched: VirtualCluster) -> None:
     wait_until(lambda: all(get(watched, node, "/1/report/default/cpu-avg-load")[0] == 200
                            for node in ("node1", "node2")), "reports of the load")

@@ -19,6 +19,7 @@ from ganeti_core.plugin_api.data import DiskRequest, DiskSpec, NodeRef
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_files import FOLDER
 from ganeti_core.plugins import PluginHost
+from ganeti_core.spans import Place, Span, within
 
 PLUGIN = """
 import os
@@ -131,6 +132,21 @@ def test_a_third_partys_hook_runs_in_a_process_that_is_kept(hooks: MasterHooks) 
                          verb="grow", disk=DiskSpec("d", 0, "odd", 1, ()), nodes=(NODE,),
                          arguments={"size": 3})
     assert (step.node, step.hook, step.arguments) == ("n1", "grow", {"size": 3})
+
+
+def test_a_hook_on_the_master_is_a_span_in_whichever_process_it_runs(hooks: MasterHooks) -> None:
+    told, job = list[Span](), Place.of_job("uuid", 7)
+    with within(job, told.append):
+        process(hooks)
+        hooks.call(DISK_TEMPLATES, "file", "identity",
+                   disk=DiskSpec("d", 0, "file", 1, ("loop", "/srv/a")))
+        with pytest.raises(OpExecError):
+            layout(hooks, "asks")
+    process(hooks)
+    assert [(one.name, one.parent) for one in told] == [
+        (f"disk_templates {what}", job.span) for what in (
+            "odd: identity", "file: identity", "odd: layout")]
+    assert [one.error for one in told] == ["", "", "the pool is empty"]
 
 
 def test_drivers_of_the_core_itself_need_no_process(hooks: MasterHooks) -> None:

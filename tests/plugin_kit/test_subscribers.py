@@ -12,6 +12,7 @@ from third_party import install
 
 from ganeti_core.operations.subscribers import MOST_WAITING, Subscribers
 from ganeti_core.plugins import PluginStatus
+from ganeti_core.spans import Place, Span, within
 
 LISTENING = """
     import os, pathlib, time
@@ -128,6 +129,19 @@ def test_one_that_misbehaves_is_named_keeps_nobody_and_begins_again(
                or lines(heard / "Moody")[1:] == ["created later ()"])
     wait_until(lambda: len(lines(heard / "Moody")) == 2)
     assert status(subscribers)["ears"].problem == ""
+
+
+def test_deliveries_are_spans_of_the_job_that_told_of_the_event(heard: Path, begin) -> None:
+    install(heard, "ganeti-moody", {"events:moody": "Moody"}, LISTENING)
+    subscribers, told, job = begin(), list[Span](), Place.of_job("uuid", 7)
+    with within(job, told.append):
+        for name in ("well", "raise"):
+            subscribers.tell("instance_removed", name=name, uuid="u")
+    subscribers.tell("instance_removed", name="untraced", uuid="u")
+    wait_until(lambda: "begins untraced" in lines(heard / "Moody"))
+    assert [(one.name, one.trace, one.parent, one.error) for one in told] == [
+        ("events moody: instance_removed", job.trace, job.span, error) for error in (
+            "", "ValueError: I do not want to know")]
 
 
 def test_the_problem_stays_until_an_event_was_taken(heard: Path, begin) -> None:

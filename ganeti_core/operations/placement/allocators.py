@@ -22,6 +22,7 @@ from ganeti_core.node.hooks import HookRequest
 from ganeti_core.operations.helper_process import HelperProcess, readable
 from ganeti_core.plugin_api.iallocator import IALLOCATORS
 from ganeti_core.rpc import wire
+from ganeti_core.spans import hook_span
 
 if TYPE_CHECKING:
     import socket
@@ -131,7 +132,8 @@ class Allocators:
         given = {"request": document, "parameters": parameters}
         began = time.monotonic()
         try:
-            result = self._ask(name, hook, document, cancelled, parameters)
+            with hook_span(IALLOCATORS.name, name, hook):
+                result = self._ask(name, hook, document, cancelled, parameters)
         except GanetiError as exc:
             self._note(request, given, began, exc)
             raise
