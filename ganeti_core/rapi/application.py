@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import Response
-
 from ganeti_core.errors import GanetiError
 from ganeti_core.rapi.audit import LONGEST, jobs_of
 from ganeti_core.rapi.client_certificates import SCOPE_KEY
 from ganeti_core.rapi.consoles import ConsoleRelays, Reached
-from ganeti_core.rapi.events import STREAM_TYPE
 from ganeti_core.rapi.failures import HttpFailure, bad_request, failure_of, not_found
 from ganeti_core.rapi.keys import Keys
 from ganeti_core.rapi.login import unauthorized
-from ganeti_core.rapi.outgoing import Outgoing
 from ganeti_core.rapi.permissions import decide
-from ganeti_core.rapi.preconditions import HEADER, entity_tag
+from ganeti_core.rapi.preconditions import HEADER
 from ganeti_core.rapi.reading import without_private
-from ganeti_core.rapi.request import JSON_TYPE, Call, Request
+from ganeti_core.rapi.request import Call, Request
 from ganeti_core.rapi.routes import Routes
 from ganeti_core.rapi.scoped_master import ScopedMaster
+from ganeti_core.rapi.sending import Sender
 from ganeti_core.rapi.table import resources
 from ganeti_core.rapi.tickets import bearer_of_ticket
 from ganeti_core.rapi.websocket import WebSocket, accept
@@ -54,10 +50,6 @@ BODY_OF_ANYBODY = 64 << 10
 """Bytes of a body from somebody who has not logged in."""
 MOST_HEAVY = 32
 """Requests at once whose answers may be long: each is in memory before it is sent."""
-MOST_STREAMS = 100
-"""Clients at once that are sent events."""
-CHUNK = 64 << 10
-"""Bytes of a response that are handed to the connection at a time: it says when it has room."""
 
 
 @dataclass
@@ -101,9 +93,8 @@ class Application:
     audit: AuditLog | None = None
     consoles: ConsoleRelays = field(default_factory=ConsoleRelays)
     _routes: Routes = field(default_factory=lambda: Routes(resources()))
-    _outgoing: Outgoing = field(default_factory=Outgoing)
+    _sender: Sender = field(default_factory=Sender)
     _keys: Keys = field(init=False)
-    _streams: int = 0
     _heavy: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_HEAVY))
 
     def __post_init__(self) -> None:
@@ -123,21 +114,16 @@ class Application:
         except HttpFailure as exc:
             visit.reason = visit.reason or exc.reason
             self._note(visit, exc.status, None)
-            await _response(exc)(scope, receive, send)
+            await self._sender.failure(exc, receive, send)
         except _Gone:
             self._note(visit, None, None)
         else:
             if not isinstance(body, bytes):
                 self._note(visit, HTTPStatus.OK, None)
-                await self._send_stream(receive, send, body, lambda: self._may_still(scope))
+                await self._sender.stream(receive, send, body, lambda: self._may_still(scope))
                 return
             self._note(visit, HTTPStatus.OK, body)
-            tag = _tag(body, versioned=visit.versioned) if visit.method == "GET" else b""
-            if tag and tag in _known_tags(scope):
-                await send(_start(HTTPStatus.NOT_MODIFIED, [(b"etag", tag)]))
-                await send({"type": "http.response.body", "body": b""})
-            else:
-                await self._send(scope, receive, send, body, tag)
+            await self._sender.document(scope, receive, send, body, versioned=visit.versioned)
 
     def _note(self, visit: _Visit, status: int | None, body: bytes | None) -> None:
         """Log a request; what changes something, and what was denied, is in the audit log, too."""
@@ -155,55 +141,6 @@ class Application:
                 "path": visit.path[:LONGEST], "operation": visit.operation,
                 "status": status and int(status), "job": jobs_of(body or b""),
                 "reason": visit.reason}, bounded=denied)
-
-    async def _send(
-        self, scope: Scope, receive: Receive, send: Send, body: bytes, tag: bytes
-    ) -> None:
-        start = _start(HTTPStatus.OK, [
-            (b"content-type", JSON_TYPE.encode()), (b"content-length", b"%d" % len(body)),
-            *([(b"etag", tag)] if tag else [])])
-        if len(body) <= CHUNK:
-            await send(start)
-            await send({"type": "http.response.body", "body": body})
-            return
-        try:
-            with self._outgoing.hold(len(body), scope["abort"]) as held:
-                await send(start)
-                view = memoryview(body)
-                for first in range(0, len(view), CHUNK):
-                    await send({"type": "http.response.body",
-                                "body": bytes(view[first:first + CHUNK]),
-                                "more_body": first + CHUNK < len(view)})
-                    held.progress(self._outgoing.clock())
-        except HttpFailure as exc:
-            await _response(exc)(scope, receive, send)
-
-    async def _send_stream(
-        self, receive: Receive, send: Send, parts: AsyncIterator[bytes],
-        allowed: Callable[[], Awaitable[bool]],
-    ) -> None:
-        """Send parts as they come, until the client leaves or may see them no longer."""
-        if self._streams >= MOST_STREAMS:
-            full = HttpFailure(HTTPStatus.SERVICE_UNAVAILABLE,
-                                     f"There are {MOST_STREAMS} streams already")
-            await _response(full)({"type": "http"}, receive, send)
-            return
-        self._streams += 1
-        gone = asyncio.ensure_future(_departure(receive))
-        try:
-            await send(_start(HTTPStatus.OK, [
-                (b"content-type", STREAM_TYPE.encode()), (b"cache-control", b"no-cache")]))
-            while True:
-                part = asyncio.ensure_future(anext(parts))
-                await asyncio.wait((part, gone), return_when=asyncio.FIRST_COMPLETED)
-                if gone.done() or not await allowed():
-                    part.cancel()
-                    return
-                await send({"type": "http.response.body", "body": part.result(),
-                            "more_body": True})
-        finally:
-            self._streams -= 1
-            gone.cancel()
 
     async def _served(
         self, scope: Scope, receive: Receive, visit: _Visit
@@ -361,19 +298,6 @@ def _too_large(most: int) -> HttpFailure:
                        f"The body is longer than {most} bytes", close=True)
 
 
-async def _departure(receive: Receive) -> None:
-    """Return when the client has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def _response(failure: HttpFailure) -> Response:
-    headers = dict(failure.headers)
-    if failure.close:
-        headers["connection"] = "close"
-    return Response(failure.document(), failure.status, headers, media_type=JSON_TYPE)
-
-
 def _target(scope: Scope) -> str:
     query = scope["query_string"]
     # A ticket is a secret, and this goes into logs.
@@ -385,19 +309,3 @@ def _target(scope: Scope) -> str:
 def _host(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else ""
-
-
-def _start(status: int, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
-    return {"type": "http.response.start", "status": int(status), "headers": headers}
-
-
-def _tag(body: bytes, *, versioned: bool) -> bytes:
-    """What names this very content."""
-    digest = hashlib.blake2b(body, digest_size=12).hexdigest()
-    return entity_tag(body, digest) if versioned else f'"{digest}"'.encode()
-
-
-def _known_tags(scope: Scope) -> list[bytes]:
-    """The tags of what the client has already."""
-    found = [value for name, value in scope["headers"] if name == b"if-none-match"]
-    return [tag.strip().removeprefix(b"W/") for value in found for tag in value.split(b",")]

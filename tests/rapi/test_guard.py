@@ -24,6 +24,7 @@ from ganeti_core.bootstrap.renew import self_signed
 from ganeti_core.rapi.guard import Bounds, GuardedProtocol
 from ganeti_core.rapi.listener import Limits, make_context
 from ganeti_core.rapi.outgoing import Outgoing
+from ganeti_core.rapi.sending import Sender
 
 SHORT = 0.2
 """Seconds of a time that is meant to run out."""
@@ -172,7 +173,7 @@ def test_whoever_takes_nothing_is_cut_off(serve: Callable[..., Server]) -> None:
     server = serve(Limits(bounds=Bounds(stall_seconds=SHORT)))
 
     with server.connect(buffer=4096) as slow:
-        outgoing = server.listener.application._outgoing
+        outgoing = server.listener.application._sender._outgoing
         slow.sendall(get("/2/groups?bulk=1", "Connection: close"))
         wait_until(lambda: outgoing.size, "it is sent")
         wait_until(lambda: not outgoing.size, "it is cut off")
@@ -181,14 +182,14 @@ def test_whoever_takes_nothing_is_cut_off(serve: Callable[..., Server]) -> None:
 
 
 def test_responses_that_nobody_takes_do_not_add_up(serve: Callable[..., Server]) -> None:
-    server = serve(_outgoing=Outgoing(limit=20 << 20))
+    server = serve(_sender=Sender(Outgoing(limit=20 << 20)))
 
     with ExitStack() as clients:
         for _ in range(8):
             slow = clients.enter_context(server.connect(buffer=4096))
             slow.sendall(get("/2/groups?bulk=1"))
         assert server.serves()
-        assert server.listener.application._outgoing.size <= 20 << 20
+        assert server.listener.application._sender._outgoing.size <= 20 << 20
 
 
 def test_one_address_does_not_take_all_connections(serve: Callable[..., Server]) -> None:
