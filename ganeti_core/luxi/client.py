@@ -7,7 +7,6 @@ only the caller knows whether asking again does harm.
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from collections import deque
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import GanetiError, MasterBusy
 from ganeti_core.luxi import protocol
+from ganeti_core.unix_sockets import short_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,16 +61,10 @@ def connect(socket_path: Path, timeout: float) -> socket.socket:
     :raises MasterBusy: too many others wait to be accepted, for `BUSY_SECONDS`
     :raises MasterAccessError: the permissions forbid it
     """
-    try:
-        # The kernel takes at most 107 bytes of path: name the folder by its descriptor.
-        folder = os.open(socket_path.parent, os.O_PATH | os.O_DIRECTORY)
-    except PermissionError as exc:
-        raise MasterAccessError(str(socket_path)) from exc
-    except OSError as exc:
-        raise NoMasterError(str(socket_path)) from exc
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _connect(sock, f"/proc/self/fd/{folder}/{socket_path.name}", timeout)
+        with short_address(socket_path) as address:
+            _connect(sock, address, timeout)
     except PermissionError as exc:
         sock.close()
         raise MasterAccessError(str(socket_path)) from exc
@@ -84,8 +78,6 @@ def connect(socket_path: Path, timeout: float) -> socket.socket:
     except OSError as exc:
         sock.close()
         raise NoMasterError(str(socket_path)) from exc
-    finally:
-        os.close(folder)
     return sock
 
 

@@ -10,10 +10,8 @@ import asyncio
 import contextlib
 import logging
 import math
-import os
 import resource
 import select
-import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +23,10 @@ from ganeti_core.luxi.protocol import (
     encode_result,
     parse_request,
 )
+from ganeti_core.unix_sockets import listen
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 CHUNK = 256 * 1024
 BACKLOG = 4096
 """Clients that may wait to be accepted; the kernel has a limit of its own (net.core.somaxconn)."""
+MODE = 0o660
 MOST_CLIENTS = 10_000
 SPARE_DESCRIPTORS = 256
 """Left for files, and for connections to nodes, when clients are counted."""
@@ -44,22 +45,6 @@ ACCEPT_PAUSE = 0.5
 NOTE_SECONDS = 60.0
 PATIENCE = 0.25
 """Seconds that an answer may take before it is looked whether its client is still there."""
-
-
-def bind_unix(path: Path) -> socket.socket:
-    """Bind and listen on a unix socket, however long its path: through its folder's descriptor."""
-    folder = os.open(path.parent, os.O_DIRECTORY | os.O_RDONLY)
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.bind(f"/proc/self/fd/{folder}/{path.name}")
-        path.chmod(0o660)
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
-    finally:
-        os.close(folder)
-    return sock
 
 
 def room_for_clients() -> int:
@@ -91,7 +76,9 @@ class LuxiServer:
 
     async def start(self) -> None:
         """:raises OSError: the socket cannot be made"""
-        self._accepting = asyncio.create_task(self._accept_all(bind_unix(self._path)))
+        listener = listen(self._path, mode=MODE, backlog=BACKLOG)
+        listener.setblocking(False)
+        self._accepting = asyncio.create_task(self._accept_all(listener))
 
     async def close(self) -> None:
         tasks = [*self._connections, *([self._accepting] if self._accepting else ())]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import os
 import secrets
 import sys
 from contextlib import suppress
@@ -22,6 +21,7 @@ from ganeti_core.node.receiving import stream_endpoint
 from ganeti_core.paths import Paths
 from ganeti_core.rpc.identity import NodeIdentity
 from ganeti_core.rpc.relay import PIECE, RelayLimits, StreamChannel, relay
+from ganeti_core.unix_sockets import short_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +47,8 @@ class Target:
     async def connect(self) -> StreamChannel:
         """:raises OSError: nobody listens there"""
         if self.path:
-            # A long path does not fit a socket's address: it is opened from its folder.
-            os.chdir(Path(self.path).parent)
-            return StreamChannel(*await asyncio.open_unix_connection(
-                Path(self.path).name, limit=PIECE))
+            with short_address(Path(self.path)) as address:
+                return StreamChannel(*await asyncio.open_unix_connection(address, limit=PIECE))
         return StreamChannel(*await asyncio.open_connection(self.host, self.port, limit=PIECE))
 
 

@@ -16,14 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.plugin_api import BlockDeviceError
+from ganeti_core.plugin_api import BlockDeviceError, unix_sockets
 from ganeti_core.plugin_api.stream_frames import StreamFailed, Wire
 
-from . import qmp
 from .ends import Carrier, accept, dial
 from .link import Link
 from .notes import Note
 from .places import Places
+from .qmp import SECONDS
 from .replies import Replies, WriteFailed
 from .stores import Store
 
@@ -68,7 +68,7 @@ def share(ctx: HookContext, uuid: str) -> None:
             return
         Carrier().carry(wire, local)
 
-    each_in_a_thread(qmp.listen(places.guest), serve)
+    each_in_a_thread(unix_sockets.listen(places.guest), serve)
 
 
 def each_in_a_thread(listener: socket.socket, serve: Callable[[socket.socket], None]) -> None:
@@ -105,7 +105,7 @@ class Keeper:
             self._copy(wire)
         elif kind == "guest" and not is_secondary:
             wire.say({"ok": True})
-            Carrier().carry(wire, qmp.connect(self.places.guest))
+            Carrier().carry(wire, unix_sockets.connect(self.places.guest, SECONDS))
         else:
             wire.say({"error": "this node does not write to the disk" if is_secondary else
                       "this node writes to the disk itself"})
@@ -118,7 +118,8 @@ class Keeper:
         """
         wire.say({"ok": True})
         try:
-            self._copying.carry(wire, qmp.connect(self.places.copy), Replies().feed)
+            local = unix_sockets.connect(self.places.copy, SECONDS)
+            self._copying.carry(wire, local, Replies().feed)
         except WriteFailed as exc:
             log.error("disk %s: %s", self.places.uuid, exc)
 

@@ -20,11 +20,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.plugin_api import BlockDeviceError
+from ganeti_core.plugin_api import BlockDeviceError, unix_sockets
 from ganeti_core.plugin_api.copy_reports import UNHEARD, WRITTEN, report_left_behind
 from ganeti_core.plugin_api.stream_frames import StreamFailed, Wire
 
-from . import qmp
 from .ends import Carrier, dial
 from .notes import Note, filled_how
 from .qmp import Qmp, QmpLost
@@ -119,7 +118,7 @@ class Link:
         if how != "nothing":
             self._fill(control, how)
         self._say(control, do="whole", generation=mine.generation, earlier=list(mine.earlier))
-        with Qmp(self.places.qmp) as store:
+        with Qmp.at(self.places.qmp) as store:
             for name in store.bitmaps() - {f"since-{mine.generation}"}:
                 store.run("block-dirty-bitmap-remove", node="data", name=name)
         self._alone = self._owed = False
@@ -140,7 +139,7 @@ class Link:
         """
         # First: a storage daemon that waits for a write may not reply until it can connect.
         self._open_way()
-        with self.places.locked(), Qmp(self.places.qmp) as store:
+        with self.places.locked(), Qmp.at(self.places.qmp) as store:
             was_recorded = f"since-{other.generation}" in store.bitmaps()
             if how == "nothing" and was_recorded and MIRROR not in store.jobs():
                 how = "changes"  # it was copied to, and is no longer: nobody knows since when
@@ -187,7 +186,7 @@ class Link:
     def _fill(self, control: Wire, how: str) -> None:
         pause, due = QUICK, 0.0
         while True:
-            with Qmp(self.places.qmp) as store:
+            with Qmp.at(self.places.qmp) as store:
                 job = store.jobs().get(FILL)
                 if job is None or job["status"] in _FINISHED:
                     self._end_fill(store)
@@ -243,7 +242,7 @@ class Link:
         Whoever connects again could be overtaken by what is still on its way: it waits for the next
         connection of the keepers, which begins when all of that has come or is lost.
         """
-        listener = qmp.listen(place)
+        listener = unix_sockets.listen(place)
         self._listeners.append(listener)
         threading.Thread(target=self._carry, args=(
             listener, kind, self._carrier, self._broken), daemon=True).start()
@@ -314,7 +313,7 @@ class Link:
         self._note().renewed().save(self.places.note)
         self._alone = True
         with Store(self.ctx, self.places).sink(int(self.places.order()["size"])), (
-                Qmp(self.places.qmp)) as store:
+                Qmp.at(self.places.qmp)) as store:
             self._end_mirror(store)
         self.places.say("alone", reason=reason)
 
@@ -351,7 +350,7 @@ class Link:
         :raises QmpLost: there is no storage daemon
         """
         try:
-            with Qmp(self.places.qmp) as store:
+            with Qmp.at(self.places.qmp) as store:
                 return MIRROR in store.jobs()
         except QmpLost:
             if Store(self.ctx, self.places).role() is None:

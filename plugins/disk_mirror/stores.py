@@ -64,7 +64,7 @@ class Store:
 
     def qmp(self) -> Qmp:
         """:raises QmpLost: there is no storage daemon, or it does not reply"""
-        return Qmp(self.places.qmp)
+        return Qmp.at(self.places.qmp)
 
     def start(self, role: Role, path: str, size: int) -> None:
         """Open what lies at `path` and be the disk of `size` MiB on this node.

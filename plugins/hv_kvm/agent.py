@@ -14,9 +14,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from ganeti_core.plugin_api import HypervisorError
+from ganeti_core.plugin_api import HypervisorError, unix_sockets
 
-from . import sockets
 from .guests import Guest
 
 PRESENCE_LIMIT, LIMIT = 1.0, 10.0
@@ -106,7 +105,7 @@ class _Line:
     def __init__(self, guest: Guest) -> None:
         self._name = guest.name
         try:
-            self._socket: socket.socket = sockets.connect(guest.agent_socket, PRESENCE_LIMIT)
+            self._socket: socket.socket = unix_sockets.connect(guest.agent_socket, PRESENCE_LIMIT)
         except OSError as exc:
             raise AgentSilent(f"{guest.name} has no line to a guest agent: {exc.strerror}") from exc
         self._buffer = b""

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from ganeti_core.plugin_api import HookContext, HypervisorError
+from ganeti_core.plugin_api import HookContext, HypervisorError, unix_sockets
 from ganeti_core.plugin_api.run import DEFAULT_PATH
 
-from . import checks, confinement, devices, firmware, sockets
+from . import checks, confinement, devices, firmware
 from .command_line import AGENT, Engine, Opened, build
 from .confinement import Confined
 from .guests import Guest, Runtime
@@ -89,10 +89,10 @@ def _spawn(
     output = _Output.begin(ctx, guest)
     with ExitStack() as stack:
         listeners = {
-            path.name: stack.enter_context(sockets.listen(path))
+            path.name: stack.enter_context(unix_sockets.listen(path))
             for path in (guest.control_socket, guest.query_socket, guest.serial_socket)}
         if start.instance.hvparams["use_guest_agent"]:
-            listeners[AGENT] = stack.enter_context(sockets.listen(guest.agent_socket))
+            listeners[AGENT] = stack.enter_context(unix_sockets.listen(guest.agent_socket))
         ends = stack.enter_context(guest.cards.ends(
             start.instance, start.instance.nics, incoming=start.mode == "incoming"))
         opened = Opened({name: item.fileno() for name, item in listeners.items()}, ends,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ganeti_core.plugin_api import unix_sockets
 from ganeti_core.plugin_api.copy_reports import UNHEARD, WRITTEN
 from ganeti_core.plugin_api.testing.contexts import make_context
 from ganeti_plugins.disk_mirror import link, qmp
@@ -92,7 +93,7 @@ def test_the_cluster_is_told_of_a_lost_copy_until_it_has_that_in_writing(
 
 
 def test_a_storage_daemon_that_is_killed_while_it_speaks_is_lost(tmp_path: Path) -> None:
-    with qmp.listen(tmp_path / "qmp") as listener:
+    with unix_sockets.listen(tmp_path / "qmp") as listener:
         def speak() -> None:
             with listener.accept()[0] as client:
                 client.sendall(b'{"QMP": {}}\n{"retu')
@@ -100,5 +101,5 @@ def test_a_storage_daemon_that_is_killed_while_it_speaks_is_lost(tmp_path: Path)
         speaking = threading.Thread(target=speak)
         speaking.start()
         with pytest.raises(qmp.QmpLost):
-            qmp.Qmp(tmp_path / "qmp")
+            qmp.Qmp.at(tmp_path / "qmp")
         speaking.join()

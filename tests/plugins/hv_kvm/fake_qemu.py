@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ganeti_plugins.hv_kvm import sockets
+from ganeti_core.plugin_api import unix_sockets
 
 GREETING = {"QMP": {"version": {}, "capabilities": []}}
 
@@ -19,7 +19,7 @@ Answer = Callable[[str, dict[str, Any]], list[dict[str, Any] | bytes | None]]
 @contextmanager
 def fake_qemu(path: Path, answer: Answer, greeting: object = GREETING) -> Iterator[None]:
     """Serve QMP at `path`, one client after the other, as QEMU does."""
-    listener = sockets.listen(path)
+    listener = unix_sockets.listen(path)
     listener.settimeout(0.05)
     ended = threading.Event()
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ganeti_core.plugin_api import HookContext
-from ganeti_plugins.hv_kvm import sockets
+from ganeti_core.plugin_api import HookContext, unix_sockets
 
 LONGEST = 120.0
 COUNTS = r"count [0-9A-F]{8}\r\n"
@@ -20,7 +19,7 @@ class Serial:
     """A connection to the console of a guest; keeps all that it said."""
 
     def __init__(self, ctx: HookContext, name: str) -> None:
-        self._socket = sockets.connect(serial_path(ctx, name), LONGEST)
+        self._socket = unix_sockets.connect(serial_path(ctx, name), LONGEST)
         self.said = ""
 
     def __enter__(self) -> Self:

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec
-from ganeti_plugins.hv_kvm import KvmHypervisor, agent, guests, sockets
+from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec, unix_sockets
+from ganeti_plugins.hv_kvm import KvmHypervisor, agent, guests
 
 
 @contextmanager
 def answering(guest: guests.Guest, answers: dict[str, Any]) -> Iterator[list[str]]:
     """An agent that gives these answers, and notes what it was asked for."""
     guest.folder.mkdir(parents=True)
-    listener = sockets.listen(guest.agent_socket)
+    listener = unix_sockets.listen(guest.agent_socket)
     asked: list[str] = []
 
     def serve() -> None:
@@ -80,7 +80,7 @@ def test_nobody_on_the_line_is_noticed_soon(
     monkeypatch.setattr(agent, "PRESENCE_LIMIT", 0.2)
     assert not agent.shut_down(guest)  # no line at all
     guest.folder.mkdir(parents=True)
-    with sockets.listen(guest.agent_socket):
+    with unix_sockets.listen(guest.agent_socket):
         assert not agent.shut_down(guest)  # a line, and nobody there
         with pytest.raises(agent.AgentSilent, match="does not answer"):
             agent.thaw(guest)
