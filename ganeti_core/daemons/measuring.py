@@ -40,8 +40,9 @@ def measure(
             figures.rpc_errors.add(peer.name, _kind(error))
 
     def ended(job: Job) -> None:
-        if (began := job.ops[0].exec) is not None and job.end is not None:
-            opcode = job.ops[0].summary().partition("(")[0]
+        first = job.ops[:1]  # a job may have no opcodes
+        if first and (began := first[0].exec) is not None and job.end is not None:
+            opcode = first[0].summary().partition("(")[0]
             figures.job_wait.observe(_between(job.received, began), opcode)
             figures.job_run.observe(_between(began, job.end), opcode)
 

@@ -14,9 +14,12 @@ MOST_DIGITS = 18
 
 def unreadable(args: list[Any], wanted: str) -> str:
     """The message about arguments that cannot be read as `wanted`."""
+    return _cannot_convert(args, f"Unable to read {wanted}")
+
+
+def _cannot_convert(args: list[Any], why: str) -> str:
     shown = json.dumps(args)[:300]
-    return (f"Failed to parse request: Cannot convert value '{shown}', "
-            f"error: Unable to read {wanted}")
+    return f"Failed to parse request: Cannot convert value '{shown}', error: {why}"
 
 
 def job_id(value: Any) -> int:
@@ -24,6 +27,9 @@ def job_id(value: Any) -> int:
     if isinstance(value, str) and value.isascii() and value.isdecimal() \
             and len(value) <= MOST_DIGITS:
         return int(value)
+    if isinstance(value, str):
+        raise RequestError(_cannot_convert(
+            [value], f"parsing job id: cannot parse string '{value[:100]}'"))
     if natural(value, "JobId") >= 10 ** MOST_DIGITS:
         raise RequestError(unreadable([value], "JobId"))
     return int(value)
