@@ -8,6 +8,7 @@ import os
 import re
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,7 @@ class SharedLog(logging.handlers.WatchedFileHandler):
     def __init__(self, file: Path) -> None:
         super().__init__(file)
         self.shares = PluginShares()
+        self._stuck = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write `record`, or a note that it and others are left out."""
@@ -129,14 +131,38 @@ class SharedLog(logging.handlers.WatchedFileHandler):
             super().emit(record)
 
     def reopen(self) -> None:
-        """Let go of the file; the next message opens it anew."""
+        """Let go of the file and open it anew."""
         self.acquire()
         try:
-            if self.stream is not None:
-                self.stream.close()
-                self.stream = None
+            self._exchange()
         finally:
             self.release()
+
+    def reopenIfNeeded(self) -> None:  # the name is that of logging
+        """Follow the file's name where it was rotated."""
+        try:
+            state = os.stat(self.baseFilename)
+        except OSError:
+            self._exchange()
+        else:
+            if (state.st_dev, state.st_ino) != (self.dev, self.ino):
+                self._exchange()
+
+    def _exchange(self) -> None:
+        """Go on in the file that has the name now; in the old one where that cannot be opened."""
+        old = self.stream
+        try:
+            self.stream = self._open()
+        except OSError as exc:
+            if not self._stuck:
+                self._stuck = True
+                self._note(f"{self.baseFilename} cannot be opened anew: {exc.strerror}")
+            return
+        self._stuck = False
+        self._statstream()
+        if old is not None:
+            with suppress(OSError):  # a disk that is full
+                old.close()
 
     def _open(self) -> TextIOWrapper:
         # Whoever made the file, and whatever this process may write otherwise: it is private.
@@ -160,7 +186,7 @@ def note_left_out(plugin: str) -> None:
 
 
 def reopen_logs() -> None:
-    """Close the log files of this process; each is opened again, or made, at its next message."""
+    """Close the log files of this process and open, or make, those that have their names now."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, SharedLog):
             handler.reopen()

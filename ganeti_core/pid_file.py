@@ -52,8 +52,11 @@ class PidFile:
         return cls(file, descriptor)
 
     def release(self) -> None:
-        """Remove the file, at a clean end."""
-        self.file.unlink(missing_ok=True)
+        """Remove the file, at a clean end; who may not do so any more leaves an empty one."""
+        try:
+            self.file.unlink(missing_ok=True)
+        except PermissionError:
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
 

@@ -121,6 +121,7 @@ def add_files(root: Path) -> None:
                         (TOP / "ganeti_core/rapi/client.py",
                          "usr/lib/python3/dist-packages/ganeti_rapi_client.py"),
                         (HERE / "debian/ganeti.default", "etc/default/ganeti"),
+                        (HERE / "debian/sysusers.conf", "usr/lib/sysusers.d/ganeti-core.conf"),
                         (HERE / "debian/tmpfiles.conf", "usr/lib/tmpfiles.d/ganeti-core.conf"),
                         (TOP / "ganeti_core/daemons/ganeti.logrotate", "etc/logrotate.d/ganeti")):
         (root / where).parent.mkdir(parents=True, exist_ok=True)

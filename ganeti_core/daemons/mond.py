@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from ganeti_core.daemons import on_node
+from ganeti_core.errors import ConfigurationError
 from ganeti_core.mond.pages import READ_ONLY, Response, Sources, respond
 from ganeti_core.mond.reports import Reports
 from ganeti_core.rapi.listener import Limits, Listener
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 NAME = "ganeti-mond"
 PORT = 1815
+USER = "gnt-mond"
 LOOK_SECONDS = 2.0
 """Between two looks whether the daemon should end."""
 MOST_CLIENTS = 128
@@ -113,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(argv)
     return on_node.run(NAME, options, lambda paths, identity, process: _serve(
         Mond(paths, App(sources_of(paths, identity.name))),
-        (options.bind or identity.address, options.port), process))
+        (options.bind or identity.address, options.port), process), USER)
 
 
 def _serve(mond: Mond, address: tuple[str, int], process: Daemon) -> int:
@@ -122,6 +124,11 @@ def _serve(mond: Mond, address: tuple[str, int], process: Daemon) -> int:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
         listener.setblocking(False)
     except OSError as exc:
+        return on_node.cannot_serve(process, address, exc)
+    try:
+        process.become_user()
+    except ConfigurationError as exc:
+        listener.close()
         return on_node.cannot_serve(process, address, exc)
     with listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         log.info("serves at %s port %d", *address)
@@ -133,7 +140,7 @@ def _serve(mond: Mond, address: tuple[str, int], process: Daemon) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Describe the options of the daemon."""
     return on_node.make_parser(
-        NAME, "Ganeti monitoring daemon: serves reports of data collectors", PORT)
+        NAME, "Ganeti monitoring daemon: serves reports of data collectors", PORT, USER)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from ganeti_core.daemons.account import Account
 from ganeti_core.daemons.process import Daemon, port_number
 from ganeti_core.errors import GanetiError
 from ganeti_core.logs import set_up_logging
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def make_parser(name: str, description: str, port: int | None = None) -> argparse.ArgumentParser:
+def make_parser(
+    name: str, description: str, port: int | None = None, user: str = ""
+) -> argparse.ArgumentParser:
     """Describe the options of a daemon.
 
     :param port: the default; None: what the node's identity says
+    :param user: the daemon's own user; empty: it has none
     """
     own = "the node's own"
     parser = argparse.ArgumentParser(prog=name, description=description)
@@ -35,18 +39,28 @@ def make_parser(name: str, description: str, port: int | None = None) -> argpars
                         help=f"Bind address (default: {own})")
     parser.add_argument("-p", "--port", type=port_number, default=port,
                         help=f"Network port (default: {port or own})")
+    if user:
+        parser.add_argument("--user", help=(
+            "The user that the daemon becomes when what needs root is open (default: "
+            f"{user}, where root starts it on a real host)"))
     return parser
 
 
 def run(
     name: str, options: argparse.Namespace,
-    serve: Callable[[Paths, NodeIdentity, Daemon], int],
+    serve: Callable[[Paths, NodeIdentity, Daemon], int], user: str = "",
 ) -> int:
-    """Be the daemon `name` on this node until it ends; return the exit status."""
+    """Be the daemon `name` on this node until it ends; return the exit status.
+
+    :param user: the daemon's own user, which `serve` makes it become
+    """
     paths = Paths.from_environment()
     try:
         identity = NodeIdentity.load(paths)
-        with Daemon(paths, name, foreground=options.foreground) as process:
+        account = Account.wanted(options.user, user, paths) if user else None
+        with Daemon(paths, name, options.foreground, account) as process:
+            if account is not None:
+                account.own(process.log_file)
             set_up_logging(process.log_file, process.log_file.stem, debug=options.debug,
                            terminal=options.foreground)
             return serve(paths, identity, process)

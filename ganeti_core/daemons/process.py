@@ -23,6 +23,7 @@ from ganeti_core.pid_file import PidFile
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
+    from ganeti_core.daemons.account import Account
     from ganeti_core.paths import Paths
 
 READY = b"ready"
@@ -88,7 +89,8 @@ class Daemon:
     Entering locks the pid file and, unless `foreground`, leaves the terminal; the command that was
     typed ends when the daemon calls `ready`, or reports what went wrong. Enter it before any
     thread exists. From then on SIGHUP makes it open its log files anew. `supervisor` is the service
-    manager that started it, if one did.
+    manager that started it, if one did; `account` is the user that it will be once what needs root
+    is open.
 
     :raises SystemExit: on entering, where the pid file cannot be had; it has been reported
     """
@@ -96,6 +98,7 @@ class Daemon:
     paths: Paths
     name: str
     foreground: bool
+    account: Account | None = None
     supervisor: Supervisor = field(default_factory=Supervisor.from_environment)
     _readiness: Readiness = field(default_factory=Readiness)
     _pid_file: PidFile | None = None
@@ -123,6 +126,15 @@ class Daemon:
         use_private_cache(self.paths)
         raise_descriptor_limit()
         return self
+
+    def become_user(self) -> None:
+        """Give up root's rights, where the daemon has a user of its own.
+
+        :raises ConfigurationError: that cannot be done
+        """
+        if self.account is not None:
+            paths = self.paths
+            self.account.become((paths.data, paths.run, paths.reports, paths.log))
 
     def ready(self) -> None:
         """Say that the daemon serves."""

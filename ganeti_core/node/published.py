@@ -2,6 +2,7 @@
 
 The node daemon, which runs them, writes the files; they lie where a reboot removes them. So the
 daemon that strangers may ask needs neither plugins nor rights, and never waits for a collector.
+What it shows to strangers every user may read, as far as the folder above lets one come.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIX = ".json"
-MODE = 0o640
+MODE = 0o644
+FOLDER_MODE = 0o755
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Published:
 
 def publish(folder: Path, collector: Published) -> None:
     """:raises OSError: the file cannot be written"""
-    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o777 != FOLDER_MODE:
+        folder.chmod(FOLDER_MODE)
     write_atomically(folder / f"{collector.name}{SUFFIX}", collector.to_text().encode(), MODE,
                      durable=False)
 

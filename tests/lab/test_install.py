@@ -65,3 +65,15 @@ def test_a_guest_outlives_the_package_and_its_daemons(hosts: Hosts) -> None:
     assert again.status == 0, again.output
     shown = hosts.all["host2"].run("gnt-instance list --no-headers -o status web.example.com")
     assert shown.output.strip() == "running"
+
+
+def test_the_monitoring_daemon_is_not_root(hosts: Hosts) -> None:
+    asked = hosts.all["host2"].run(
+        "ganeti-mond\n"
+        "stat -c %U /proc/$(cat /run/ganeti/ganeti-mond.pid)\n"
+        "python3 -c 'from urllib.request import urlopen; "
+        'print(urlopen("http://host2.example.com:1815/1/list/collectors").read().decode())\'')
+    assert asked.status == 0, asked.output
+    user, collectors = asked.output.splitlines()
+    assert user == "gnt-mond"
+    assert '["diskstats", "storage", 0]' in collectors

@@ -82,6 +82,14 @@ def test_reports_of_what_the_node_has_collected(watched: VirtualCluster) -> None
     assert abs(report["timestamp"] / 1e9 - time.time()) < 600
 
 
+def test_on_a_virtual_node_it_runs_as_who_started_the_cluster(watched: VirtualCluster) -> None:
+    pid = watched.status()["node2"]["daemons"]["ganeti-mond"]["pid"]
+    assert Path(f"/proc/{pid}").stat().st_uid == os.geteuid()
+    ran = watched.on("node2", "ganeti-mond", "--foreground", "--user", "nosuch")
+    assert ran.status == 1
+    assert ran.stderr.startswith("ganeti-mond: this host has no user nosuch")
+
+
 def test_figures_for_prometheus(watched: VirtualCluster) -> None:
     def found() -> set[str]:
         return {one.name for one in text_string_to_metric_families(

@@ -1,0 +1,116 @@
+"""The system user that a daemon becomes once what needs root is open.
+
+It reads as a member of its group: the folders of a node are open to that group and to no other
+user, and what is secret in them only root can read. A daemon that has become somebody stays so.
+"""
+
+from __future__ import annotations
+
+import grp
+import logging
+import os
+import pwd
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ganeti_core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ganeti_core.paths import Paths
+
+ROOT = "root"
+_PROGRAMS = (Path(os.__file__), Path(__file__))
+"""What is imported later lies where these do."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user of this host with the groups that it belongs to, its own one first."""
+
+    name: str
+    uid: int
+    groups: tuple[int, ...]
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """:raises ConfigurationError: this host has no such user"""
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError as exc:
+            raise ConfigurationError(
+                f"this host has no user {name} (useradd --system makes one; --user {ROOT} does "
+                "without)") from exc
+        groups = dict.fromkeys((found.pw_gid, *os.getgrouplist(name, found.pw_gid)))
+        return cls(name, found.pw_uid, tuple(groups))
+
+    @classmethod
+    def wanted(cls, asked: str | None, usual: str, paths: Paths) -> Self | None:
+        """Return who a daemon has to become; None: it stays who started it.
+
+        :param asked: what its option says
+        :param usual: the daemon's own user, which root becomes on a host of its own; below another
+            root everything belongs to who started the cluster
+        :raises ConfigurationError: there is no such user, or this process cannot become it
+        """
+        is_root = os.geteuid() == 0
+        if asked is None and not (is_root and paths.root == Path("/")):
+            return None
+        account = cls.of(asked or usual)
+        if account.uid == os.geteuid():
+            return None
+        if not is_root:
+            raise ConfigurationError(f"--user {account.name}: only root can become another user")
+        return account
+
+    def own(self, file: Path) -> None:
+        """Make `file` this user's, private; it is created where there is none."""
+        with suppress(FileExistsError):
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.chown(file, self.uid, self.groups[0], follow_symlinks=False)
+
+    def become(self, folders: Iterable[Path]) -> None:
+        """Be this user from now on, in all threads, with no right of root left.
+
+        :param folders: what it has to read; those that root's group has are given to its own one
+        :raises ConfigurationError: this process cannot become the user, or it would be of no use
+        """
+        wanted = [folder for folder in folders if folder.exists()]
+        for folder in wanted:
+            self._admit(folder)
+        try:
+            os.setgroups(self.groups)
+            os.setresgid(self.groups[0], self.groups[0], self.groups[0])
+            os.setresuid(self.uid, self.uid, self.uid)
+        except OSError as exc:
+            raise ConfigurationError(
+                f"this process cannot become user {self.name}: {exc.strerror}") from exc
+        for path, mode in (*((folder, os.R_OK | os.X_OK) for folder in wanted),
+                           *((program, os.R_OK) for program in _PROGRAMS)):
+            if not os.access(path, mode):
+                raise ConfigurationError(
+                    f"user {self.name} cannot read {path}: let group {self._group} do so, or one "
+                    f"of the folders above it (--user {ROOT} does without)")
+        log.info("goes on as user %s (%d)", self.name, self.uid)
+
+    def _admit(self, folder: Path) -> None:
+        """Open a folder to the group; one that somebody has given to another group is left."""
+        state = folder.stat()
+        if state.st_gid == 0 and self.groups[0] != 0:
+            # Where that cannot be done it may be open all the same: that is seen afterwards.
+            with suppress(OSError):
+                os.chown(folder, -1, self.groups[0])
+                folder.chmod(stat.S_IMODE(state.st_mode) | stat.S_IRGRP | stat.S_IXGRP)
+
+    @property
+    def _group(self) -> str:
+        try:
+            return grp.getgrgid(self.groups[0]).gr_name
+        except KeyError:
+            return str(self.groups[0])
