@@ -14,6 +14,9 @@ ROOT_VARIABLE = "GANETI_ROOT"
 EXPORTS = PurePosixPath("/srv/ganeti/export")
 """The folder of exports, below a node's root: as users and clients name it."""
 
+HELPERS = PurePosixPath("/srv/ganeti/helper")
+"""The folder of the images that helper guests are booted from, below a node's root."""
+
 
 @dataclass(frozen=True)
 class Paths:

@@ -28,7 +28,7 @@ class BackupExport(OpCode):
     x509_key_name: list[Any] | None = None
     destination_x509_ca: NonEmptyStr | None = None
     zero_free_space: bool = False
-    zeroing_timeout_fixed: int | None = None
+    zeroing_timeout_fixed: Natural | None = None
     zeroing_timeout_per_mib: float | None = None
     long_sleep: bool = False
 

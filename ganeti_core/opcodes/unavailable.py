@@ -19,11 +19,8 @@ OPCODES: frozenset[str] = frozenset()
 PARAMETERS: Mapping[str, frozenset[str]] = {
     "OP_BACKUP_EXPORT": frozenset({
         # Of exports to other clusters.
-        "x509_key_name", "destination_x509_ca",
-        # Of a helper instance that overwrites what is free on the disks.
-        "zero_free_space", "zeroing_timeout_fixed", "zeroing_timeout_per_mib"}),
-    "OP_CLUSTER_SET_PARAMS": frozenset({
-        "instance_communication_network", "zeroing_image"}),
+        "x509_key_name", "destination_x509_ca"}),
+    "OP_CLUSTER_SET_PARAMS": frozenset({"instance_communication_network"}),
     "OP_INSTANCE_CREATE": frozenset({
         "instance_communication",
         # Of imports from other clusters.

@@ -206,13 +206,24 @@ class Saga:
             self._journal.write([])
             self._begun = True
 
-    def record(self, node: str, call: Call, note: str) -> None:
+    def record(self, node: str, call: Call, note: str) -> Entry:
         """Make an undo entry durable; the step that it undoes may begin when this returns."""
         with self.alive():
             entry = self._new("undo", node, call, note)
             self._journal.write([entry.to_write()])
             self._begun = True
             self._entries.append(entry)
+            return entry
+
+    def forget(self, entries: Sequence[Entry]) -> None:
+        """Drop undo entries whose steps the operation has taken back itself, before it goes on.
+
+        Needed where making such a call later would do harm.
+        """
+        with self.alive():
+            self._journal.write([Write("saga", entry.key, None) for entry in entries])
+            gone = {entry.key for entry in entries}
+            self._entries = [entry for entry in self._entries if entry.key not in gone]
 
     def record_all(self, steps: Sequence[tuple[str, Call, str]]) -> None:
         """As `record`, for steps that run in parallel: one commit for all."""

@@ -50,7 +50,8 @@ class Description:
         shown; one with ``"x-private": true`` is stored, and shown nowhere. A default of an OS
         definition's parameter is filled in, unless it is the empty text. ``"x-trial"`` is the value
         that ``gnt-vcluster`` gives a hypervisor's parameter of a new cluster, where the default
-        relies on what an administrator has installed
+        relies on what an administrator has installed. ``"x-helper"`` is the value that a
+        hypervisor's parameter has in helper guests, whatever the instance has (``helper_guests``)
     :param capabilities: names promised, such as ``live_migration``; the core asks for them and
         never compares plugin names
     :param state_version: version of what the driver leaves on a node (pid files, runtime state)

@@ -34,6 +34,9 @@ NODE_NETWORKS = "node_networks"
 """Guests' network cards are attached to networks of the node, by network back ends."""
 USER_NETWORKS = "user_networks"
 """Guests can have network cards that need no interface of the node (`network.USER_MODE`)."""
+HELPER_GUESTS = "helper_guests"
+"""A guest boots from its first disk and gets all the others as they are, so an image can be booted
+with an instance's disks to work on them; see ``"x-helper"`` of `Description`."""
 SIMULATED = "simulated"
 """Guests are only pretended: such a driver works on every host, and for trials."""
 
@@ -55,8 +58,10 @@ class HypervisorSpec:
 
         Capabilities known to the core: ``live_migration``, ``hotplug``, ``balloon``, ``quiet``,
         ``usage``, ``disk_mirror``, ``node_networks`` (network back ends attach the cards),
-        ``user_networks`` (a card may have a back end of user-mode networking), ``simulated``
-        (guests are only pretended).
+        ``user_networks`` (a card may have a back end of user-mode networking), ``helper_guests``
+        (an image can be booted with an instance's disks; one that has shut itself down is listed
+        as ``user-down``, whatever the instance's own parameters are), ``simulated`` (guests are
+        only pretended).
         `Description.pools` says what the core draws for each instance: ``port``, a TCP port of the
         cluster (`InstanceSpec.network_port`).
         """
@@ -485,5 +490,5 @@ HYPERVISORS = Kind(
     optional=frozenset({"rename", "power_cycle", "migration_offer", "migration_switch",
                         "lasting_state", "set_lasting_state"}),
     defaults=(("power_cycle", linux_power_cycle), ("migration_offer", _no_offer)),
-    capabilities=frozenset({NODE_NETWORKS, USER_NETWORKS, SIMULATED}),
+    capabilities=frozenset({NODE_NETWORKS, USER_NETWORKS, HELPER_GUESTS, SIMULATED}),
 )

@@ -42,12 +42,12 @@ _AS_THEY_ARE = (
     "use_external_mip_script", "maintain_node_health", "ctime", "mtime", "uuid", "serial_no",
     "uid_pool", "default_iallocator", "default_iallocator_params", "reserved_lvs",
     "prealloc_wipe_disks", "hidden_os", "blacklisted_os", "enabled_disk_templates", "install_image",
-    "compression_tools", "enabled_user_shutdown",
+    "zeroing_image", "compression_tools", "enabled_user_shutdown",
 )
 # What nothing here uses; an imported configuration keeps its values.
 _UNUSED = {
-    "instance_communication_network": "", "zeroing_image": "", "modify_ssh_setup": True,
-    "ssh_key_type": "rsa", "ssh_key_bits": 2048,
+    "instance_communication_network": "", "modify_ssh_setup": True, "ssh_key_type": "rsa",
+    "ssh_key_bits": 2048,
 }
 
 

@@ -98,6 +98,7 @@ CLUSTER = _object("Settings of the cluster; their names are those of `OP_CLUSTER
     "default_iallocator": _text("Allocator used where none is named"),
     "default_iallocator_params": _parameters("Its parameters; they are replaced as a whole"),
     "install_image": _text("Image used to install instances"),
+    "zeroing_image": _text("Image of the helper guests that overwrite what is free on disks"),
     "compression_tools": _names("Programs that may compress disks in transit"),
     "maintain_node_health": _flag("End guests that still run on nodes that are offline"),
     "enabled_user_shutdown": _flag("Let users of guests shut them down for good"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _VALUES = (
     "candidate_pool_size", "max_running_jobs", "max_tracked_jobs", "mac_prefix", "master_netdev",
-    "master_netmask", "default_iallocator", "install_image", *SETTING_OF)
+    "master_netmask", "default_iallocator", "install_image", "zeroing_image", *SETTING_OF)
 _LISTS = ("enabled_hypervisors", "enabled_disk_templates", "reserved_lvs", "compression_tools")
 _FLAGS = ("use_external_mip_script", "maintain_node_health", "enabled_user_shutdown",
           "job_queue_files", "prealloc_wipe_disks", "modify_etc_hosts")

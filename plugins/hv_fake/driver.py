@@ -33,6 +33,7 @@ from ganeti_core.plugin_api.data import (
 from ganeti_core.plugin_api.hypervisor import (
     BALLOON,
     DISK_MIRROR,
+    HELPER_GUESTS,
     LIVE_MIGRATION,
     QUIET,
     SIMULATED,
@@ -75,7 +76,7 @@ class FakeHypervisor:
             api_version=0, title="Fake hypervisor for tests: guests are files",
             parameters=PARAMETERS,
             capabilities=frozenset({
-                BALLOON, DISK_MIRROR, LIVE_MIGRATION, QUIET, SIMULATED, USAGE}),
+                BALLOON, DISK_MIRROR, HELPER_GUESTS, LIVE_MIGRATION, QUIET, SIMULATED, USAGE}),
             state_version=STATE_VERSION)
 
     @hookimpl
@@ -132,7 +133,8 @@ class FakeHypervisor:
         with guests.changing():
             guest = guests.find(instance.name)
             if guest is None or not guest.listed:
-                guests.put(_new(instance, "paused" if paused else "running"))
+                guests.put(replace(_new(instance, "paused" if paused else "running"),
+                                   ends=_end_of_helper(ctx, instance)))
             elif guest.listed == "stuck":
                 guests.put(replace(guest, state="running"))
 
@@ -361,6 +363,14 @@ def _finish_target(guests: GuestFiles, name: str, success: bool) -> None:
 def _new(instance: InstanceSpec, state: str) -> Guest:
     return Guest(name=instance.name, uuid=instance.uuid, state=state, memory=instance.memory,
                  vcpus=instance.vcpus, started=time.time())
+
+
+def _end_of_helper(ctx: HookContext, instance: InstanceSpec) -> float:
+    """When a helper guest, whose first disk is of no template, shuts itself down; else 0."""
+    if not instance.disks or instance.disks[0].template:
+        return 0.0
+    settings = {**ctx.config, **_own_settings(ctx)}
+    return time.time() + float(settings.get("fake_helper_seconds", 0))
 
 
 def _running(guests: GuestFiles, name: str) -> Guest:

@@ -37,6 +37,7 @@ class Guest:
     :param migration: how the last migration away stands: ``none``, ``active``, ``cancelled``
     :param is_quiet: whether it was asked to write nothing to its disks
     :param until: when an active transfer is complete, seconds since the epoch
+    :param ends: when a helper guest shuts itself down, seconds since the epoch; 0 for never
     :param mirrors: disks onto which others are copied, by uuid, and whether the guest has them
     """
 
@@ -50,6 +51,7 @@ class Guest:
     migration: str = "none"
     until: float = 0.0
     is_quiet: bool = False
+    ends: float = 0.0
     mirrors: dict[str, bool] = field(default_factory=dict)
     version: int = STATE_VERSION
 
@@ -62,6 +64,8 @@ class Guest:
         """The state in which others see it; empty when it does not run here."""
         if self.is_sending:
             return self.before
+        if self.state == "running" and 0.0 < self.ends <= time.time():
+            return "user-down"
         return self.state if self.state in LISTED else ""
 
 

@@ -31,6 +31,7 @@ from ganeti_core.plugin_api.host import measure_host
 from ganeti_core.plugin_api.hypervisor import (
     BALLOON,
     DISK_MIRROR,
+    HELPER_GUESTS,
     HOTPLUG,
     LIVE_MIGRATION,
     NODE_NETWORKS,
@@ -73,8 +74,8 @@ class KvmHypervisor:
             api_version=0, title="QEMU virtual machines, with KVM where it works",
             parameters=parameters.schema(), state_version=STATE_VERSION,
             capabilities=frozenset({
-                BALLOON, DISK_MIRROR, HOTPLUG, LIVE_MIGRATION, NODE_NETWORKS, QUIET, USAGE,
-                USER_NETWORKS}),
+                BALLOON, DISK_MIRROR, HELPER_GUESTS, HOTPLUG, LIVE_MIGRATION, NODE_NETWORKS, QUIET,
+                USAGE, USER_NETWORKS}),
             pools=frozenset({"port"}), preference=100)
 
     @hookimpl

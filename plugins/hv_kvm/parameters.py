@@ -21,8 +21,8 @@ MOST_QUEUES = 32
 class Parameter:
     """One parameter; its type is that of `default`. `values` closes the set, where not empty.
 
-    `trial`: the value on a virtual cluster, where that is another one. `between`: bounds of a
-    number; `word`: the one text that may stand for it.
+    `trial`: the value on a virtual cluster, where that is another one; `helper`: in helper guests.
+    `between`: bounds of a number; `word`: the one text that may stand for it.
     """
 
     default: Value
@@ -31,6 +31,7 @@ class Parameter:
     is_global: bool = False
     nullable: bool = False
     trial: Value | None = None
+    helper: Value | None = None
     between: tuple[int, int] | None = None
     word: str = ""
 
@@ -51,6 +52,8 @@ class Parameter:
             schema["x-global"] = True
         if self.trial is not None:
             schema["x-trial"] = self.trial
+        if self.helper is not None:
+            schema["x-helper"] = self.helper
         return schema
 
 
@@ -70,15 +73,16 @@ PARAMETERS: dict[str, Parameter] = {
     "acpi": P(True, "give the guest ACPI; without it a clean stop is not possible"),
     "use_localtime": P(False, "the guest's clock starts at local time instead of UTC"),
     "reboot_behavior": P("reboot", "exit: a reboot from inside ends the instance",
-                         ("reboot", "exit")),
-    "user_shutdown": P(False, "a power-off from inside is kept as a wish of the user"),
+                         ("reboot", "exit"), helper="reboot"),
+    "user_shutdown": P(False, "a power-off from inside is kept as a wish of the user",
+                       helper=True),
     "mem_path": P("", "folder of a hugetlbfs to take the guest's memory from"),
     "security_model": P("none", "QEMU's user: none: root; user: security_domain; pool: one "
                                 "of the cluster's uid pool for each guest",
                         ("none", "user", "pool")),
     "security_domain": P("", "the user that QEMU runs as"),
     "use_chroot": P(False, "run QEMU in an empty root"),
-    "use_guest_agent": P(False, "talk to an agent inside the guest"),
+    "use_guest_agent": P(False, "talk to an agent inside the guest", helper=False),
     # Processors
     "cpu_type": P("", "CPU model and flags; empty: QEMU's default, which every host can run"),
     "cpu_mask": P("all", "CPUs of the host that the guest may use, such as 0-2,5; all: any; with "
@@ -89,19 +93,21 @@ PARAMETERS: dict[str, Parameter] = {
     # What is booted
     "boot_type": P("", "what boots the guest: direct_kernel (of the node), or the firmware, bios "
                        "or uefi, which takes no kernel_path; empty: direct_kernel where "
-                       "kernel_path is set, else bios", ("", "direct_kernel", *FIRMWARE)),
+                       "kernel_path is set, else bios", ("", "direct_kernel", *FIRMWARE),
+                   helper="bios"),
     "boot_order": P("disk", "the device that is booted first",
-                    ("floppy", "cdrom", "disk", "network")),
+                    ("floppy", "cdrom", "disk", "network"), helper="disk"),
     "kernel_path": P("/boot/vmlinuz-3-kvmU", "kernel on the node; empty: boot from a disk",
                      trial=""),
     "initrd_path": P("", "initial RAM disk on the node"),
     "kernel_args": P("ro", "arguments for the kernel"),
     "root_path": P("/dev/vda1", "root device told to the kernel", nullable=True),
-    "cdrom_image_path": P("", "ISO image in the CD drive: a path, or a URL of http, https or ftp"),
-    "cdrom2_image_path": P("", "ISO image in the second CD drive"),
+    "cdrom_image_path": P("", "ISO image in the CD drive: a path, or a URL of http, https or ftp",
+                          helper=""),
+    "cdrom2_image_path": P("", "ISO image in the second CD drive", helper=""),
     "cdrom_disk_type": P("", "how CD drives are attached; empty: ide",
                          ("", "ide", "paravirtual", "scsi-cd")),
-    "floppy_image_path": P("", "image in the floppy drive"),
+    "floppy_image_path": P("", "image in the floppy drive", helper=""),
     # Disks and NICs
     "disk_type": P("paravirtual", "how disks are attached",
                    ("paravirtual", "ide", "scsi-hd", "scsi", "sd", "mtd", "pflash", "floppy",

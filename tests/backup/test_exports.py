@@ -319,8 +319,6 @@ def test_wrong_input_is_refused_by_name(clean: VirtualCluster) -> None:
     refused(clean.try_(*export, "-n", "node2", "nosuch"), "nosuch")
     refused(clean.try_(*export, "-n", "node2", "--transport-compression=lzop", "a10.example.com"),
             "tools allowed are [none, gzip, zstd]")
-    refused(clean.try_(*export, "-n", "node2", "--zero-free-space", "a10.example.com"),
-            "'zero_free_space' is not available")
     refused(clean.try_(*import_, "a11.example.com"), "No export found for relative path",
             "a11.example.com")
     refused(clean.try_(*import_, "--src-dir=/srv/ganeti/export/x", "a11.example.com"),

@@ -30,19 +30,21 @@ def test_the_table_has_parameters_that_exist() -> None:
 
 
 @pytest.mark.parametrize("asked", [
-    {}, {"instance_communication_network": "", "zeroing_image": ""}])
+    {}, {"source_instance_name": None, "source_x509_ca": None}])
 def test_off_and_empty_ask_for_nothing(asked: dict[str, Any]) -> None:
-    op = parse({"OP_ID": "OP_CLUSTER_SET_PARAMS", "reason": [], **asked})
+    op = parse({"OP_ID": "OP_INSTANCE_CREATE", "instance_name": "x", "mode": "create", "disks": [],
+                "nics": [], "reason": [], **asked})
     assert operation_of(op).opcode is type(op)
 
 
 @pytest.mark.parametrize(("asked", "refused"), [
-    ({"zeroing_image": "/x"}, "The parameter 'zeroing_image' is not available"),
-    ({"instance_communication_network": "n", "zeroing_image": "/x", "max_running_jobs": 3},
-     "The parameters 'instance_communication_network', 'zeroing_image' are not available in this"),
+    ({"source_x509_ca": "x"}, "The parameter 'source_x509_ca' is not available"),
+    ({"source_instance_name": "n", "source_x509_ca": "x", "start": False},
+     "The parameters 'source_instance_name', 'source_x509_ca' are not available in this"),
 ])
 def test_everything_is_refused_at_once(asked: dict[str, Any], refused: str) -> None:
-    op = parse({"OP_ID": "OP_CLUSTER_SET_PARAMS", "reason": [], **asked})
+    op = parse({"OP_ID": "OP_INSTANCE_CREATE", "instance_name": "x", "mode": "create", "disks": [],
+                "nics": [], "reason": [], **asked})
     with pytest.raises(OpPrereqError, match=refused):
         operation_of(op)
 
@@ -77,7 +79,7 @@ def test_manual_pages_mark_commands_and_options() -> None:
                 refused = entry.refuses(spec.make())
                 assert line.endswith(f"({unavailable.MARK})") == refused, line
                 marked += refused
-    assert marked > 10
+    assert marked
 
 
 def test_every_option_for_a_refused_parameter_is_known_to_be_one() -> None:

@@ -153,9 +153,10 @@ def test_an_unchanged_answer_is_not_sent_again(app: Application) -> None:
 
 def test_what_is_not_available_is_refused_by_name(app: Application) -> None:
     named = ask(app, "PUT", "/2/networks/net1/rename", b"", credentials("rw"))
-    parameter = ask(app, "PUT", "/2/modify", b'{"zeroing_image": "/x"}', {
-        "content-type": "application/json"} | credentials("rw"))
+    parameter = ask(app, "PUT", "/2/instances/inst1/export", json.dumps({
+        "mode": "local", "destination": "node2", "destination_x509_ca": "x"}).encode(), {
+            "content-type": "application/json"} | credentials("rw"))
 
     assert named.status == parameter.status == 501
     assert "network" in named.message
-    assert "zeroing_image" in parameter.message
+    assert "destination_x509_ca" in parameter.message

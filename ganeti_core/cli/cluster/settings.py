@@ -47,7 +47,8 @@ SETTINGS: tuple[opt.OptionSpec, ...] = (
     opt.value("--install-image", dest="install_image",
               help="Image in which OS scripts run"),
     opt.value("--zeroing-image", dest="zeroing_image",
-              help="Image that overwrites disks"),
+              help="Image of the helper guest that overwrites what is free on disks (gnt-backup "
+                   "export --zero-free-space): a path on the nodes, or a URL"),
     opt.value("--compression-tools", dest="compression_tools",
               help="Compression programs, separated by commas"),
     opt.value("--user-shutdown", dest="enabled_user_shutdown", type="bool",

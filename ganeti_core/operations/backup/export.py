@@ -1,9 +1,10 @@
 """``OP_BACKUP_EXPORT``: an instance's disks and description into the exports of a node.
 
 The export is made beside the older one and takes its place when it is whole: until then giving it
-up is the undo. A guest that was stopped for it, or snapshots that were taken, have their undo as
-elsewhere. The commit is the pivot: exports on other nodes, snapshots and, if that was asked for,
-the instance itself are removed after it.
+up is the undo. What is free on the disks may be overwritten before, by a helper guest while the
+instance's own stands still. A guest that was stopped for it, or snapshots that were taken, have
+their undo as elsewhere. The commit is the pivot: exports on other nodes, snapshots and, if that was
+asked for, the instance itself are removed after it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ganeti_core.opcodes.backup import BackupExport
 from ganeti_core.operations.backup.config_ini import Described, written
 from ganeti_core.operations.backup.nodes import export_call, removals
 from ganeti_core.operations.backup.remove import check_mode
+from ganeti_core.operations.backup.zeroing import check_zeroing, zero_free_space
 from ganeti_core.operations.base import Operation
 from ganeti_core.operations.disk_work import close_calls, remove_calls, snapshot_disks
 from ganeti_core.operations.disks import has_capability
@@ -35,6 +37,7 @@ from ganeti_core.operations.instance.running import (
 )
 from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.os_schema import unshown
+from ganeti_core.operations.placement.memory import reserve_memory
 from ganeti_core.operations.placement.nodes import unusable
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.specs import disks_of, installing
@@ -90,6 +93,7 @@ class Export(Operation[BackupExport, ExportPlan]):
             raise OpPrereqError("The long sleep option only makes sense when the instance can be "
                                 "shut down.", ECODE_INVAL)
         check_compression(ctx, op.compress)
+        check_zeroing(op, ctx, instance)
         runs = running_on(ctx, instance, source) is not None
         if op.remove_instance:
             _check_removal(op, ctx, instance, runs=runs)
@@ -97,6 +101,9 @@ class Export(Operation[BackupExport, ExportPlan]):
             ctx, instance.disk_template, SNAPSHOTS)
         if runs and instance.disks and not (snapshots or op.remove_instance):
             _check_sleep(op, instance)
+        if op.zero_free_space and not runs:
+            reserve_memory(ctx, instance, source, filled_beparams(
+                ctx.snapshot.cluster, instance)["maxmem"], "zeroing the free space of")
         return ExportPlan(instance, source, target, runs and op.shutdown, snapshots)
 
     def scripts(self, op: BackupExport, ctx: OpContext, plan: ExportPlan) -> Scripts:
@@ -118,6 +125,7 @@ class Export(Operation[BackupExport, ExportPlan]):
             ctx.feedback(f"Shutting down instance {instance.name}")
             _stop(op, ctx, plan)
         spec = open_on(ctx, instance, plan.source, undo=not instance.disks_active)
+        zero_free_space(op, ctx, instance, plan.source, spec)
         disks = list(spec.disks)
         after: list[Owed] = []
         if plan.snapshots:

@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from ganeti_core.operations.cluster.settings_context import SettingsContext
     from ganeti_core.operations.context import OpContext
 
-_AS_ASKED = ("maintain_node_health", "use_external_mip_script", "install_image",
-             "enabled_user_shutdown", "modify_etc_hosts", "job_queue_files",
-             "default_iallocator_params")
+_AS_ASKED = ("maintain_node_health", "use_external_mip_script", "enabled_user_shutdown",
+             "modify_etc_hosts", "job_queue_files", "default_iallocator_params")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
@@ -32,6 +33,7 @@ Values = dict[str, Any]
 MOST_JOBS = 1 << 16
 MOST_TRACKED = 1 << 20
 _MAC_PREFIX = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){2}")
+_URL = re.compile(r"(https?|ftp)://[^\s/]+/\S*")
 _TOOL = re.compile(r"[\w.+-]+", re.ASCII)
 
 
@@ -180,6 +182,17 @@ def _compression(ctx: SettingsContext, asked: list[str]) -> Values:
     return {"compression_tools": tuple(dict.fromkeys(asked))}
 
 
+def _image(name: str, title: str) -> Callable[[SettingsContext, str], Values]:
+    def checked(ctx: SettingsContext, asked: str) -> Values:
+        del ctx
+        if asked and not PurePosixPath(asked).is_absolute() and not _URL.fullmatch(asked):
+            raise OpPrereqError(f"{title} must be an absolute path or a URL (http, https or ftp), "
+                                f"not '{asked}'", ECODE_INVAL)
+        return {name: asked}
+
+    return checked
+
+
 def _collectors(op: ClusterSetParams, ctx: SettingsContext) -> Values:
     """Which data collectors run, and how often: both are one setting of each collector."""
     asked: dict[str, Values] = {}
@@ -221,6 +234,8 @@ _MAKERS: dict[str, Callable[[SettingsContext, Any], Values]] = {
     "ndparams": _node_parameters, "ipolicy": _policy, "default_iallocator": _allocator,
     "mac_prefix": _mac_prefix, "master_netmask": _netmask, "prealloc_wipe_disks": _wipe,
     "reserved_lvs": _reserved_volumes, "compression_tools": _compression,
+    "install_image": _image("install_image", "Install image"),
+    "zeroing_image": _image("zeroing_image", "Zeroing image"),
 }
 
 

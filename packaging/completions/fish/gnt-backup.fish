@@ -4,7 +4,7 @@
 function __gnt_backup_valued
     switch $argv[1]
         case export
-            string split ' ' -- '-n --node --transport-compression --shutdown-timeout --priority --reason'
+            string split ' ' -- '-n --node --transport-compression --shutdown-timeout --priority --zeroing-timeout-fixed --zeroing-timeout-per-mib --reason'
         case import
             string split ' ' -- '-B --backend-parameters --disk --net --file-storage-dir --file-driver -H --hypervisor-parameters -s --os-size --tags -t --disk-template -n --node -g --node-group -I --iallocator -O --os-parameters --os-parameters-private --os-parameters-secret --priority --src-dir --src-node --compress --reason'
         case list
@@ -78,6 +78,9 @@ complete -c gnt-backup -n '__gnt_backup_command export' -l remove-instance -d 'R
 complete -c gnt-backup -n '__gnt_backup_command export' -l ignore-remove-failures -d 'Remove it though a node with copies of its disks is offline'
 complete -c gnt-backup -n '__gnt_backup_command export' -l dry-run -d 'Only check whether it could be done; change nothing'
 complete -c gnt-backup -n '__gnt_backup_command export' -l priority -x -a 'low normal high' -d 'Priority of the job'
+complete -c gnt-backup -n '__gnt_backup_command export' -l zero-free-space -d 'Before, boot the cluster\'s zeroing image with the instance\'s disks: it overwrites with zeroes what is free on them'
+complete -c gnt-backup -n '__gnt_backup_command export' -l zeroing-timeout-fixed -x -d 'Seconds that this may take, 300 unless told otherwise'
+complete -c gnt-backup -n '__gnt_backup_command export' -l zeroing-timeout-per-mib -x -d 'Seconds more for each MiB of the disks, 0.05 unless told otherwise'
 complete -c gnt-backup -n '__gnt_backup_command export' -l long-sleep -d 'The instance may stand still for as long as the export takes'
 complete -c gnt-backup -n '__gnt_backup_command export' -l submit -d 'Print the job\'s number and do not wait for it'
 complete -c gnt-backup -n '__gnt_backup_command export' -l print-jobid -d 'Print the job\'s number as the first line of stdout'

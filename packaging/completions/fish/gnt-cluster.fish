@@ -30,7 +30,7 @@ function __gnt_cluster_valued
         case info show
             string split ' ' -- '--format --reason'
         case init
-            string split ' ' -- '-B --backend-parameters -C --candidate-pool-size --enabled-hypervisors --file-storage-dir -H --hypervisor-parameters -m --mac-prefix --master-netdev --master-netmask -N --nic-parameters --vg-name --maintain-node-health --uid-pool --drbd-usermode-helper -I --default-iallocator --default-iallocator-params --prealloc-wipe-disks --node-parameters --shared-file-storage-dir --use-external-mip-script -D --disk-parameters --hypervisor-state --disk-state --enabled-disk-templates --install-image --compression-tools --user-shutdown --job-queue-files --ipolicy-std-specs --ipolicy-bounds-specs --ipolicy-disk-templates --ipolicy-vcpu-ratio --ipolicy-spindle-ratio --driver-settings -s --secondary-ip --primary-ip-version --gluster-storage-dir --ssh-key-bits --ssh-key-type --specs-cpu-count --specs-disk-count --specs-disk-size --specs-mem-size --specs-nic-count --reason'
+            string split ' ' -- '-B --backend-parameters -C --candidate-pool-size --enabled-hypervisors --file-storage-dir -H --hypervisor-parameters -m --mac-prefix --master-netdev --master-netmask -N --nic-parameters --vg-name --maintain-node-health --uid-pool --drbd-usermode-helper -I --default-iallocator --default-iallocator-params --prealloc-wipe-disks --node-parameters --shared-file-storage-dir --use-external-mip-script -D --disk-parameters --hypervisor-state --disk-state --enabled-disk-templates --install-image --zeroing-image --compression-tools --user-shutdown --job-queue-files --ipolicy-std-specs --ipolicy-bounds-specs --ipolicy-disk-templates --ipolicy-vcpu-ratio --ipolicy-spindle-ratio --driver-settings -s --secondary-ip --primary-ip-version --gluster-storage-dir --ssh-key-bits --ssh-key-type --specs-cpu-count --specs-disk-count --specs-disk-size --specs-mem-size --specs-nic-count --reason'
         case list-tags
             string split ' ' -- '--reason'
         case master-failover masterfailover
@@ -38,7 +38,7 @@ function __gnt_cluster_valued
         case master-ping
             string split ' ' -- '--reason'
         case modify
-            string split ' ' -- '--priority -B --backend-parameters -C --candidate-pool-size --enabled-hypervisors --file-storage-dir -H --hypervisor-parameters -m --mac-prefix --master-netdev --master-netmask -N --nic-parameters --vg-name --maintain-node-health --uid-pool --drbd-usermode-helper -I --default-iallocator --default-iallocator-params --prealloc-wipe-disks --node-parameters --shared-file-storage-dir --use-external-mip-script -D --disk-parameters --hypervisor-state --disk-state --enabled-disk-templates --install-image --compression-tools --user-shutdown --job-queue-files --ipolicy-std-specs --ipolicy-bounds-specs --ipolicy-disk-templates --ipolicy-vcpu-ratio --ipolicy-spindle-ratio --driver-settings --max-running-jobs --max-tracked-jobs --add-uids --remove-uids --reserved-lvs --modify-etc-hosts --enabled-data-collectors --data-collector-interval --reason'
+            string split ' ' -- '--priority -B --backend-parameters -C --candidate-pool-size --enabled-hypervisors --file-storage-dir -H --hypervisor-parameters -m --mac-prefix --master-netdev --master-netmask -N --nic-parameters --vg-name --maintain-node-health --uid-pool --drbd-usermode-helper -I --default-iallocator --default-iallocator-params --prealloc-wipe-disks --node-parameters --shared-file-storage-dir --use-external-mip-script -D --disk-parameters --hypervisor-state --disk-state --enabled-disk-templates --install-image --zeroing-image --compression-tools --user-shutdown --job-queue-files --ipolicy-std-specs --ipolicy-bounds-specs --ipolicy-disk-templates --ipolicy-vcpu-ratio --ipolicy-spindle-ratio --driver-settings --max-running-jobs --max-tracked-jobs --add-uids --remove-uids --reserved-lvs --modify-etc-hosts --enabled-data-collectors --data-collector-interval --reason'
         case plan
             string split ' ' -- '--reason'
         case plugins
@@ -251,6 +251,7 @@ complete -c gnt-cluster -n '__gnt_cluster_command init' -l hypervisor-state -x -
 complete -c gnt-cluster -n '__gnt_cluster_command init' -l disk-state -x -d 'Static storage state: type/name:key=value,...'
 complete -c gnt-cluster -n '__gnt_cluster_command init' -l enabled-disk-templates -x -d 'Disk templates, separated by commas'
 complete -c gnt-cluster -n '__gnt_cluster_command init' -l install-image -x -d 'Image in which OS scripts run'
+complete -c gnt-cluster -n '__gnt_cluster_command init' -l zeroing-image -x -d 'Image of the helper guest that overwrites what is free on disks (gnt-backup export --zero-free-space): a path on the nodes, or a URL'
 complete -c gnt-cluster -n '__gnt_cluster_command init' -l compression-tools -x -d 'Compression programs, separated by commas'
 complete -c gnt-cluster -n '__gnt_cluster_command init' -l user-shutdown -x -a 'yes no' -d 'A guest that shuts itself down stays down'
 complete -c gnt-cluster -n '__gnt_cluster_command init' -l job-queue-files -x -a 'yes no' -d 'Keep files of jobs beside the database, for programs that read them'
@@ -316,6 +317,7 @@ complete -c gnt-cluster -n '__gnt_cluster_command modify' -l hypervisor-state -x
 complete -c gnt-cluster -n '__gnt_cluster_command modify' -l disk-state -x -d 'Static storage state: type/name:key=value,...'
 complete -c gnt-cluster -n '__gnt_cluster_command modify' -l enabled-disk-templates -x -d 'Disk templates, separated by commas'
 complete -c gnt-cluster -n '__gnt_cluster_command modify' -l install-image -x -d 'Image in which OS scripts run'
+complete -c gnt-cluster -n '__gnt_cluster_command modify' -l zeroing-image -x -d 'Image of the helper guest that overwrites what is free on disks (gnt-backup export --zero-free-space): a path on the nodes, or a URL'
 complete -c gnt-cluster -n '__gnt_cluster_command modify' -l compression-tools -x -d 'Compression programs, separated by commas'
 complete -c gnt-cluster -n '__gnt_cluster_command modify' -l user-shutdown -x -a 'yes no' -d 'A guest that shuts itself down stays down'
 complete -c gnt-cluster -n '__gnt_cluster_command modify' -l job-queue-files -x -a 'yes no' -d 'Keep files of jobs beside the database, for programs that read them'

@@ -1,0 +1,43 @@
+"""Services around helper guests: the copy of the image that one is booted from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.node.helper_images import MIB, HelperImages
+from ganeti_core.node.services.arguments import decode
+
+if TYPE_CHECKING:
+    from ganeti_core.node.state import NodeState
+
+
+def _images(state: NodeState) -> HelperImages:
+    return HelperImages(state.world.local.paths.root)
+
+
+@dataclass(frozen=True)
+class ImageArgs:
+    """Of ``helper.image``: the instance's uuid, and a path or URL."""
+
+    instance: str
+    image: str
+
+
+def image(state: NodeState, args: dict[str, Any], deadline: float) -> dict[str, Any]:
+    """Return ``{"path": ..., "size": MiB}`` of a new copy."""
+    asked = decode(ImageArgs, args)
+    path = _images(state).make(asked.instance, asked.image, deadline)
+    return {"path": str(path), "size": path.stat().st_size // MIB}
+
+
+@dataclass(frozen=True)
+class ForgetArgs:
+    """Of ``helper.forget``."""
+
+    instance: str
+
+
+def forget(state: NodeState, args: dict[str, Any], _deadline: float) -> None:
+    """Remove the copy."""
+    _images(state).forget(decode(ForgetArgs, args).instance)
