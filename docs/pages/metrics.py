@@ -38,6 +38,8 @@ ROWS: dict[str, tuple[Panel, ...]] = {
               "instances"),
         Panel("Jobs", 'ganeti_cluster_jobs{cluster=~"$cluster",'
               'job_status=~"queued|waiting|running|canceling"}', "short", "{{job_status}}"),
+        Panel("Longest wait of a job that has not begun",
+              'ganeti_jobs_longest_wait_seconds{cluster=~"$cluster"}', "s", "longest"),
         Panel("Run time of the last jobs", 'ganeti_job_run_time{cluster=~"$cluster"}', "s",
               "{{job_operation}} {{job_id}}"),
         Panel("Wait of jobs, nine of ten below",

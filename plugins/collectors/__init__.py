@@ -4,7 +4,7 @@ from .cluster import ClusterState
 from .cpu import CpuAvgLoad
 from .disks import DiskStats
 from .drbd import DrbdStatus
-from .instances import InstanceStatus
+from .instances import InstanceStatus, XenInstanceStatus
 from .jobs import JobQueue
 from .lvm import LogicalVolumes
 from .master import MasterFigures
@@ -15,4 +15,4 @@ from .xen_cpu import XenCpuAvgLoad
 
 __all__ = ["ClusterState", "CpuAvgLoad", "DiskStats", "DrbdStatus", "InstanceStatus",
            "InstanceUsage", "JobQueue", "LogicalVolumes", "MasterFigures", "NodePressure",
-           "NodeStatus", "XenCpuAvgLoad"]
+           "NodeStatus", "XenCpuAvgLoad", "XenInstanceStatus"]

@@ -1,13 +1,14 @@
-"""Collector ``inst-status``: do the instances of the node run, and should they?
+"""Collectors ``inst-status`` and ``inst-status-xen``: do the node's instances run, and should they?
 
 What runs is asked of every hypervisor of the cluster; what should run, of the cluster's confds. The
-form and the codes are those of Ganeti's collector for Xen.
+form and the codes are those of Ganeti's collector for Xen. Who asks for that one by its name gets
+Xen's instances; figures are in the other one, which has all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ganeti_core.plugin_api import Description, GanetiError, HookContext, hookimpl
@@ -29,16 +30,18 @@ _ACTUAL = {"running": "running", "paused": "paused", "user-down": "shutdown", "s
            "crashed": "crashed"}
 """Ganeti's names of states, by ours."""
 
+Expected = Callable[[HookContext], list[dict[str, Any]]]
+"""Gives the instances that are to run on the node, as the configuration has them."""
+
 Found = dict[str, tuple[str, RunningInstance]]
 """By name: the hypervisor and what it said."""
 
 
 @dataclass(frozen=True)
 class InstanceStatus:
-    """:param expected: gives the instances that are to run here, as the configuration has them"""
+    """What all hypervisors of the cluster have here."""
 
-    expected: Callable[[HookContext], list[dict[str, Any]]] = (
-        lambda ctx: node_instances(ctx)[0])
+    expected: Expected = lambda ctx: node_instances(ctx)[0]
 
     @hookimpl
     def describe(self) -> Description:
@@ -48,28 +51,53 @@ class InstanceStatus:
 
     @hookimpl
     def collect(self, ctx: HookContext) -> Collected:
-        found, problems = _running(ctx)
-        code = BAD if problems else OK
-        try:
-            wanted = [one for one in self.expected(ctx) if not one.get("forthcoming")]
-        except GanetiError as exc:
-            wanted = []
-            code = max(code, UNKNOWN)
-            problems.append(f"What should run here is not known: {exc}")
-        rows = [row(one, found.get(one["name"])) for one in wanted]
-        messages = [*problems, *(f"{one['name']}: {text}" for one in rows
-                                 if (text := one["status"]["message"]))]
-        status = {"code": max([code, *(one["status"]["code"] for one in rows)]),
-                  "message": "\n".join(messages)}
-        return Collected(Report({"instances": rows, "status": status},
-                                samples=_samples(found, wanted, rows)))
+        return Collected(reported(ctx, hypervisors(ctx), self.expected))
 
 
-def _running(ctx: HookContext) -> tuple[Found, list[str]]:
+@dataclass(frozen=True)
+class XenInstanceStatus:
+    """What Ganeti's own collector reports."""
+
+    expected: Expected = lambda ctx: node_instances(ctx)[0]
+
+    @hookimpl
+    def describe(self) -> Description:
+        return Description(
+            0, "Whether Xen's instances of the node run as they should", category="instance",
+            report_kind=1, interval=10.0)
+
+    @hookimpl
+    def collect(self, ctx: HookContext) -> Collected:
+        xen = [name for name in hypervisors(ctx) if name.startswith("xen-")]
+        # Without any of them nobody need be asked.
+        report = reported(ctx, xen, lambda ctx: [
+            one for one in self.expected(ctx) if one["hypervisor"] in xen] if xen else [])
+        return Collected(replace(report, samples={}))
+
+
+def reported(ctx: HookContext, asked: list[str], expected: Expected) -> Report:
+    """Return what the hypervisors in `asked` have here, compared with what is expected."""
+    found, problems = _running(ctx, asked)
+    code = BAD if problems else OK
+    try:
+        wanted = [one for one in expected(ctx) if not one.get("forthcoming")]
+    except GanetiError as exc:
+        wanted = []
+        code = max(code, UNKNOWN)
+        problems.append(f"What should run here is not known: {exc}")
+    rows = [row(one, found.get(one["name"])) for one in wanted]
+    messages = [*problems, *(f"{one['name']}: {text}" for one in rows
+                             if (text := one["status"]["message"]))]
+    status = {"code": max([code, *(one["status"]["code"] for one in rows)]),
+              "message": "\n".join(messages)}
+    return Report({"instances": rows, "status": status}, samples=_samples(found, wanted, rows))
+
+
+def _running(ctx: HookContext, asked: list[str]) -> tuple[Found, list[str]]:
     """What runs here, and why not all of it is known."""
     found: Found = {}
     problems = []
-    for hypervisor in hypervisors(ctx):
+    for hypervisor in asked:
         try:
             for one in ctx.driver("hypervisors", hypervisor, "running"):
                 found[one.name] = hypervisor, one

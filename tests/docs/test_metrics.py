@@ -12,6 +12,13 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 
 from pages import metrics
 
+from ganeti_core.mond.exposition import CLUSTER
+from ganeti_core.plugin_api.collector import COLLECTORS
+from ganeti_core.plugins import PluginHost
+
+FIGURES = 0
+"""What collectors of figures say of their kind of report."""
+
 
 def every() -> list[str]:
     return [metric.name for found in metrics.registry().values() for metric in found]
@@ -36,13 +43,28 @@ def test_no_two_panels_lie_on_each_other() -> None:
     assert len(set(places)) == len(places)
 
 
-@pytest.mark.parametrize("name", [
-    "ganeti_node_ctotal", "ganeti_node_dfree", "ganeti_node_dtotal", "ganeti_node_mfree",
-    "ganeti_node_mtotal", "ganeti_node_pinst_cnt", "ganeti_node_sinst_cnt",
-    "ganeti_node_p_oper_vcpus", "ganeti_node_s_oper_vcpus", "ganeti_instance_oper_vcpus",
-    "ganeti_instance_oper_ram", "ganeti_cluster_instance_count", "ganeti_cluster_node_count",
-    "ganeti_cluster_offline_nodes", "ganeti_cluster_jobs", "ganeti_job_wait_time",
-    "ganeti_job_run_time", "ganeti_scrape_duration_seconds", "ganeti_hbal_initial_score",
-    "ganeti_hbal_target_score", "ganeti_hspace_allocatable_instances"])
-def test_metrics_of_ganetis_exporter_keep_their_names(name: str) -> None:
-    assert name in every()
+@pytest.mark.parametrize(("names", "labels"), [
+    ("node_{ctotal,dfree,dtotal,mfree,mtotal,pinst_cnt,sinst_cnt,p_oper_vcpus,s_oper_vcpus}",
+     "cluster,node"),
+    ("instance_{oper_vcpus,oper_ram}", "cluster,instance"),
+    ("cluster_{instance_count,node_count,offline_nodes}", "cluster"),
+    ("cluster_{jobs}", "cluster,job_status"),
+    ("job_{wait_time,run_time}", "cluster,job_id,job_operation"),
+    ("hbal_{initial,target}_score", "cluster,node_group"),
+    ("hspace_{allocatable_instances}", "cluster"),
+    ("scrape_{duration_seconds}", "cluster")])
+def test_metrics_of_ganetis_exporter_keep_their_names_and_labels(names: str, labels: str) -> None:
+    before, _, rest = names.partition("{")
+    middle, _, after = rest.partition("}")
+    wanted = {f"ganeti_{before}{one}{after}" for one in middle.split(",")}
+    known = {one.name: one for found in metrics.registry().values() for one in found}
+    assert {",".join(((CLUSTER,) if known[name].cluster_wide else ()) + known[name].labels)
+            for name in wanted} == {labels}
+
+
+def test_every_collector_of_figures_has_metrics() -> None:
+    host = PluginHost()
+    host.load([COLLECTORS])
+    described = {name: host.describe(COLLECTORS, name) for name in host.names(COLLECTORS)}
+    assert [name for name, one in described.items()
+            if one.report_kind == FIGURES and not one.metrics] == []

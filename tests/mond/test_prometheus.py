@@ -1,6 +1,6 @@
 """Debian's Prometheus watches three nodes with real guests, and one of them is killed.
 
-Its programs are looked for on the PATH; ``apt-get download prometheus`` and ``dpkg -x`` suffice.
+Its programs are those that ``make packages`` has unpacked, or that are on the PATH.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 
 from pages import metrics
 
-pytestmark = [pytest.mark.torture, pytest.mark.needs_root, pytest.mark.skipif(
-    not all(map(shutil.which, ("prometheus", "promtool"))) or os.geteuid() != 0,
-    reason="needs prometheus and promtool, and root")]
+UNPACKED = Path(__file__).parents[2] / ".cache/prometheus/usr/bin"
+PROMETHEUS, PROMTOOL = (
+    shutil.which(name, path=f"{UNPACKED}{os.pathsep}{os.environ['PATH']}") or ""
+    for name in ("prometheus", "promtool"))
+pytestmark = [pytest.mark.needs_root, pytest.mark.skipif(
+    not (PROMETHEUS and PROMTOOL), reason="needs prometheus (make packages unpacks it)")]
 
 CONFIG = """\
 global: {scrape_interval: 1s, scrape_timeout: 1s}
@@ -95,11 +98,11 @@ def prometheus(watched: VirtualCluster, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("prometheus")
     config = folder / "prometheus.yml"
     config.write_text(CONFIG.replace("TARGETS", json.dumps(addresses(watched))))
-    subprocess.run(["promtool", "check", "config", config], check=True, timeout=60)
+    subprocess.run([PROMTOOL, "check", "config", config], check=True, timeout=60)
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     with (folder / "log").open("wb") as log, subprocess.Popen(
-            ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
+            [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
              f"--web.listen-address={address}"], stdout=log, stderr=log) as process:
         try:
             made = Prometheus(address)
@@ -124,7 +127,7 @@ def test_promtool_finds_nothing_wrong(watched: VirtualCluster, path: str) -> Non
             return bytes(found.read())
 
     wait_until(lambda: text().count(b"# TYPE") >= 15, f"figures at {path}", pause=0.2)
-    ran = subprocess.run(["promtool", "check", "metrics"], input=text(), capture_output=True,
+    ran = subprocess.run([PROMTOOL, "check", "metrics"], input=text(), capture_output=True,
                          timeout=60)
     # Names of Ganeti's own exporter do not follow all rules; the words for it are in the output.
     complaints = [line for line in (ran.stdout + ran.stderr).decode().splitlines()

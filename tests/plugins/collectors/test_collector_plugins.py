@@ -162,8 +162,11 @@ def ctx(tmp_path: Path) -> HookContext:
 def test_jobs_are_counted_where_the_master_is(ctx: HookContext) -> None:
     asked: list[Any] = []
     rows = [["queued", [1, 500_000]], ["running", [0, 0]], ["queued", None]]
-    data = JobQueue().collect(replace(ctx, query=asking(rows, asked))).report.data
+    report = JobQueue().collect(replace(ctx, query=asking(rows, asked))).report
+    data = report.data
     assert data["jobs"] == {"queued": 2, "waiting": 0, "running": 1, "canceling": 0}
     assert data["longest_wait"] > 1_000_000_000
+    assert report.samples == {"ganeti_jobs_waiting": [[2]],
+                              "ganeti_jobs_longest_wait_seconds": [[data["longest_wait"]]]}
     assert asked[0][:2] == ("job", ["status", "received_ts"])
     assert JobQueue().collect(ctx).report.data == {"master": False}

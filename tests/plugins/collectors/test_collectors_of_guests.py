@@ -17,7 +17,13 @@ from ganeti_core.plugin_api.collector import problem_of_samples
 from ganeti_core.plugin_api.data import RunningInstance
 from ganeti_core.plugin_api.testing.contexts import make_context
 from ganeti_core.plugin_api.testing.contracts import CollectorContract
-from ganeti_plugins.collectors import ClusterState, DrbdStatus, InstanceStatus, LogicalVolumes
+from ganeti_plugins.collectors import (
+    ClusterState,
+    DrbdStatus,
+    InstanceStatus,
+    LogicalVolumes,
+    XenInstanceStatus,
+)
 from ganeti_plugins.collectors.cluster import n1_samples
 from ganeti_plugins.collectors.drbd import parse, status_of
 from ganeti_plugins.collectors.instances import judged
@@ -51,6 +57,12 @@ class TestInstanceStatus(CollectorContract):
     @pytest.fixture
     def driver(self) -> InstanceStatus:
         return InstanceStatus(lambda ctx: [configured("web1", "up"), configured("db1", "down")])
+
+
+class TestXenInstanceStatus(CollectorContract):
+    @pytest.fixture
+    def driver(self) -> XenInstanceStatus:
+        return XenInstanceStatus(lambda ctx: [])
 
 
 class TestClusterState(CollectorContract):
@@ -185,18 +197,21 @@ def test_how_an_instance_stands(admin: str, state: str, code: int) -> None:
     assert bool(message) == bool(code)
 
 
-def with_guests(ctx: HookContext, *names: str, broken: Sequence[str] = ()) -> HookContext:
+def with_guests(
+    ctx: HookContext, *names: str, broken: Sequence[str] = (),
+    hypervisors: Sequence[str] = ("first", "second"),
+) -> HookContext:
     """A node with two hypervisors, the first of which runs guests."""
     def running(kind: str, name: str, hook: str, /, **_: Any) -> list[RunningInstance]:
         assert (kind, hook) == ("hypervisors", "running")
         if name in broken:
             raise GanetiError("no libvirt")
         return [RunningInstance(one, f"uuid-{one}", "running", 128, 2, 7.5)
-                for one in names] if name == "first" else []
+                for one in names] if name == hypervisors[0] else []
 
     data = ctx.root / "var/lib/ganeti"
     data.mkdir(parents=True, exist_ok=True)
-    (data / "ssconf_hypervisor_list").write_text("first\nsecond\n")
+    (data / "ssconf_hypervisor_list").write_text("\n".join([*hypervisors, ""]))
     return replace(ctx, driver=running)
 
 
@@ -222,6 +237,24 @@ def test_instances_of_every_hypervisor_are_compared_with_the_configuration(
         ["web1", "first", 7.5], ["old", "first", 7.5]]
     assert report.samples["ganeti_instance_memory_bytes"][0] == ["web1", "first", 128 << 20]
     assert problem_of_samples(collector.describe(), report) == ""
+
+
+def test_ganetis_collector_has_xens_instances_and_no_figures(ctx: HookContext) -> None:
+    wanted = [{**configured("web1", "up"), "hypervisor": "xen-pvm"}, configured("db1", "up"),
+              {**configured("lost", "up"), "hypervisor": "xen-pvm"}]
+    # The other hypervisor is not asked: it would raise.
+    here = with_guests(ctx, "web1", hypervisors=("xen-pvm", "other"), broken=["other"])
+    report = XenInstanceStatus(lambda _: wanted).collect(here).report
+    assert [(one["name"], one["status"]["code"]) for one in report.data["instances"]] == [
+        ("web1", 0), ("lost", 4)]
+    assert report.data["status"] == {
+        "code": 4, "message": "lost: The instance is not running as it should be"}
+    assert report.samples == {}
+
+
+def test_without_xen_nobody_is_asked(ctx: HookContext) -> None:
+    report = XenInstanceStatus().collect(with_guests(ctx, "web1")).report
+    assert report.data == {"instances": [], "status": {"code": 0, "message": ""}}
 
 
 def test_a_hypervisor_that_fails_is_named_and_hides_no_other(ctx: HookContext) -> None:
