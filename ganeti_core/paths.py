@@ -91,6 +91,11 @@ class Paths:
         return self.sockets / "ganeti-query"
 
     @property
+    def read_socket(self) -> Path:
+        """The LUXI socket that only answers questions."""
+        return self.sockets / "ganeti-read"
+
+    @property
     def ca_certificate(self) -> Path:
         """The cluster's certificate authority, known to every node."""
         return self.data / "ca.pem"

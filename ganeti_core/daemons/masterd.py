@@ -33,6 +33,7 @@ from ganeti_core.errors import ECODE_STATE, GanetiError, NotMaster, OpPrereqErro
 from ganeti_core.jobs.engine import JobEngine
 from ganeti_core.jobs.files import JobFiles
 from ganeti_core.locking import LockManager
+from ganeti_core.luxi.doors import doors, make_passable
 from ganeti_core.luxi.event_log import EventLog
 from ganeti_core.luxi.methods import Master, is_harmless
 from ganeti_core.luxi.server import LuxiServer
@@ -153,7 +154,7 @@ class MasterDaemon:
             self.store, self.nodes, self.host, Roster(paths), self._fence, paths)
         self.engine.connect(self._services(paths, queries))
         self.master = self._master(paths, queries)
-        self.luxi = LuxiServer(paths.master_socket, self.master.handle, is_harmless)
+        self.luxi = LuxiServer(doors(paths), self.master.handle, is_harmless)
         self._stopping = threading.Event()
         # Each of its own: a node that hangs holds up only what concerns it.
         self._caring = [
@@ -242,6 +243,7 @@ class MasterDaemon:
         recovered = asyncio.ensure_future(self.engine.recover())
         # It reads the database before anything can be committed, and then takes its time.
         await asyncio.sleep(0)
+        make_passable(self._paths)
         await self.luxi.start()
         await recovered
         self.engine.open()

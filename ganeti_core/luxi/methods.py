@@ -19,7 +19,7 @@ from ganeti_core.errors import (
 from ganeti_core.jobs.debts import debt_document
 from ganeti_core.luxi import arguments
 from ganeti_core.luxi.filter_rules import removal, replacement
-from ganeti_core.luxi.protocol import Raw
+from ganeti_core.luxi.protocol import Encoded
 from ganeti_core.luxi.threads import Threads
 from ganeti_core.opcodes.registry import parse
 from ganeti_core.operations import os_schema
@@ -113,6 +113,15 @@ def is_harmless(method: str) -> bool:
         "WaitForJobChange", "WaitForEvents", "ExplainJob")
 
 
+_SHOWN = frozenset({
+    "PluginStatus", "NodePlugins", "Debts", "CollectorReports", "CollectorAlarms"})
+
+
+def asks_only(method: str) -> bool:
+    """Whether a request changes nothing, and returns nothing that opens a door."""
+    return is_harmless(method) or method in _SHOWN
+
+
 @dataclass(frozen=True)
 class Master:
     """The parts of the running master that clients reach.
@@ -145,7 +154,7 @@ class Master:
     consoles: Callable[[Snapshot, str], dict[str, Any]]
     threads: Threads = field(default_factory=Threads)
     _switching: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _info: list[tuple[Snapshot, Raw]] = field(default_factory=list)
+    _info: list[tuple[Snapshot, Encoded]] = field(default_factory=list)
 
     async def handle(self, method: str, args: list[Any]) -> Any:
         """Return one request.
@@ -229,13 +238,13 @@ class Master:
         try:
             if self.queries.needs_thread(what, names, qfilter):
                 run = self.threads.read if what == "job" else self.threads.ask_nodes
-                text = await run(
+                parts = await run(
                     self.queries.query_json, snapshot, what, names, qfilter)
             else:
-                text = self.queries.query_json(snapshot, what, names, qfilter)
+                parts = self.queries.query_json(snapshot, what, names, qfilter)
         except RequestError as exc:
             raise unreadable([what, fields, qfilter], exc) from exc
-        return Raw(text.encode())
+        return Encoded(parts)
 
     async def _query_fields(self, what: Any, fields: Any = None) -> Any:
         refuse_as_peer("QueryFields", what)
@@ -288,22 +297,22 @@ class Master:
         return await self.threads.ask_nodes(
             self.queries.exports, self.store.snapshot, arguments.names(nodes))
 
-    async def _query_records(self, what: Any, names: Any, fields: Any, repeated: Any) -> Raw:
+    async def _query_records(self, what: Any, names: Any, fields: Any, repeated: Any) -> Encoded:
         """Rows as objects, ready to be forwarded; see `query.cache.Shape` for `repeated`."""
         refuse_as_peer("QueryRecords", what)
         shape = Shape(tuple(arguments.names(fields)), arguments.repetitions(repeated))
         args = self.store.snapshot, what, arguments.names(names), shape
         if self.queries.needs_thread(what, shape.keys):
             run = self.threads.read if what == "job" else self.threads.ask_nodes
-            return Raw((await run(self.queries.records, *args)).encode())
-        return Raw(self.queries.records(*args).encode())
+            return Encoded(await run(self.queries.records, *args))
+        return Encoded(self.queries.records(*args))
 
-    async def _query_cluster_info(self, *_ignored: Any) -> Raw:
+    async def _query_cluster_info(self, *_ignored: Any) -> Encoded:
         # Programs ask for it all the time, and it changes only with the configuration and plugins.
         snapshot = self.store.snapshot
         if not self._info or self._info[0][0] is not snapshot:
             text = json.dumps(cluster_info(snapshot, self.host), separators=(",", ":"))
-            self._info[:] = [(snapshot, Raw(text.encode()))]
+            self._info[:] = [(snapshot, Encoded([text.encode()]))]
         return self._info[0][1]
 
     async def _query_config_values(self, names: Any) -> Any:

@@ -17,16 +17,23 @@ from typing import TYPE_CHECKING, Any
 from ganeti_core.errors import GanetiError, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 END = b"\x03"
+SUCCESS = b'{"success":true,"result":'
+"""How the message of a result begins."""
+PIECE = 256 * 1024
+"""Bytes of a long answer that are sent before it is looked whether there is room for more."""
 _MAYBE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 MAX_MESSAGE = 64 * 1024 * 1024
 """Bytes of the longest accepted message; a listing of 10,000 instances takes about 10 MiB."""
 
 
-class Raw(bytes):
-    """A result that is JSON already; forwarded as it is."""
+@dataclass(frozen=True)
+class Encoded:
+    """A result that is JSON already, in parts; they are forwarded as they are."""
+
+    parts: Sequence[bytes]
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,32 @@ def encode_request(method: str, args: list[Any]) -> bytes:
 
 def encode_result(result: Any) -> bytes:
     return encode({"success": True, "result": result})
+
+
+def pieces(result: Encoded) -> Iterator[bytes]:
+    """The message of a result that is encoded, in pieces of about `PIECE` bytes.
+
+    A long one is never in memory as a whole, and what it is made of is shared with other answers.
+    """
+    together: list[bytes] = [SUCCESS]
+    size = len(SUCCESS)
+    for part in _cut(result.parts):
+        together.append(part)
+        size += len(part)
+        if size >= PIECE:
+            yield b"".join(together)
+            together, size = [], 0
+    yield b"".join([*together, b"}", END])
+
+
+def _cut(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The parts, those that are long in several."""
+    for part in parts:
+        if len(part) <= PIECE:
+            yield part
+        else:
+            for first in range(0, len(part), PIECE):
+                yield part[first:first + PIECE]
 
 
 def encode_error(error: GanetiError) -> bytes:

@@ -1,4 +1,4 @@
-"""The LUXI server: the only door into the master. A unix socket in the event loop.
+"""The LUXI server: the only way into the master. Unix sockets in the event loop.
 
 Messages of one connection are answered in order. What cannot be understood gets an error; what
 cannot even be cut into messages closes that connection, never the server.
@@ -15,29 +15,33 @@ import select
 import time
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import GanetiError, MasterBusy, RequestError
+from ganeti_core.errors import (
+    ECODE_INVAL,
+    GanetiError,
+    MasterBusy,
+    OpPrereqError,
+    RequestError,
+)
 from ganeti_core.luxi.protocol import (
+    Encoded,
     MessageBuffer,
-    Raw,
     encode_error,
     encode_result,
     parse_request,
+    pieces,
 )
-from ganeti_core.unix_sockets import listen
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from ganeti_core.luxi.doors import Door
 
     Handler = Callable[[str, list[Any]], Awaitable[Any]]
 
 log = logging.getLogger(__name__)
 
 CHUNK = 256 * 1024
-BACKLOG = 4096
-"""Clients that may wait to be accepted; the kernel has a limit of its own (net.core.somaxconn)."""
-MODE = 0o660
 MOST_CLIENTS = 10_000
 SPARE_DESCRIPTORS = 256
 """Left for files, and for connections to nodes, when clients are counted."""
@@ -56,38 +60,38 @@ def room_for_clients() -> int:
 
 
 class LuxiServer:
-    """Serves `handler` on `path` until closed.
+    """Serves `handler` at `doors` until closed.
 
     :param harmless: tells whether a method of this name may be ended halfway: its client is gone
     :param most: clients at once; one more is refused with words
     """
 
     def __init__(
-        self, path: Path, handler: Handler, harmless: Callable[[str], bool] = lambda _name: False,
-        most: int | None = None,
+        self, doors: Sequence[Door], handler: Handler,
+        harmless: Callable[[str], bool] = lambda _name: False, most: int | None = None,
     ) -> None:
-        self._path = path
+        self._doors = doors
         self._handler = handler
         self._harmless = harmless
         self._most = room_for_clients() if most is None else most
-        self._accepting: asyncio.Task[None] | None = None
+        self._accepting: list[asyncio.Task[None]] = []
         self._connections: set[asyncio.Task[None]] = set()
         self._noted: dict[str, float] = {}
 
     async def start(self) -> None:
-        """:raises OSError: the socket cannot be made"""
-        listener = listen(self._path, mode=MODE, backlog=BACKLOG)
-        listener.setblocking(False)
-        self._accepting = asyncio.create_task(self._accept_all(listener))
+        """:raises OSError: a socket cannot be made"""
+        for door in self._doors:
+            self._accepting.append(asyncio.create_task(self._accept_all(door, door.open())))
 
     async def close(self) -> None:
-        tasks = [*self._connections, *([self._accepting] if self._accepting else ())]
+        tasks = [*self._connections, *self._accepting]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._path.unlink(missing_ok=True)
+        for door in self._doors:
+            door.path.unlink(missing_ok=True)
 
-    async def _accept_all(self, listener: socket.socket) -> None:
+    async def _accept_all(self, door: Door, listener: socket.socket) -> None:
         # Not asyncio's own server: when descriptors run out, that one logs a traceback for every
         # place in the backlog, each second.
         loop = asyncio.get_running_loop()
@@ -99,10 +103,9 @@ class LuxiServer:
                     self._note(f"no client can be accepted: {exc}")
                     await asyncio.sleep(ACCEPT_PAUSE)
                     continue
-                if len(self._connections) >= self._most:
-                    self._refuse(connection)
+                if not self._admits(door, connection):
                     continue
-                task = loop.create_task(self._serve(connection))
+                task = loop.create_task(self._serve(door, connection))
                 self._connections.add(task)
                 task.add_done_callback(self._connections.discard)
 
@@ -113,15 +116,24 @@ class LuxiServer:
             self._noted[trouble] = now
             log.error("%s (%d clients are connected)", trouble, len(self._connections))
 
-    def _refuse(self, connection: socket.socket) -> None:
-        self._note(f"clients are refused: more than {self._most} at once")
+    def _admits(self, door: Door, connection: socket.socket) -> bool:
+        """Whether a client is served; one that is not is given the reason."""
+        if stranger := door.stranger(connection):
+            self._note(f"{door.path.name} does not serve {stranger}")
+            error: GanetiError = OpPrereqError(
+                f"{stranger} may not use {door.path.name}: root and the daemons do", ECODE_INVAL)
+        elif len(self._connections) >= self._most:
+            self._note(f"clients are refused: more than {self._most} at once")
+            error = MasterBusy(f"the master serves {self._most} clients already: try again later")
+        else:
+            return True
         with connection, contextlib.suppress(OSError):
-            connection.send(encode_error(MasterBusy(
-                f"the master serves {self._most} clients already: try again later")))
+            connection.send(encode_error(error))
+        return False
 
-    async def _serve(self, connection: socket.socket) -> None:
+    async def _serve(self, door: Door, connection: socket.socket) -> None:
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=CHUNK)
-        client = _Client(reader, connection)
+        client = _Client(reader, connection, door)
         try:
             await self._converse(client, writer)
         except (ConnectionError, TimeoutError, _ClientGone):
@@ -140,24 +152,26 @@ class LuxiServer:
                 await writer.drain()
                 return
             for message in messages:
-                writer.write(await self._answer(message, client))
-                await writer.drain()
+                for piece in await self._answer(message, client):
+                    writer.write(piece)
+                    await writer.drain()
 
-    async def _answer(self, message: bytes, client: _Client) -> bytes:
+    async def _answer(self, message: bytes, client: _Client) -> Iterable[bytes]:
         try:
             request = parse_request(message)
+            client.door.check(request.method)
             work = self._handler(request.method, request.args)
             result = await (while_there(client, work) if self._harmless(request.method) else work)
-            if isinstance(result, Raw):
-                return b'{"success":true,"result":' + result + b"}\x03"
-            return encode_result(result)
+            if isinstance(result, Encoded):
+                return pieces(result)
+            return (encode_result(result),)
         except GanetiError as exc:
-            return encode_error(exc)
+            return (encode_error(exc),)
         except _ClientGone:
             raise
         except Exception as exc:  # wall: a bug in a handler is that request's error
             log.exception("LUXI request failed")
-            return encode_error(GanetiError(f"internal error: {exc!r}"))
+            return (encode_error(GanetiError(f"internal error: {exc!r}")),)
 
 
 class _ClientGone(Exception):
@@ -167,7 +181,10 @@ class _ClientGone(Exception):
 class _Client:
     """What the other side of a connection sends; it may be read ahead while an answer is made."""
 
-    def __init__(self, reader: asyncio.StreamReader, connection: socket.socket) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, connection: socket.socket, door: Door
+    ) -> None:
+        self.door = door
         self._reader = reader
         self._connection = connection
         self._ahead: asyncio.Task[bytes] | None = None

@@ -29,19 +29,20 @@ class Encoded(Generic[R]):
     def __init__(self, context: R, cells: list[list[Any]]) -> None:
         self.context = context
         self.cells = cells
-        self._text: str | None = None
-        self._record: tuple[Shape, str] | None = None
+        self._text: bytes | None = None
+        self._record: tuple[Shape, bytes] | None = None
 
     @property
-    def text(self) -> str:
+    def text(self) -> bytes:
         if self._text is None:
-            self._text = _encode_json(self.cells)
+            self._text = _encode_json(self.cells).encode()
         return self._text
 
-    def record(self, shape: Shape) -> str:
+    def record(self, shape: Shape) -> bytes:
         """The row as one JSON object of plain values."""
         if self._record is None or self._record[0] != shape:
-            self._record = shape, _encode_json(shape.document([cell[1] for cell in self.cells]))
+            self._record = shape, _encode_json(
+                shape.document([cell[1] for cell in self.cells])).encode()
         return self._record[1]
 
 

@@ -160,17 +160,21 @@ class QueryEngine:
 
     def query_json(
         self, snapshot: Snapshot, what: str, fields: Sequence[str], qfilter: object = None
-    ) -> str:
-        """As `query`, as JSON text; rows that were sent before are not encoded again."""
+    ) -> list[bytes]:
+        """As `query`, as parts of a JSON text; rows that were sent before are not encoded again.
+
+        The rows in it are those that are kept: however many answers are on their way, each is in
+        memory once.
+        """
         query = self._prepare(what, fields, qfilter)
         described = [found.describe() for found in query.columns.fields]
-        rows = ",".join([row.text for row in self._encoded(snapshot, query)])
-        return f'{{"fields":{json.dumps(described, separators=(",", ":"))},"data":[{rows}]}}'
+        head = f'{{"fields":{json.dumps(described, separators=(",", ":"))},"data":['
+        return _listed(head.encode(), [row.text for row in self._encoded(snapshot, query)], b"]}")
 
     def records(
         self, snapshot: Snapshot, what: str, names: Sequence[str], shape: Shape
-    ) -> str:
-        """A JSON list of objects, one per row; a row that was sent before is not encoded again.
+    ) -> list[bytes]:
+        """The parts of a JSON list of objects, one per row; see `query_json`.
 
         :param names: of the objects wanted, those not known select nothing; none for all
         :param shape: its keys are fields
@@ -181,7 +185,7 @@ class QueryEngine:
         query = self._prepare(what, shape.keys, make_simple_filter(name_field, names))
         _refuse_unknown(query.columns.fields)
         rows = self._encoded(snapshot, replace(query, names=None))
-        return f"[{','.join([row.record(shape) for row in rows])}]"
+        return _listed(b"[", [row.record(shape) for row in rows], b"]")
 
     def old_style(
         self, snapshot: Snapshot, what: str, names: Sequence[str], fields: Sequence[str]
@@ -285,6 +289,16 @@ class QueryEngine:
 
 def _column(known: Mapping[str, Field[Any]], name: str) -> Field[Any]:
     return known.get(name) or unknown_field(name)
+
+
+def _listed(head: bytes, rows: Sequence[bytes], tail: bytes) -> list[bytes]:
+    """The parts of a JSON list between `head` and `tail`."""
+    parts = [head]
+    for row in rows:
+        parts += (row, b",")
+    if rows:
+        parts.pop()
+    return [*parts, tail]
 
 
 def _test(

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 MOST_KEPT = 32
 """Connections that are kept when nobody uses them."""
-_SUCCESS = b'{"success":true,"result":'
 SUBMIT = "SubmitJob"
 
 
@@ -84,8 +83,8 @@ class MasterLink:
         """
         message = await self._ask(method, protocol.encode_request(method, list(args)),
                                   self._timeout + wait)
-        if message.startswith(_SUCCESS) and message.endswith(b"}"):
-            return message[len(_SUCCESS):-1]
+        if message.startswith(protocol.SUCCESS) and message.endswith(b"}"):
+            return message[len(protocol.SUCCESS):-1]
         return protocol.encode(protocol.parse_answer(message))[:-1]
 
     async def call(self, method: str, *args: Any, wait: float = 0.0) -> Any:

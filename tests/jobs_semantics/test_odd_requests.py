@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from one_master import NO_OP, OneMaster
 
-from ganeti_core.errors import RequestError
+from ganeti_core.errors import OpPrereqError, RequestError
 from ganeti_core.luxi.client import LuxiClient
 
 NAMES = ("diskless", "ext", "file", "sharedfile")
@@ -100,3 +100,13 @@ def test_an_opcode_for_no_version_that_there_is_does_nothing(
     assert master.wait(job) == "error"
     assert master.field(job, "opresult")[0][1][1] == ecode
     assert "late" not in master.daemon.store.snapshot.cluster.tags
+
+
+def test_the_reading_socket_answers_questions_and_nothing_else(master: OneMaster) -> None:
+    with LuxiClient(master.paths.read_socket) as reader:
+        assert reader.query("node", ["name"], None)["data"] == [[[0, "node1.example.com"]]]
+        for method, args in (("SubmitJob", [[NO_OP]]), ("NodeEnrolToken", []),
+                             ("SetDrainFlag", [True])):
+            with pytest.raises(OpPrereqError, match="only answers questions"):
+                reader.call(method, *args)
+    assert master.client.call("QueryConfigValues", ["drain_flag"]) == [False]

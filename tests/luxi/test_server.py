@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 import select
@@ -11,93 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
+from luxi_serving import PATIENCE, answer, ask, serving
 
 from ganeti_core.errors import MasterBusy
 from ganeti_core.luxi import client as luxi_client
 from ganeti_core.luxi import protocol
 from ganeti_core.luxi.client import LuxiClient, NoMasterError, connect
-from ganeti_core.luxi.server import LuxiServer
-
-PATIENCE = 60.0
-
-
-class Handler:
-    """Answers ``Ping``; ``Wait`` lasts until it is let go or ended."""
-
-    def __init__(self) -> None:
-        self.begun = threading.Event()
-        self.ended = threading.Event()
-        self.finished = threading.Event()
-        self.go = asyncio.Event()
-
-    async def __call__(self, method: str, args: list[Any]) -> Any:
-        if method == "Ping":
-            return args
-        self.begun.set()
-        try:
-            await self.go.wait()
-        except asyncio.CancelledError:
-            self.ended.set()
-            raise
-        self.finished.set()
-        return "waited"
-
-
-class Serving:
-    """A server in a thread of its own."""
-
-    def __init__(self, path: Path, handler: Handler, most: int | None) -> None:
-        self.path, self.handler, self._most = path, handler, most
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-
-    async def _serve(self) -> None:
-        self.loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = LuxiServer(self.path, self.handler, lambda name: name == "Wait", self._most)
-        await server.start()
-        self._ready.set()
-        await self._stop.wait()
-        await server.close()
-
-    def __enter__(self) -> Serving:
-        self._thread.start()
-        assert self._ready.wait(PATIENCE)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(PATIENCE)
-        assert not self._thread.is_alive()
-
-    def let_go(self) -> None:
-        self.loop.call_soon_threadsafe(self.handler.go.set)
-
-
-@contextmanager
-def serving(tmp_path: Path, most: int | None = None) -> Iterator[Serving]:
-    with Serving(tmp_path / "socket", Handler(), most) as found:
-        yield found
-
-
-def ask(path: Path, method: str) -> socket.socket:
-    sock = connect(path, PATIENCE)
-    sock.sendall(protocol.encode_request(method, []))
-    return sock
-
-
-def answer(sock: socket.socket) -> Any:
-    said = b""
-    while not said.endswith(b"\x03"):
-        chunk = sock.recv(4096)
-        assert chunk, "the connection was closed"
-        said += chunk
-    return protocol.parse_answer(said.rstrip(b"\x03"))
 
 
 def test_a_question_ends_when_its_client_leaves(tmp_path) -> None:
@@ -206,13 +128,14 @@ def test_many_clients_connect_at_once(tmp_path) -> None:
 SCRIPT = """
 import asyncio, logging, resource, sys
 from pathlib import Path
+from ganeti_core.luxi.doors import Door
 from ganeti_core.luxi.server import LuxiServer
 logging.basicConfig(stream=sys.stderr)
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 async def handler(method, args):
     return args
 async def main():
-    server = LuxiServer(Path(sys.argv[1]), handler, most=1000)
+    server = LuxiServer([Door(Path(sys.argv[1]))], handler, most=1000)
     await server.start()
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
