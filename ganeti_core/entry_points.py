@@ -138,14 +138,14 @@ def by_name(found: Iterable[Found]) -> dict[str, list[Found]]:
 class Origins:
     """Which distributions provide an entry point: stevedore's cache forgets it.
 
-    Reads the metadata of every installed distribution (some ms), so only where people look.
+    Reads the metadata of every installed distribution, so only where people look.
     """
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], list[tuple[str, str]]] = {}
         seen: set[str] = set()
         for distribution in metadata.distributions():
-            name = distribution.metadata["Name"] or ""
+            name, version = _name_and_version(distribution)
             folded = re.sub(r"[-_.]+", "-", name).lower()
             # The first one on the path is the one that is imported.
             if folded in seen:
@@ -153,9 +153,19 @@ class Origins:
             seen.add(folded)
             for entry in distribution.entry_points:
                 if entry.group.startswith(PREFIX):
-                    self._known.setdefault((entry.group, entry.name), []).append(
-                        (name, distribution.version))
+                    self._known.setdefault((entry.group, entry.name), []).append((name, version))
 
     def of(self, group: str, name: str) -> list[tuple[str, str]]:
         """Name and version of each distribution that provides it, sorted."""
         return sorted(self._known.get((group, name), []))
+
+
+def _name_and_version(distribution: metadata.Distribution) -> tuple[str, str]:
+    """What `distribution.metadata` says, without parsing all of it: most is a long description."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    fields: dict[str, str] = {}
+    for line in text.partition("\n\n")[0].splitlines():
+        field, colon, value = line.partition(":")
+        if colon and not field[:1].isspace():
+            fields.setdefault(field.lower(), value.strip())
+    return fields.get("name", ""), fields.get("version", "")

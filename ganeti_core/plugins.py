@@ -30,10 +30,11 @@ from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError, PluginRe
 from ganeti_core.model import fill
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.events import EVENTS_GROUP
-from ganeti_core.plugin_api.kinds import PROJECT, Kind, StandIns
+from ganeti_core.plugin_api.kinds import Kind, StandIns
 from ganeti_core.plugin_api.sources import Unusable
 from ganeti_core.plugin_changes import Provided
 from ganeti_core.plugin_checks import (
+    HookManager,
     check_description,
     check_name,
     check_settings,
@@ -324,7 +325,7 @@ class PluginHost:
     ) -> _Loaded:
         began = time.perf_counter()
         check_name(name)
-        manager = pluggy.PluginManager(PROJECT)
+        manager = HookManager()
         for spec in kind.specs:
             manager.add_hookspecs(spec)
         try:

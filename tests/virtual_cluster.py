@@ -104,12 +104,17 @@ _SERVERS = _Servers()
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE,
-               pause: float = 0.02) -> Any:
-    """Ask until the answer is true; give that answer. `pause` seconds lie between two questions."""
-    until = time.monotonic() + seconds
+               pause: float | None = None) -> Any:
+    """Ask until the answer is true; give that answer.
+
+    :param pause: seconds between two questions; without it they grow with the time waited, for
+        most questions are commands, which take from the processor what is waited for
+    """
+    began = time.monotonic()
     while not (answer := condition()):
-        assert time.monotonic() < until, f"not in {seconds:g} seconds: {what}"
-        time.sleep(pause)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"not in {seconds:g} seconds: {what}"
+        time.sleep(min(max(0.02, waited / 16), 0.25) if pause is None else pause)
     return answer
 
 

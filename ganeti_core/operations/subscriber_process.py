@@ -17,8 +17,7 @@ from ganeti_core.node import channel
 from ganeti_core.operations.helper_process import end_with_master
 from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.events import EVENTS_GROUP, EventsSpec
-from ganeti_core.plugin_api.kinds import PROJECT
-from ganeti_core.plugin_checks import check_name, misfit, register
+from ganeti_core.plugin_checks import HookManager, check_name, misfit, register
 from ganeti_core.readable import readable
 
 
@@ -46,7 +45,7 @@ def hear(name: str, subscriber: object) -> pluggy.PluginManager:
 
     :raises PluginRejected: it names events or parameters that do not exist, or none at all
     """
-    manager = pluggy.PluginManager(PROJECT)
+    manager = HookManager()
     manager.add_hookspecs(EventsSpec)
     try:
         register(manager, name, subscriber)

@@ -91,7 +91,8 @@ class Mover:
                 lines = [str(entry[3]) for op in entries for entry in op]
                 return any(line in text for text in lines) or status in FINAL
 
-            wait_until(is_logged, line, LONG)
+            # The moment that follows is short.
+            wait_until(is_logged, line, LONG, pause=0.01)
 
     def ended(self, job: str) -> bool:
         return self.status(job) in FINAL
