@@ -27,6 +27,7 @@ from ganeti_core.config.journal import Journal
 from ganeti_core.config.store import Put, Store
 from ganeti_core.locking import Level, LockManager, LockRequest, Ticket, Want
 from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.luxi.job_seen import JobSeen
 from ganeti_core.model import Cluster, Instance, Node, NodeGroup, new_uuid
 from ganeti_core.paths import Paths
 
@@ -129,13 +130,10 @@ def bench(nodes: int, folder: Path) -> Iterator[Bench]:
 
 
 def wait(client: LuxiClient, job: int) -> str:
-    previous: Any = None
-    while True:
-        answer = client.wait_for_job_change(job, ["status"], previous, None, wait=30)
-        if answer and answer != "nochange":
-            previous = answer[0]
-            if previous[0] in FINAL:
-                return str(previous[0])
+    seen = JobSeen(["status"])
+    while seen.values is None or seen.values[0] not in FINAL:
+        client.wait_for_job_change(job, seen, wait=30)
+    return str(seen.values[0])
 
 
 def submit_many(client: LuxiClient, jobs: Sequence[list[dict[str, Any]]]) -> list[int]:

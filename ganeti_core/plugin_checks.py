@@ -21,6 +21,7 @@ from ganeti_core.plugin_api.kinds import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import ModuleType
 
     from ganeti_core.plugin_api.kinds import Kind
 
@@ -55,7 +56,7 @@ class HookManager(pluggy.PluginManager):
         return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)
 
     def parse_hookspec_opts(
-        self, module_or_class: object, name: str
+        self, module_or_class: type | ModuleType, name: str
     ) -> pluggy.HookspecOpts | None:
         """Return how a method is marked in a contract, None where it is not."""
         return (None if name.startswith("__")

@@ -17,6 +17,7 @@ from ganeti_core.luxi.client import (
     MasterAccessError,
     NoMasterError,
 )
+from ganeti_core.luxi.job_seen import JobSeen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +41,6 @@ _WAITING_FOR = {
     "queued": "Job {} is waiting in queue",
     "waiting": "Job {} is trying to acquire all necessary locks",
 }
-_FIELDS = ["status", "opstatus", "opresult"]
 
 
 def print_feedback(timestamp: Any, message: Any) -> None:
@@ -61,40 +61,38 @@ def follow(client: LuxiClient, job_id: int, *, feedback: bool = True,
     :param tell: gets time, kind and text of each entry of the log
     :raises errors.GanetiError: the error that the job failed with
     """
-    state: list[Any] | None = None
-    serial: int | None = None
+    seen = JobSeen(["status", "opstatus", "opresult"])
     told: set[str] = set()
     while True:
-        wait = LONG_WAIT if told or (state and state[0] == "running") else QUIET_WAIT
-        answer = _next_change(client, job_id, state, serial, wait)
-        if isinstance(answer, list):
-            changed, entries = answer[0] != state, answer[1] or []
-            state = answer[0]
-            for number, timestamp, kind, message in entries:
-                serial = max(serial or 0, number)
-                if feedback:
-                    tell(timestamp, kind, message)
-            if state and state[0] in FINAL:
-                return _outcome(*state)
-            if changed or entries:
-                continue
-        status = state[0] if state else None
+        before = seen.values
+        wait = LONG_WAIT if told or (before and before[0] == "running") else QUIET_WAIT
+        entries = _next_change(client, job_id, seen, wait)
+        if feedback:
+            for _, timestamp, kind, message in entries:
+                tell(timestamp, kind, message)
+        if seen.values and seen.values[0] in FINAL:
+            return _outcome(*seen.values)
+        if seen.values != before or entries:
+            continue
+        status = seen.values[0] if seen.values else None
         if status in _WAITING_FOR and status not in told:
             told.add(status)
             _tell_why_it_waits(client, job_id, status)
 
 
 def _next_change(
-    client: LuxiClient, job_id: int, state: list[Any] | None, serial: int | None, wait: float
-) -> Any:
-    """Wait for a change of the job, also while the master daemon is started again.
+    client: LuxiClient, job_id: int, seen: JobSeen, wait: float
+) -> list[list[Any]]:
+    """Wait for a change of the job and return the new entries of its log.
+
+    Goes on while the master daemon is started again.
 
     :raises errors.GanetiError: the master refused, or did not come back in `MASTER_BACK` seconds
     """
     lost: float | None = None
     while True:
         try:
-            return client.wait_for_job_change(job_id, _FIELDS, state, serial, wait=wait)
+            return client.wait_for_job_change(job_id, seen, wait=wait) or []
         except (ConnectionLost, NoMasterError, errors.MasterBusy) as exc:
             if isinstance(exc, MasterAccessError):
                 raise

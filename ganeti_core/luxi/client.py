@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from ganeti_core.luxi.job_seen import JobSeen
+
 CALL_TIMEOUT = 60.0
 """Seconds in which the master answers everything but a wait."""
 BUSY_SECONDS = 10.0
@@ -171,11 +173,16 @@ class LuxiClient:
         """Submit several jobs; per job (True, id) or (False, reason)."""
         return [(ok, value) for ok, value in self.call("SubmitManyJobs", jobs)]
 
-    def wait_for_job_change(self, job_id: int, fields: list[str], previous: list[Any] | None,
-                            log_serial: int | None, *, wait: float) -> Any:
-        """Wait up to `wait` seconds for a change; ``[fields, new log entries]`` or None."""
-        return self.call("WaitForJobChange", job_id, fields, previous, log_serial, wait,
-                         timeout=wait + self._timeout)
+    def wait_for_job_change(
+        self, job_id: int, seen: JobSeen, *, wait: float
+    ) -> list[list[Any]] | None:
+        """Wait up to `wait` seconds for what is not `seen` yet, and add it there.
+
+        Return the new entries of the job's log; None where there is no such job.
+        """
+        answer = self.call("WaitForJobChange", job_id, list(seen.fields), seen.values, seen.serial,
+                           wait, timeout=wait + self._timeout)
+        return None if answer is None else seen.take(answer)
 
     def query_jobs(self, job_ids: list[int] | None, fields: list[str]) -> list[Any]:
         return list(self.call("QueryJobs", job_ids, fields))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.luxi.job_seen import JobSeen
 from ganeti_core.rapi.failures import bad_request, not_found
 from ganeti_core.rapi.fields import JOB, OS_BULK
 from ganeti_core.rapi.reading import encoded
@@ -70,16 +71,14 @@ async def result_of(call: Call, operation: dict[str, Any]) -> Any:
     """
     trail = reason_trail(call.request, call.operation)
     number = await call.master.submit([{**operation, "reason": trail}])
-    known: list[Any] | None = None
+    seen = JobSeen(["status", "opresult"])
     for _ in range(MOST_WAITS):
-        change = await call.master.call(
-            "WaitForJobChange", number, ["status", "opresult"], known, None, WAIT_SECONDS,
-            wait=WAIT_SECONDS)
-        if isinstance(change, list):
-            known = change[0]
-        if known and known[0] in FINAL:
+        seen.take(await call.master.call(
+            "WaitForJobChange", number, seen.fields, seen.values, seen.serial, WAIT_SECONDS,
+            wait=WAIT_SECONDS))
+        if seen.values and seen.values[0] in FINAL:
             break
-    status, results = known or ["", []]
+    status, results = seen.values or ["", []]
     if status == "success":
         return results[0]
     if status == "error":

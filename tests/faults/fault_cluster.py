@@ -24,6 +24,7 @@ from ganeti_core.daemons.vcluster.layout import Layout, VirtualNode
 from ganeti_core.daemons.vcluster.processes import MASTERD, DaemonState, daemons
 from ganeti_core.errors import GanetiError
 from ganeti_core.luxi.client import ConnectionLost, LuxiClient, NoMasterError
+from ganeti_core.luxi.job_seen import JobSeen
 from ganeti_core.pid_file import running_pid
 
 HERE = Path(__file__).parent
@@ -142,15 +143,13 @@ class FaultCluster:
 
         :raises ConnectionLost, NoMasterError: the master went away
         """
-        known = None
+        seen = JobSeen(["status", "opresult"])
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
-            change = self.client.wait_for_job_change(
-                job, ["status", "opresult"], known, None, wait=2.0)
-            known = change[0]
-            if known[0] in FINAL:
-                return known[0], known[1]
-        raise Unclean(f"job {job} does not end: {known}; {self.client.explain_job(job)}")
+            self.client.wait_for_job_change(job, seen, wait=2.0)
+            if seen.values and seen.values[0] in FINAL:
+                return seen.values[0], seen.values[1]
+        raise Unclean(f"job {job} does not end: {seen}; {self.client.explain_job(job)}")
 
     def outlive(self, job: int) -> tuple[str, Any]:
         """Wait for the end of a job, bringing the master back when it dies."""

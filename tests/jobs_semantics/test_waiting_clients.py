@@ -7,9 +7,18 @@ import selectors
 import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from one_master import NO_OP, delay
+
+from ganeti_core.cli.waiting import follow
+from ganeti_core.daemons.vcluster.building import _await
+from ganeti_core.daemons.watcher.repairs import Repair, _ended
+from ganeti_core.errors import GanetiError
+from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.luxi.job_seen import JobSeen
+from ganeti_plugins.iallocator_hail.tools.submission import wait_for
 
 CLIENTS = 1000
 END = b"\x03"
@@ -112,13 +121,62 @@ def test_who_knows_an_old_state_is_answered_at_once(master, previous):
     job = master.submit(delay())
     master.wait(job, "running")
     began = time.monotonic()
-    change = master.client.wait_for_job_change(job, ["status"], previous, None, wait=30.0)
-    assert change[0] == ["running"]
+    seen = JobSeen(["status"], previous)
+    master.client.wait_for_job_change(job, seen, wait=30.0)
+    assert seen.values == ["running"]
     assert time.monotonic() - began < 25
 
 
 def test_without_a_change_the_wait_ends_in_time(master):
     job = master.submit(delay())
     master.wait(job, "running")
-    assert master.client.wait_for_job_change(
-        job, ["status"], ["running"], None, wait=0.1) == [["running"], []]
+    seen = JobSeen(["status"], ["running"])
+    assert master.client.wait_for_job_change(job, seen, wait=0.1) == []
+    assert seen.values == ["running"]
+
+
+FOLLOWERS = {
+    "gnt-job watch": lambda client, job: follow(client, job, feedback=False),
+    "watcher": lambda client, job: _ended(
+        client, Repair("a", "a repair", {}), job, time.monotonic() + 600),
+    "gnt-vcluster": _await,
+    "hbal": wait_for,
+}
+
+
+@pytest.mark.parametrize("follower", FOLLOWERS.values(), ids=FOLLOWERS.keys())
+def test_who_follows_a_job_with_a_log_does_not_ask_without_a_pause(master, follower):
+    class Counting(LuxiClient):
+        asked = 0
+
+        def call(self, *words, **more):
+            self.asked += 1
+            return super().call(*words, **more)
+
+    job = master.submit(delay())
+    master.wait(job, "running")
+    master.loop.call_soon_threadsafe(tell_something, master.daemon.engine, job)
+    with Counting(master.paths.master_socket) as client:
+        following = threading.Thread(target=_until_canceled, args=(follower, client, job))
+        following.start()
+        master.until(lambda: client.asked, "it asks")
+        assert any(at_rest() for _ in range(20)), "it asks without a pause"
+        master.client.cancel_job(job)
+        following.join(60)
+    assert not following.is_alive()
+    assert client.asked < 20
+
+
+def _until_canceled(follower, client, job):
+    with suppress(GanetiError):
+        follower(client, job)
+
+
+def test_what_is_seen_is_told_to_the_master():
+    seen = JobSeen(["status"])
+    assert seen.take([["running"], [[3, [0, 0], "message", "a"], [7, [0, 0], "message", "b"]]]) == [
+        [3, [0, 0], "message", "a"], [7, [0, 0], "message", "b"]]
+    assert (seen.values, seen.serial) == (["running"], 7)
+    assert seen.take("nochange") == []
+    assert seen.take([["success"], None]) == []
+    assert (seen.values, seen.serial) == (["success"], 7)

@@ -19,6 +19,7 @@ from ganeti_core.luxi.client import (
     MasterAccessError,
     NoMasterError,
 )
+from ganeti_core.luxi.job_seen import JobSeen
 
 Behaviour = Callable[[socket.socket], None]
 
@@ -99,7 +100,7 @@ def test_the_masters_error_is_raised_with_its_type(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with serving(path, answering(answer, success("1"))), LuxiClient(path) as client:
         with pytest.raises(errors.JobLost, match="Can't load job file"):
-            client.wait_for_job_change(9, ["status"], None, None, wait=1)
+            client.wait_for_job_change(9, JobSeen(["status"]), wait=1)
         assert client.call("Anything") == 1
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from virtual_cluster import VirtualCluster
 
+from ganeti_core.luxi.job_seen import JobSeen
+
 PATIENCE = 60.0
 FINAL = ("success", "error", "canceled")
 
@@ -32,16 +34,14 @@ class Ended:
 
 
 def wait_for(cluster: VirtualCluster, job_id: int) -> Ended:
-    fields = ["status", "opresult", "oplog"]
+    seen = JobSeen(["status"])
     until = time.monotonic() + PATIENCE
     with cluster.luxi() as client:
-        while True:
-            ((status, results, logs),) = client.query_jobs([job_id], fields)
-            if status in FINAL:
-                return Ended(job_id, status, results,
-                             [[entry[3] for entry in log] for log in logs])
-            assert time.monotonic() < until, f"job {job_id} is still {status}"
-            client.wait_for_job_change(job_id, ["status"], [status], None, wait=5.0)
+        while seen.values is None or seen.values[0] not in FINAL:
+            assert time.monotonic() < until, f"job {job_id} is still {seen.values}"
+            client.wait_for_job_change(job_id, seen, wait=5.0)
+        ((status, results, logs),) = client.query_jobs([job_id], ["status", "opresult", "oplog"])
+    return Ended(job_id, status, results, [[entry[3] for entry in log] for log in logs])
 
 
 def submit(cluster: VirtualCluster, *ops: dict[str, Any]) -> Ended:

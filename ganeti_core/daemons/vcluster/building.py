@@ -17,6 +17,7 @@ from ganeti_core.daemons.vcluster.starting import Starter
 from ganeti_core.daemons.vcluster.upkeep import locked
 from ganeti_core.errors import ConfigurationError, GanetiError
 from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.luxi.job_seen import JobSeen
 from ganeti_core.plugin_api.disk import SHARED
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS, SIMULATED
 from ganeti_core.rpc.identity import NodeIdentity
@@ -192,19 +193,13 @@ def _run_jobs(client: LuxiClient, ops: list[dict[str, Any]]) -> None:
 
 
 def _await(client: LuxiClient, job: int) -> None:
-    fields = ["status", "opresult"]
-    known: list[Any] | None = None
+    seen = JobSeen(["status", "opresult"])
     until = time.monotonic() + JOIN_SECONDS
-    while time.monotonic() < until:
-        change = client.wait_for_job_change(job, fields, known, None, wait=10.0)
-        if change is None:
+    while not seen.values or seen.values[0] not in FINAL:
+        if time.monotonic() > until:
+            raise GanetiError(f"job {job} does not get on (gnt-job watch {job} shows it)")
+        if client.wait_for_job_change(job, seen, wait=10.0) is None:
             raise GanetiError(f"job {job} is gone")
-        if change == "nochange":
-            continue
-        known = change[0]
-        if known and known[0] in FINAL:
-            break
-    else:
-        raise GanetiError(f"job {job} does not get on (gnt-job watch {job} shows it)")
-    if known and known[0] != "success":
-        raise GanetiError.from_wire(known[1][0])
+    status, results = seen.values
+    if status != "success":
+        raise GanetiError.from_wire(results[0])

@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.luxi.job_seen import JobSeen
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -79,17 +81,15 @@ def _with_reason(repair: Repair) -> dict[str, Any]:
 
 
 def _ended(client: LuxiClient, repair: Repair, job_id: int, until: float) -> Ended:
-    state: list[Any] | None = None
-    while state is None or state[0] not in FINAL:
+    seen = JobSeen(["status", "opresult"])
+    while seen.values is None or seen.values[0] not in FINAL:
         wait = min(WAIT, max(0.1, until - time.monotonic()))
-        answer = client.wait_for_job_change(job_id, ["status", "opresult"], state, None, wait=wait)
-        if isinstance(answer, list):
-            state = answer[0]
-        if time.monotonic() > until and (state is None or state[0] not in FINAL):
+        client.wait_for_job_change(job_id, seen, wait=wait)
+        if time.monotonic() > until and (seen.values is None or seen.values[0] not in FINAL):
             # One that runs already goes on to its end.
             client.cancel_job(job_id)
             until = time.monotonic() + PATIENCE
-    status, [result] = state
+    status, [result] = seen.values
     if status != "success":
         log.error("%s: job %d: %s", repair.doing, job_id, result)
     return Ended(repair, job_id, status == "success", result)

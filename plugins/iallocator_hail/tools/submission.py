@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any, Final
 
 from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.luxi.job_seen import JobSeen
 from ganeti_core.plugin_api import GanetiError
 
 from ..errors import PlacementError
@@ -128,13 +129,8 @@ def _run_set(client: LuxiClient, jobs: list[Job]) -> None:
 
 def wait_for(client: LuxiClient, number: int) -> str:
     """Wait until a job has ended; return its state."""
-    state = _state(client, number)
-    while state not in _FINAL:
-        client.wait_for_job_change(number, ["status"], [state], None, wait=_WAIT)
-        state = _state(client, number)
-    return state
-
-
-def _state(client: LuxiClient, number: int) -> str:
-    row = client.query_jobs([number], ["status"])[0]
-    return "error" if not row or row[0] is None else str(row[0])
+    seen = JobSeen(["status"])
+    while seen.values is None or seen.values[0] not in _FINAL:
+        if client.wait_for_job_change(number, seen, wait=_WAIT) is None:
+            return "error"
+    return str(seen.values[0])
