@@ -1,8 +1,8 @@
 """How long the monitoring daemon takes for an answer, and how much memory it needs.
 
 ``python benchmarks/bench_mond.py [--instances N]``: the text of metrics with 20,000 samples, made
-from new reports and sent again; then the server of the daemon over loopback: one report, and all
-metrics. The reports are made up; nothing runs beside it.
+from new reports and sent again; then the server of the daemon over loopback: one report, all
+metrics, and what it needs while nobody asks. The reports are made up; nothing runs beside it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ganeti_core.plugin_api.data import Metric
 from ganeti_core.rpc.identity import NodeIdentity
 
 SAMPLES = 20_000
+IDLE_SECONDS = 20
 METRICS = tuple(Metric(f"ganeti_bench_{number}", "gauge", "A figure", ("instance", "hypervisor"))
                 for number in range(10))
 
@@ -91,9 +92,19 @@ def server(root: Path, instances: int, count: int) -> None:
         status = Path(f"/proc/{child}/status").read_text()
         resident = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         print(f"memory with {instances:,} instances: {resident.split(':')[1].strip()}")
+        before = processor_seconds(child)
+        time.sleep(IDLE_SECONDS)
+        share = (processor_seconds(child) - before) / IDLE_SECONDS
+        print(f"idle for {IDLE_SECONDS} s: {share:.2%} of a processor")
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

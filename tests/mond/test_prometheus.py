@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,9 @@ scrape_configs:
   - {job_name: ganeti-cluster, metrics_path: /metrics/cluster,
      static_configs: [{targets: TARGETS}]}
 """
+PANELS = {panel.title: panel.query.replace("$cluster", ".*")
+          for row in metrics.ROWS.values() for panel in row}
+"""What the dashboard asks, by the titles."""
 OF_TROUBLE = frozenset({
     "Calls to nodes that fail", "Owed to nodes", "Nodes that need a repair",
     "Instances without memory elsewhere if the node fails", "Collectors that cannot report",
@@ -52,7 +57,7 @@ OF_TROUBLE = frozenset({
 @pytest.fixture(scope="module")
 def watched(make_cluster: Callable[..., VirtualCluster]) -> Iterator[VirtualCluster]:
     made = make_cluster("--nodes", "3", "--hypervisor", "chroot", "--disk-templates", "file",
-                        "--with", "mond")
+                        "--with", "confd,mond")
     made.gnt("gnt-cluster", "modify", "--data-collector-interval", ",".join(
         f"{name}=1" for name in ("cluster-state", "master-figures", "inst-status", "placement",
                                  "instance-usage", "node-pressure", "node-status", "diskstats")))
@@ -135,16 +140,53 @@ def test_promtool_finds_nothing_wrong(watched: VirtualCluster, path: str) -> Non
     assert complaints == []
 
 
+def processes_of(cluster: VirtualCluster, node: str) -> list[int]:
+    """Those of the guests of a node, which have its folder in the place of the machine's root."""
+    root = str(Layout.load(cluster.root).node(node).root)
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.readlink(entry / "root").startswith(root):
+                found.append(int(entry.name))
+    return found
+
+
+def test_what_is_wrong_is_on_the_dashboard(
+    watched: VirtualCluster, prometheus: Prometheus
+) -> None:
+    folder = watched.paths("node2").etc / "node-diagnose-commands"
+    folder.mkdir(mode=0o755)
+    (folder / "look").write_text("""#!/bin/sh\necho '{"status": "evacuate"}'\n""")
+    (folder / "look").chmod(0o755)
+    # The other nodes have no such program.
+    watched.gnt("gnt-cluster", "modify", "--driver-settings", "node_status_command=look")
+    stopped = processes_of(watched, "node2")
+    assert stopped
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for title, labels in (
+                ("Nodes that need a repair", {}),
+                ("Collectors that cannot report", {"collector": "node-status"}),
+                ("Instances that are not as they should be",
+                 {"exported_instance": "web2.example.com"})):
+            wait_until(lambda title=title, labels=labels: any(
+                labels.items() <= one["metric"].items() for one in prometheus.ask(PANELS[title])),
+                title, pause=0.5)
+    finally:
+        for pid in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
 def test_the_dashboard_has_data_and_a_node_that_dies_is_seen(
     watched: VirtualCluster, prometheus: Prometheus
 ) -> None:
     assert wait_until(lambda: prometheus.value("sum(up)") == 6, "all are scraped", pause=0.2)
-    panels = {panel.title: panel.query.replace("$cluster", ".*")
-              for row in metrics.ROWS.values() for panel in row}
-    empty = set(panels) - OF_TROUBLE
+    empty = set(PANELS) - OF_TROUBLE
 
     def all_have_data() -> bool:
-        empty.difference_update([title for title in empty if prometheus.ask(panels[title])])
+        empty.difference_update([title for title in empty if prometheus.ask(PANELS[title])])
         return not empty
 
     try:
@@ -152,7 +194,7 @@ def test_the_dashboard_has_data_and_a_node_that_dies_is_seen(
     finally:
         assert empty == set()
     for title in OF_TROUBLE:
-        prometheus.ask(panels[title])
+        prometheus.ask(PANELS[title])
     guests = prometheus.ask('ganeti_instance_running{exported_instance=~"web.*"} == 1')
     assert {one["metric"]["exported_instance"] for one in guests} == {
         "web2.example.com", "web3.example.com"}
@@ -161,7 +203,7 @@ def test_the_dashboard_has_data_and_a_node_that_dies_is_seen(
     for query, figure in (("sum(up)", 4), ("ganeti_cluster_silent_nodes", 1)):
         wait_until(lambda query=query, figure=figure: prometheus.value(query) == figure,
                    f"{query} is {figure}", pause=0.2)
-    wait_until(lambda: prometheus.ask(panels["Calls to nodes that fail"]),
+    wait_until(lambda: prometheus.ask(PANELS["Calls to nodes that fail"]),
                "calls that fail are counted", pause=0.5)
     assert prometheus.value('ganeti_instance_oper_ram{exported_instance="web2.example.com"} or '
                             'ganeti_instance_oper_ram{instance="web2.example.com"}') is not None

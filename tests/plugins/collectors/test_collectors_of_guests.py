@@ -24,7 +24,7 @@ from ganeti_plugins.collectors import (
     LogicalVolumes,
     XenInstanceStatus,
 )
-from ganeti_plugins.collectors.cluster import n1_samples
+from ganeti_plugins.collectors.cluster import LAST_JOBS, n1_samples
 from ganeti_plugins.collectors.drbd import parse, status_of
 from ganeti_plugins.collectors.instances import judged
 from ganeti_plugins.collectors.lvm import volume
@@ -342,6 +342,16 @@ def test_instances_that_would_find_no_memory_are_counted_by_the_node_that_they_a
         instance("b", "a", 1, admin_state="down"),
         instance("b", "a", 1, **{"be/auto_balance": False}),
         instance("c", "a", 101)]) == [["a", 2], ["b", 0], ["c", 1]]
+
+
+def test_of_many_jobs_the_last_ones_have_their_times(
+    ctx: HookContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ROWS, "job", [
+        {**ROWS["job"][0], "id": number} for number in range(1, LAST_JOBS + 6)])
+    found = ClusterState().collect(replace(ctx, query=master)).report.samples
+    for name in ("ganeti_job_wait_time", "ganeti_job_run_time"):
+        assert [int(one[0]) for one in found[name]] == list(range(6, LAST_JOBS + 6))
 
 
 def test_only_the_master_reports_the_cluster(ctx: HookContext) -> None:
