@@ -101,8 +101,9 @@ class _Listener:
             sock.settimeout(30.0)
             sock.connect(path)
             ((status,),) = self.session.client.query_jobs([self.job_id], ["status"])
-            if status != "running":
-                raise errors.OpExecError(f"Job status at '{what}' is '{status}', not 'running'")
+            wanted = "waiting" if what == "expandnames" else "running"
+            if status != wanted:
+                raise errors.OpExecError(f"Job status at '{what}' is '{status}', not '{wanted}'")
             if what == "startmsg":
                 self.since_start = 0
             elif what == "logmsg" and self.since_start != number:
@@ -115,7 +116,8 @@ def _test_jobs(session: Session, title: str, fails: list[bool]) -> None:
     print(title, flush=True)
     texts = [title, "Hello World", "A", "", "B", "Foo|bar|baz",
              time.strftime("%Y-%m-%d_%H_%M_%S")]
-    ops = [session.opcode("OP_TEST_JQUEUE", notify_exec=True, log_messages=texts, fail=fail)
+    ops = [session.opcode("OP_TEST_JQUEUE", notify_waitlock=True, notify_exec=True,
+                          log_messages=texts, fail=fail)
            for fail in fails]
     job_id = session.client.submit_job(ops)
     listener = _Listener(session, job_id)

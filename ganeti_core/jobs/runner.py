@@ -217,6 +217,11 @@ class JobRunner:
         if interrupted:
             return await self._recover(index, op, operation)
         self._check_cancelled()
+        if operation.waits_before_locks:
+            ctx = self._context(index, op, self._env.store.snapshot, self._saga(index, ()))
+            await self._env.loop.run_in_executor(
+                self._env.pool, operation.before_locks, op, ctx)
+            self._check_cancelled()
         snapshot = await self._acquire(operation, op, state)
         try:
             self._check_cancelled()

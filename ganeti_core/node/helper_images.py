@@ -1,7 +1,8 @@
 """Images of helper guests: each run has a copy of its own, to which the guest may write.
 
 An image is raw, a file of the node or fetched from a URL, and becomes a file of the instance's uuid
-in `HELPERS`. A draft gets its name when all is in it.
+in `HELPERS`. A draft gets its name when all is in it. Beside it is an empty file, which an OS
+definition may fill.
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ class HelperImages:
                     _copy(image, draft, deadline)
                 _check_format(draft, image)
                 _pad(draft)
+            package = package_of(place)
+            package.unlink(missing_ok=True)
+            os.close(os.open(package, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as exc:
             raise OpExecError(f"The image {image} cannot be copied to {self.folder}: "
                               f"{exc.strerror or exc}") from exc
@@ -72,6 +76,7 @@ class HelperImages:
         place = self._place(instance)
         try:
             place.unlink(missing_ok=True)
+            package_of(place).unlink(missing_ok=True)
             _draft_of(place).unlink(missing_ok=True)
         except OSError as exc:
             raise OpExecError(f"{place} cannot be removed: {exc.strerror}") from exc
@@ -80,6 +85,11 @@ class HelperImages:
         if not _UUID.fullmatch(instance):
             raise OpPrereqError(f"'{instance}' is not the uuid of an instance", ECODE_INVAL)
         return self.folder / instance
+
+
+def package_of(place: Path) -> Path:
+    """The file beside an image for what its guest is to be told, as a disk of its own."""
+    return place.with_name(f"{place.name}.package")
 
 
 def _draft_of(place: Path) -> Path:

@@ -24,12 +24,8 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "OP_INSTANCE_CREATE": frozenset({
         "instance_communication",
         # Of imports from other clusters.
-        "source_handshake", "source_instance_name", "source_shutdown_timeout", "source_x509_ca",
-        # Of a helper instance that wipes disks.
-        "helper_startup_timeout", "helper_shutdown_timeout"}),
-    "OP_TEST_DUMMY": frozenset({"submit_jobs"}),
-    # Locks are named by a pure function: nobody can be asked meanwhile.
-    "OP_TEST_JQUEUE": frozenset({"notify_waitlock"}),
+        "source_handshake", "source_instance_name", "source_shutdown_timeout",
+        "source_x509_ca"}),
     "OP_INSTANCE_SET_PARAMS": frozenset({"instance_communication"}),
 }
 """By opcode: those that are refused when they are set. Off, empty and the default ask for

@@ -46,6 +46,18 @@ class Operation(ABC, Generic[O, P]):
         del snapshot
         return request(op)
 
+    waits_before_locks: ClassVar[bool] = False
+    """Whether `before_locks` is called at all."""
+
+    def before_locks(self, op: O, ctx: OpContext) -> None:
+        """Do what comes before the locks are asked for, while the job's state is ``waiting``.
+
+        Runs in a worker thread, and must change nothing: after a restart it runs again.
+
+        :raises OpPrereqError: the locks are not needed any more
+        """
+        del op, ctx
+
     @abstractmethod
     def plan(self, op: O, ctx: OpContext) -> P:
         """Check prerequisites and choose; changes nothing.

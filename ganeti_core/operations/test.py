@@ -9,15 +9,18 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqError
+from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqError, RequestError
 from ganeti_core.locking import Level, LockRequest, Want
+from ganeti_core.opcodes.registry import parse
 from ganeti_core.opcodes.test import TestDelay, TestDummy
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.expand import submitted
 from ganeti_core.rpc.calls import service_call
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.model import Node
+    from ganeti_core.opcodes.base import OpCode
     from ganeti_core.operations.context import OpContext
 
 STEP = 0.2
@@ -117,20 +120,41 @@ def _wait_on_nodes(duration: float, ctx: OpContext, nodes: tuple[Node, ...]) -> 
             raise OpExecError(f"Error during delay on node {name}: {answer}")
 
 
-class Dummy(Operation[TestDummy, None]):
-    """``OP_TEST_DUMMY``: answer what was asked for, or fail."""
+class Dummy(Operation[TestDummy, "list[list[OpCode]]"]):
+    """``OP_TEST_DUMMY``: answer what was asked for, submit jobs, or fail."""
 
     opcode = TestDummy
 
-    def plan(self, op: TestDummy, ctx: OpContext) -> None:
-        return
+    def plan(self, op: TestDummy, ctx: OpContext) -> list[list[OpCode]]:
+        return _jobs(op.submit_jobs)
 
-    def run(self, op: TestDummy, ctx: OpContext, plan: None) -> Any:
+    def run(self, op: TestDummy, ctx: OpContext, plan: list[list[OpCode]]) -> Any:
         if op.fail:
             raise OpExecError("failure was asked for")
         for message in op.messages or ():
             ctx.feedback(str(message))
-        return op.result
+        if op.submit_jobs is None:
+            return op.result
+        return submitted(ctx, op, plan) | (
+            {} if op.result is None else {"result": op.result})
+
+
+def _jobs(asked: Any) -> list[list[OpCode]]:
+    """Read a list of jobs, each a list of opcodes.
+
+    :raises OpPrereqError: it is none (`ECODE_INVAL`)
+    """
+    if asked is None:
+        return []
+    if not isinstance(asked, list) or not all(
+            isinstance(job, list) and job and all(isinstance(op, dict) for op in job)
+            for job in asked):
+        raise OpPrereqError("submit_jobs must be a list of jobs, each a list of opcodes",
+                            ECODE_INVAL)
+    try:
+        return [[parse({"reason": [], **op}) for op in job] for job in asked]
+    except RequestError as exc:
+        raise OpPrereqError(f"submit_jobs: {exc}", ECODE_INVAL) from exc
 
 
 OPERATIONS = (Delay(), Dummy())

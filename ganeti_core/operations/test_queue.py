@@ -7,7 +7,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
-from ganeti_core.errors import OpExecError
+from ganeti_core.errors import GanetiError, OpExecError, OpPrereqError
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.opcodes.test import TestJqueue, TestOsParams
 from ganeti_core.operations.base import Operation, request
@@ -27,6 +27,11 @@ class Exercise(Operation[TestJqueue, None]):
     """Log messages, each confirmed by the client; then succeed, or fail."""
 
     opcode = TestJqueue
+    waits_before_locks = True
+
+    def before_locks(self, op: TestJqueue, ctx: OpContext) -> None:
+        if op.notify_waitlock:
+            _confirmed(ctx, "expandnames", None, OpPrereqError)
 
     def locks(self, op: TestJqueue, snapshot: Snapshot) -> LockRequest:
         return request(op, Want(Level.NODE, snapshot.cluster.master_node))
@@ -49,10 +54,12 @@ class Exercise(Operation[TestJqueue, None]):
         return True
 
 
-def _confirmed(ctx: OpContext, what: str, number: int | None) -> None:
+def _confirmed(
+    ctx: OpContext, what: str, number: int | None, error: type[GanetiError] = OpExecError
+) -> None:
     """Tell the client through the job's log, and wait until it has come to a socket and gone.
 
-    :raises OpExecError: it did not
+    :raises GanetiError: it did not; of the class `error`
     """
     with tempfile.TemporaryDirectory(prefix="ganeti-jqueue-") as folder, socket.socket(
             socket.AF_UNIX) as listener:
@@ -61,11 +68,11 @@ def _confirmed(ctx: OpContext, what: str, number: int | None) -> None:
         listener.listen(1)
         ctx.log_entry(NOTICE, [path, what, number])
         if not readable(listener, time.monotonic() + CONNECT_SECONDS, ctx):
-            raise OpExecError(f"Client didn't connect in time ({CONNECT_SECONDS:g} s)")
+            raise error(f"Client didn't connect in time ({CONNECT_SECONDS:g} s)")
         caller, _ = listener.accept()
     with caller:
         if not readable(caller, time.monotonic() + CONFIRM_SECONDS, ctx):
-            raise OpExecError(f"Client failed to confirm notification ({CONFIRM_SECONDS:g} s)")
+            raise error(f"Client failed to confirm notification ({CONFIRM_SECONDS:g} s)")
 
 
 class ShowSecrets(Operation[TestOsParams, None]):

@@ -524,7 +524,10 @@ class Volume:
 
 @dataclass(frozen=True)
 class OsInfo:
-    """An OS definition as one node has it; `problem` is empty when it can be used."""
+    """An OS definition as one node has it; `problem` is empty when it can be used.
+
+    :param trusted: False: it installs in a helper guest, away from the node (`package`)
+    """
 
     name: str
     path: str

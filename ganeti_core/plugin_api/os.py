@@ -94,6 +94,22 @@ class OsSpec:
 
     @hookspec(firstresult=True)
     @where(changes=True, timeout=600.0)
+    def package(
+        self, ctx: HookContext, instance: InstanceSpec, variant: str, reinstall: bool, path: str
+    ) -> None:
+        """Write what a helper guest needs to install on the instance's disks into the file `path`.
+
+        For an OS that is not trusted (`OsInfo.trusted`): `create` is never called then. The guest
+        boots the cluster's install image, from its first disk, has the instance's disks behind it
+        and this file as its last one, read-only, and shuts down when it has installed. The file
+        may hold secret parameters; it is there, empty, for root alone, and removed afterwards.
+
+        :raises OsScriptError: it cannot be made
+        """
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    @where(changes=True, timeout=600.0)
     def rename(
         self, ctx: HookContext, instance: InstanceSpec, variant: str, old_name: str
     ) -> None:
@@ -159,6 +175,7 @@ def _import_as_it_is(ctx: HookContext, stream: DiskStream) -> int:
 
 
 OS_DEFINITIONS = Kind(
-    "os", OsSpec, optional=frozenset({"rename", "os_variables", "export_disk", "import_disk"}),
+    "os", OsSpec, optional=frozenset({"package", "rename", "os_variables", "export_disk",
+                                     "import_disk"}),
     defaults=(("os_variables", _no_variables), ("export_disk", _export_as_it_is),
               ("import_disk", _import_as_it_is)))

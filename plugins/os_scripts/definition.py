@@ -1,8 +1,9 @@
 """Read an OS definition: a folder with scripts and a few lists.
 
 Required are ``ganeti_api_version`` (a number a line) and the programs ``create``, ``import``,
-``export`` and ``rename``; from API 15 on ``variants.list`` may name variants; API 20 also requires
-``verify`` and ``parameters.list`` (a name and a description a line).
+``export`` and ``rename``; with ``create_untrusted`` instead of ``create``, or beside it, the OS is
+installed by that program in a helper guest. From API 15 on ``variants.list`` may name variants; API
+20 also requires ``verify`` and ``parameters.list`` (a name and a description a line).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from ganeti_core.plugin_api.data import OsInfo
 API_FILE = "ganeti_api_version"
 VARIANTS_FILE = "variants.list"
 PARAMETERS_FILE = "parameters.list"
-SCRIPTS = ("create", "export", "import", "rename")
+CREATE, CREATE_UNTRUSTED = "create", "create_untrusted"
+SCRIPTS = ("export", "import", "rename")
 VERIFY_SCRIPT = "verify"
 SPOKEN = frozenset({10, 15, 20})
 WITH_VARIANTS = 15
@@ -40,9 +42,14 @@ class Definition:
     problem: str = ""
 
     @property
+    def is_trusted(self) -> bool:
+        """Whether its installation may run on the node."""
+        return not (self.folder / CREATE_UNTRUSTED).exists()
+
+    @property
     def info(self) -> OsInfo:
         return OsInfo(self.name, str(self.folder), self.api_versions, self.variants,
-                      self.parameters, self.problem)
+                      self.parameters, self.problem, self.is_trusted)
 
     def variant(self, asked: str) -> str:
         """The variant in force when `asked` for one: the first, where none is named."""
@@ -63,7 +70,8 @@ def read(name: str, folder: Path) -> Definition:
         variants = tuple(dict.fromkeys(listed))
         parameters = _parameters(folder) if api >= WITH_PARAMETERS else ()
         found = Definition(name, folder, versions, api, variants, parameters)
-        for script in (*SCRIPTS, *((VERIFY_SCRIPT,) if api >= WITH_PARAMETERS else ())):
+        create = CREATE if found.is_trusted else CREATE_UNTRUSTED
+        for script in (create, *SCRIPTS, *((VERIFY_SCRIPT,) if api >= WITH_PARAMETERS else ())):
             _check_script(folder / script)
     except _Unusable as exc:
         return Definition(found.name, folder, found.api_versions, found.api, found.variants,

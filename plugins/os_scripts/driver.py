@@ -18,8 +18,15 @@ from ganeti_core.plugin_api import (
 from ganeti_core.plugin_api.data import OsInfo
 from ganeti_core.plugin_api.os import DiskStream, check_variant
 
-from . import environment, streams
-from .definition import VERIFY_SCRIPT, WITH_PARAMETERS, WITH_VARIANTS, Definition, read
+from . import environment, packages, streams
+from .definition import (
+    CREATE_UNTRUSTED,
+    VERIFY_SCRIPT,
+    WITH_PARAMETERS,
+    WITH_VARIANTS,
+    Definition,
+    read,
+)
 from .logs import Output, new_log
 from .runner import Script, ScriptFailed, run, run_logged
 
@@ -75,6 +82,19 @@ class OsScripts:
         log = new_log(ctx.logs, "add", instance.os, instance.name)
         run_logged(Script(self.folder, "create", env, secret=instance.secret_osparams), log,
                    ctx.cancelled)
+
+    @hookimpl
+    def package(
+        self, ctx: HookContext, instance: InstanceSpec, variant: str, reinstall: bool, path: str
+    ) -> None:
+        found = self._for_run()
+        if found.is_trusted:
+            raise OsScriptError(f"OS {self.name} installs on the node: it has no "
+                                f"{CREATE_UNTRUSTED}")
+        env = environment.for_helper(found, variant, instance)
+        if reinstall:
+            env["INSTANCE_REINSTALL"] = "1"
+        packages.write(found, env, Path(path))
 
     @hookimpl
     def rename(

@@ -12,7 +12,7 @@ from typing import Any
 
 from ganeti_core.plugin_api import DiskSpec, InstanceSpec, NicSpec
 
-from .definition import Definition
+from .definition import CREATE_UNTRUSTED, Definition
 
 Environment = dict[str, str]
 
@@ -66,6 +66,28 @@ def for_instance(definition: Definition, variant: str, instance: InstanceSpec) -
     for prefix, values in (("BE", instance.beparams), ("HV", instance.hvparams)):
         result |= {f"INSTANCE_{prefix}_{name}": str(value) for name, value in values.items()}
     return result
+
+
+def for_helper(definition: Definition, variant: str, instance: InstanceSpec) -> Environment:
+    """What ``create_untrusted`` gets in a helper guest, whose first disk is not the instance's."""
+    result = for_instance(definition, variant, instance)
+    kind = instance.hvparams.get("disk_type", "paravirtual")
+    prefix = "/dev/vd" if kind == "paravirtual" else "/dev/sd"
+    for disk in instance.disks:
+        for name in ("PATH", "URI", "BACKEND_TYPE"):
+            result.pop(f"DISK_{disk.index}_{name}", None)
+        result[f"DISK_{disk.index}_PATH"] = prefix + _letters(disk.index + 1)
+    return result | {"OS_SCRIPT": CREATE_UNTRUSTED}
+
+
+def _letters(number: int) -> str:
+    """How Linux counts disks: a to z, aa, ab."""
+    letters = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("a") + rest) + letters
+    return letters
 
 
 def _disk(disk: DiskSpec, hypervisor: str, hvparams: Mapping[str, Any]) -> Environment:

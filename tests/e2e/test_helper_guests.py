@@ -17,6 +17,12 @@ ZEROER = bytes.fromhex(
     "b80103b90300ba8100bb0080cd137207"  # the BIOS writes it to the third sector of the second disk
     "ba0406b80020ef"  # powered off by ACPI: 0x2000 to PM1a_CNT
     "f4ebfd")  # else it halts for ever
+INSTALLER = bytes.fromhex(
+    "fa31c08ed88ec08ed0bc007cfb"
+    "be2f7cb442b282cd137214"  # the first sector of the third disk
+    "c606377c02b443b281cd137207"  # becomes the third sector of the second one
+    "ba0406b80020eff4ebfd"
+    "10000100008000000000000000000000")  # what the BIOS is to read: one sector, to 0x8000
 HALTED = bytes.fromhex("faf4ebfd")
 
 
@@ -33,8 +39,8 @@ def cluster(make_cluster) -> Iterator[VirtualCluster]:
     return made
 
 
-def disk(cluster: VirtualCluster) -> Path:
-    info = json.loads(cluster.gnt("gnt-instance", "info", "--format=json", NAME).stdout)
+def disk(cluster: VirtualCluster, name: str = NAME) -> Path:
+    info = json.loads(cluster.gnt("gnt-instance", "info", "--format=json", name).stdout)
     (found,) = (cluster.root / "node1/srv/ganeti/file-storage").rglob(
         f"*{info[0]['disks'][0]['uuid']}*")
     return found
@@ -72,5 +78,42 @@ def test_one_that_never_ends_is_ended(cluster: VirtualCluster, tmp_path: Path) -
     told = export(cluster, image, "--zeroing-timeout-fixed=1", "--zeroing-timeout-per-mib=0")
     assert "has not shut down within 1 seconds" in told
     assert cluster.instances("name", "status") == [[NAME, "running"]]
+    assert list(cluster.root.glob("node*/srv/ganeti/helper/*")) == []
+    cluster.verify()
+
+
+def test_an_os_that_is_not_trusted_installs_in_a_guest(
+    cluster: VirtualCluster, tmp_path: Path
+) -> None:
+    for node in ("node1", "node2"):
+        folder = cluster.root / node / "srv/ganeti/os/wary"
+        folder.mkdir(parents=True)
+        (folder / "ganeti_api_version").write_text("15\n")
+        for name in ("create_untrusted", "import", "export", "rename"):
+            (folder / name).write_text("#!/bin/sh\nfalse\n")
+            (folder / name).chmod(0o755)
+    add = ("gnt-instance", "add", "-t", "file", "-s", "1M", "-B", "memory=16M", "-n", "node1",
+           "--no-nics", "--no-name-check", "--no-ip-check", "--no-start")
+    ran = cluster.try_(*add, "-o", "wary", "wary.example.com")
+    assert "there is no install image" in str(ran), ran
+    image = tmp_path / "installer.img"
+    image.write_bytes(boot_sector(INSTALLER))
+    cluster.gnt("gnt-cluster", "modify", f"--install-image={image}")
+    ran = cluster.try_(*add, "-o", "tiny", "--helper-startup-timeout=9", "wary.example.com")
+    assert "'helper_startup_timeout' is for instances that a helper guest installs" in str(ran)
+    cluster.gnt(*add, "-o", "wary", "--helper-startup-timeout=60", "--helper-shutdown-timeout=90",
+                "wary.example.com")
+    assert "[untrusted]" in cluster.gnt("gnt-os", "diagnose").stdout
+    sector = disk(cluster, "wary.example.com").read_bytes()[2 * SECTOR:3 * SECTOR]
+    assert sector.startswith(b"environment\0"), "the archive of the definition"
+    assert sector[257:262] == b"ustar"
+    with disk(cluster, "wary.example.com").open("r+b") as file:
+        file.write(bytes(1 << 20))
+    cluster.gnt("gnt-instance", "reinstall", "-f", "wary.example.com")
+    assert disk(cluster, "wary.example.com").read_bytes()[2 * SECTOR:].startswith(b"environment\0")
+    image.write_bytes(boot_sector(HALTED))
+    ran = cluster.try_(*add, "-o", "wary", "--helper-shutdown-timeout=1", "late.example.com")
+    assert "has not shut down within 1 seconds" in str(ran), ran
+    assert ["late.example.com"] not in cluster.instances("name")
     assert list(cluster.root.glob("node*/srv/ganeti/helper/*")) == []
     cluster.verify()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from virtual_cluster import VirtualCluster
+from virtual_cluster import VirtualCluster, wait_until
 
 
 def test_the_job_queue_passes_its_test(cluster: VirtualCluster) -> None:
@@ -21,11 +19,38 @@ def test_the_job_queue_passes_its_test(cluster: VirtualCluster) -> None:
     assert ran.stdout.count(" - INFO: Sending log message 7") == 7
 
 
-def test_the_wait_for_locks_cannot_be_notified_of(cluster: VirtualCluster) -> None:
-    refused = cluster.try_("gnt-debug", "submit-job", "/dev/stdin", stdin=json.dumps(
-        [{"OP_ID": "OP_TEST_JQUEUE", "notify_waitlock": True}]))
-    assert "The parameter 'notify_waitlock' is not available in this version" in (
-        refused.stdout + refused.stderr)
+def test_a_dummy_submits_jobs(cluster: VirtualCluster) -> None:
+    inner = {"OP_ID": "OP_TEST_DUMMY", "result": 7}
+
+    def ended(**op: object) -> tuple[str, list[object]]:
+        with cluster.luxi() as client:
+            job = client.submit_job([{"OP_ID": "OP_TEST_DUMMY", **op}])
+            return wait_until(lambda: (lambda row: row if row[0] in ("success", "error") else None)(
+                client.query_jobs([job], ["status", "opresult"])[0]), "the job ends")
+
+    status, [result] = ended(result="x", submit_jobs=[[inner, inner], [inner]])
+    assert status == "success"
+    assert result["result"] == "x"
+    ids = [job for fine, job in result["jobs"] if fine]
+    with cluster.luxi() as client:
+        rows = wait_until(lambda: (lambda rows: rows if all(
+            row[0] == "success" for row in rows) else None)(
+                client.query_jobs(ids, ["status", "opresult"])), "its jobs end")
+    assert [row[1] for row in rows] == [[7, 7], [7]]
+    for wrong, said in (("x", "must be a list of jobs"), ([inner], "must be a list of jobs"),
+                        ([[]], "must be a list of jobs"), ([[{"OP_ID": "OP_X"}]], "OP_X")):
+        status, [result] = ended(submit_jobs=wrong)
+        assert (status, said in str(result)) == ("error", True), result
+
+
+def test_nobody_confirms_the_wait_for_locks(cluster: VirtualCluster) -> None:
+    with cluster.luxi() as client:
+        job = client.submit_job([{"OP_ID": "OP_TEST_JQUEUE", "notify_waitlock": True}])
+        (entry,) = wait_until(lambda: client.query_jobs([job], ["oplog"])[0][0][0], "a notice")
+        assert (entry[2], entry[3][1:]) == ("jqueue-test", ["expandnames", None])
+        assert client.query_jobs([job], ["status"]) == [["waiting"]]
+        client.cancel_job(job)
+        wait_until(lambda: client.query_jobs([job], ["status"]) == [["canceled"]], "its end")
 
 
 def test_secrets_arrive_and_are_not_shown(cluster: VirtualCluster) -> None:

@@ -51,7 +51,7 @@ def test_an_image_is_fetched(tmp_path: Path) -> None:
             make(tmp_path, f"{address}/none", "u2")
         server.shutdown()
         thread.join()
-    assert [path.name for path in copy.parent.iterdir()] == ["u1"]
+    assert sorted(path.name for path in copy.parent.iterdir()) == ["u1", "u1.package"]
 
 
 @pytest.mark.parametrize(("content", "said"), [

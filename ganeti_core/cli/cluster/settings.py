@@ -45,7 +45,8 @@ SETTINGS: tuple[opt.OptionSpec, ...] = (
     opt.value("--enabled-disk-templates", dest="enabled_disk_templates",
               help="Disk templates, separated by commas"),
     opt.value("--install-image", dest="install_image",
-              help="Image in which OS scripts run"),
+              help="Image of the helper guest that runs OS definitions that are not trusted: a "
+                   "path on the nodes, or a URL"),
     opt.value("--zeroing-image", dest="zeroing_image",
               help="Image of the helper guest that overwrites what is free on disks (gnt-backup "
                    "export --zero-free-space): a path on the nodes, or a URL"),

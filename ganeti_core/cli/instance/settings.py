@@ -67,9 +67,10 @@ COMMON_CREATION_OPTIONS = (
 )
 HELPER_TIMEOUTS = (
     value("--helper-startup-timeout", dest="helper_startup_timeout", type="natural",
-          help="Seconds for the helper machine to start"),
+          help="Seconds for the helper guest to start, which installs an OS that is not trusted; "
+               "300 unless told otherwise"),
     value("--helper-shutdown-timeout", dest="helper_shutdown_timeout", type="natural",
-          help="Seconds for the helper machine to stop"),
+          help="Seconds until it must have installed and shut down; 7200 unless told otherwise"),
 )
 CREATION_OPTIONS = (
     *COMMON_CREATION_OPTIONS, COMMUNICATION,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.node.helper_images import MIB, HelperImages
+from ganeti_core.node.helper_images import MIB, HelperImages, package_of
 from ganeti_core.node.services.arguments import decode
 
 if TYPE_CHECKING:
@@ -25,10 +25,11 @@ class ImageArgs:
 
 
 def image(state: NodeState, args: dict[str, Any], deadline: float) -> dict[str, Any]:
-    """Return ``{"path": ..., "size": MiB}`` of a new copy."""
+    """Return ``{"path": ..., "size": MiB, "package": path}`` of a new copy."""
     asked = decode(ImageArgs, args)
     path = _images(state).make(asked.instance, asked.image, deadline)
-    return {"path": str(path), "size": path.stat().st_size // MIB}
+    return {"path": str(path), "size": path.stat().st_size // MIB,
+            "package": str(package_of(path))}
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,12 @@ from ganeti_core.operations.instance.forthcoming import (
     to_commit,
 )
 from ganeti_core.operations.instance.hardware import check_disk_count, disk_requests
+from ganeti_core.operations.instance.installation import (
+    Limits,
+    check_installation,
+    install,
+    limits_of,
+)
 from ganeti_core.operations.instance.nics import (
     check_conflicts,
     check_distinct,
@@ -75,7 +81,7 @@ from ganeti_core.operations.parameters import (
     os_parameters,
 )
 from ganeti_core.operations.placement.disk_space import check_space
-from ganeti_core.operations.placement.memory import free_memory
+from ganeti_core.operations.placement.memory import check_memory, free_memory
 from ganeti_core.operations.placement.new_instance import explain_placement, place_instance
 from ganeti_core.operations.placement.nodes import candidates, kept, still_usable
 from ganeti_core.operations.placement.retry import retry_for_resources
@@ -84,7 +90,6 @@ from ganeti_core.operations.specs import disk_spec_of, installing, new_spec, wit
 from ganeti_core.operations.tags import with_tags
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, NO_DISKS
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
-from ganeti_core.plugin_api.os import OS_DEFINITIONS
 from ganeti_core.specs.storages import space_needed
 
 if TYPE_CHECKING:
@@ -110,6 +115,8 @@ class CreatePlan:
     start: bool
     source: Source | None = None
     """The export that it is made of."""
+    helped: Limits | None = None
+    """Where a helper guest installs it: its limits."""
     reserved: Instance | None = None
     """The forthcoming instance whose place it takes."""
 
@@ -170,9 +177,9 @@ class Create(Operation[InstanceCreate, CreatePlan]):
             install = (bool(op.os_type) and not op.no_install and source is None
                        and not adopting)
             plan = CreatePlan(instance, disks, nodes, install, instance.admin_state == "up",
-                              source, reserved)
+                              source, reserved=reserved)
             _check_nodes(op, ctx, plan)
-            return plan
+            return _helped(op, ctx, plan)
 
         def attempt() -> CreatePlan:
             nodes = place_instance(op, ctx, draft, requests)
@@ -249,9 +256,7 @@ class Create(Operation[InstanceCreate, CreatePlan]):
             after += bring_in(op, ctx, plan.source, told, plan.primary)
         elif plan.install:
             ctx.feedback("* running the instance OS create scripts...")
-            name, _, variant = plan.instance.os.partition("+")
-            ctx.hook(plan.primary, OS_DEFINITIONS, name, "create", subject=plan.instance.uuid,
-                     instance=told, variant=variant, reinstall=False)
+            install(ctx, plan.instance, plan.primary, told, reinstall=False, helped=plan.helped)
         if plan.start:
             ctx.feedback("* starting instance...")
             hypervisor = plan.instance.hypervisor
@@ -268,6 +273,16 @@ class Create(Operation[InstanceCreate, CreatePlan]):
         ctx.commit([*changes, *_promised(ctx, plan)], names, forward=after)
         _tell(ctx, plan)
         return names
+
+
+def _helped(op: InstanceCreate, ctx: OpContext, plan: CreatePlan) -> CreatePlan:
+    """The plan with a helper guest, where one has to install the instance."""
+    helped = plan.install and check_installation(ctx, plan.instance, plan.primary)
+    limits = limits_of(op, helped=helped)
+    if helped and not op.start:
+        memory = filled_beparams(ctx.snapshot.cluster, plan.instance)["maxmem"]
+        check_memory(ctx, plan.instance, plan.primary, memory, "installing")
+    return replace(plan, helped=limits if helped else None)
 
 
 def _promised(ctx: OpContext, plan: CreatePlan) -> list[Change]:

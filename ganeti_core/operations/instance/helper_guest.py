@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpExecError, OpPrereqError, RpcError
 from ganeti_core.model import new_uuid
-from ganeti_core.operations.instance.running import stop_call
 from ganeti_core.plugin_api.data import DiskSpec
 from ganeti_core.plugin_api.hypervisor import HELPER_GUESTS, HYPERVISORS
 from ganeti_core.rpc.calls import service_call
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
     from ganeti_core.plugin_api.data import InstanceSpec, RunningInstance
@@ -42,12 +43,14 @@ class Helper:
     :param purpose: for the job's log: ``Zeroing free disk space``
     :param work: seconds until it must have shut down
     :param startup: seconds that its start may take
+    :param pack: fills the file (a path on the node) that is its last disk; None: it has none
     """
 
     image: str
     purpose: str
     work: float
     startup: float = STARTUP
+    pack: Callable[[str], object] | None = None
 
 
 @dataclass
@@ -102,11 +105,17 @@ def run_helper(
     :raises GanetiError: it did not start, broke down, or did not shut down in time
     """
     forget = _call("forget", instance)
-    stop = stop_call(ctx, instance, force=False, timeout=GRACE)
+    # Recorded, so without the OS's parameters, which may be secret.
+    bare = replace(spec, osparams={}, secret_osparams=())
+    stop = ctx.hook_call(HYPERVISORS, instance.hypervisor, "stop", subject=instance.uuid,
+                         instance=bare, force=False, timeout=GRACE)
     undo = [ctx.saga.record(node.uuid, forget, f"remove the helper image of {instance.name}")]
     ctx.feedback(f"{helper.purpose}: copying the image {helper.image} on node {node.name}")
     made = ctx.call(node, _call("image", instance, image=helper.image))
-    run = _Run(ctx, helper, instance, node, _as_helper(ctx, spec, made))
+    if helper.pack is not None:
+        helper.pack(str(made["package"]))
+    run = _Run(ctx, helper, instance, node,
+               _as_helper(ctx, bare, made, packed=helper.pack is not None))
     undo.append(ctx.saga.record(node.uuid, stop, f"stop the helper guest of {instance.name}"))
     run.tell("starting the helper guest")
     ctx.call(node, ctx.hook_call(
@@ -127,15 +136,19 @@ def _call(service: str, instance: Instance, **args: Any) -> Call:
                         subject=instance.uuid)
 
 
-def _as_helper(ctx: OpContext, spec: InstanceSpec, made: dict[str, Any]) -> InstanceSpec:
+def _as_helper(
+    ctx: OpContext, spec: InstanceSpec, made: dict[str, Any], *, packed: bool
+) -> InstanceSpec:
     properties = ctx.host.describe(HYPERVISORS, spec.hypervisor).parameters.get("properties", {})
     own = {name: schema["x-helper"] for name, schema in properties.items() if "x-helper" in schema}
     image = DiskSpec(uuid=new_uuid(), index=0, template="", size=int(made["size"]),
                      path=str(made["path"]), instance=spec.name)
-    # Without the OS's parameters, which may be secret.
+    package = DiskSpec(uuid=new_uuid(), index=len(spec.disks) + 1, template="", size=1, mode="ro",
+                       path=str(made["package"]), instance=spec.name)
     return replace(
-        spec, hvparams=spec.hvparams | own, osparams={}, secret_osparams=(), nics=(),
-        disks=(image, *(replace(disk, index=disk.index + 1) for disk in spec.disks)))
+        spec, hvparams=spec.hvparams | own, nics=(),
+        disks=(image, *(replace(disk, index=disk.index + 1) for disk in spec.disks),
+               *((package,) if packed else ())))
 
 
 def _await_end(run: _Run) -> None:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqError
+from ganeti_core.model.params import filled_beparams
 from ganeti_core.opcodes.instance import InstanceReinstall
 from ganeti_core.operations.base import Operation
 from ganeti_core.operations.driver_needs import disk_needs, system_needs
+from ganeti_core.operations.instance.installation import Limits, check_installation, install
 from ganeti_core.operations.instance.running import (
     close_on,
     disk_nodes,
@@ -20,8 +22,8 @@ from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.instance.stopped import check_has_disks, check_os, stopped_on
 from ganeti_core.operations.os_schema import check_given
 from ganeti_core.operations.parameters import os_parameters
+from ganeti_core.operations.placement.memory import reserve_memory
 from ganeti_core.operations.specs import installing
-from ganeti_core.plugin_api.os import OS_DEFINITIONS
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
@@ -34,11 +36,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReinstallPlan:
-    """The instance as it will be kept, as it is installed this once, and where."""
+    """The instance as it will be kept, as it is installed this once, where, and whether by a helper
+    guest."""
 
     instance: Instance
     installed: Instance
     node: Node
+    helped: bool
 
 
 class Reinstall(Operation[InstanceReinstall, ReinstallPlan]):
@@ -64,7 +68,11 @@ class Reinstall(Operation[InstanceReinstall, ReinstallPlan]):
         # A variant that the instance has was checked, or forced, when it was chosen.
         check_os(ctx, installed, node, op.osparams_secret,
                  force_variant=op.force_variant or op.os_type is None)
-        return ReinstallPlan(instance, installed, node)
+        helped = check_installation(ctx, installed, node)
+        if helped:
+            reserve_memory(ctx, instance, node, filled_beparams(
+                ctx.snapshot.cluster, instance)["maxmem"], "installing")
+        return ReinstallPlan(instance, installed, node, helped)
 
     def scripts(self, op: InstanceReinstall, ctx: OpContext, plan: ReinstallPlan) -> Scripts:
         return instance_scripts(ctx, "instance-reinstall", plan.instance, {})
@@ -80,12 +88,10 @@ class Reinstall(Operation[InstanceReinstall, ReinstallPlan]):
             ctx.feedback(f"Changing OS scripts to '{op.os_type}'...")
         spec = open_on(ctx, plan.installed, node)
         ctx.info("Running instance OS create scripts...")
-        name, _, variant = instance.os.partition("+")
         try:
-            ctx.hook(node, OS_DEFINITIONS, name, "create", subject=instance.uuid, reinstall=True,
-                     variant=variant,
-                     instance=installing(ctx, spec, plan.installed,
-                                         os_parameters(op.osparams_secret)))
+            install(ctx, plan.installed, node, installing(
+                ctx, spec, plan.installed, os_parameters(op.osparams_secret)),
+                reinstall=True, helped=Limits() if plan.helped else None)
         except GanetiError as exc:
             raise OpExecError(f"Could not install OS for instance {instance.name} on node "
                               f"{node.name}: {exc.message}") from exc

@@ -6,7 +6,7 @@ function __gnt_backup_valued
         case export
             string split ' ' -- '-n --node --transport-compression --shutdown-timeout --priority --zeroing-timeout-fixed --zeroing-timeout-per-mib --reason'
         case import
-            string split ' ' -- '-B --backend-parameters --disk --net --file-storage-dir --file-driver -H --hypervisor-parameters -s --os-size --tags -t --disk-template -n --node -g --node-group -I --iallocator -O --os-parameters --os-parameters-private --os-parameters-secret --priority --src-dir --src-node --compress --reason'
+            string split ' ' -- '-B --backend-parameters --disk --net --file-storage-dir --file-driver -H --hypervisor-parameters -s --os-size --tags -t --disk-template -n --node -g --node-group -I --iallocator -O --os-parameters --os-parameters-private --os-parameters-secret --priority --src-dir --src-node --compress --helper-startup-timeout --helper-shutdown-timeout --reason'
         case list
             string split ' ' -- '--separator -o --output --format --units -n --node --reason'
         case list-fields
@@ -118,6 +118,8 @@ complete -c gnt-backup -n '__gnt_backup_command import' -l identify-defaults -d 
 complete -c gnt-backup -n '__gnt_backup_command import' -l src-dir -x -a '(__fish_complete_directories)' -d 'The export: its name, or its folder below /srv/ganeti/export'
 complete -c gnt-backup -n '__gnt_backup_command import' -l src-node -x -a '(__gnt_backup_names node)' -d 'The node that has the export'
 complete -c gnt-backup -n '__gnt_backup_command import' -l compress -x -d 'How the data are compressed on their way: none, or one of the cluster\'s compression tools'
+complete -c gnt-backup -n '__gnt_backup_command import' -l helper-startup-timeout -x -d 'Seconds for the helper guest to start, which installs an OS that is not trusted; 300 unless told otherwise'
+complete -c gnt-backup -n '__gnt_backup_command import' -l helper-shutdown-timeout -x -d 'Seconds until it must have installed and shut down; 7200 unless told otherwise'
 complete -c gnt-backup -n '__gnt_backup_command import' -s d -l debug -d 'Log and show more'
 complete -c gnt-backup -n '__gnt_backup_command import' -l reason -x -d 'Why this is done; kept with the job'
 complete -c gnt-backup -n '__gnt_backup_command import' -s h -l help -d 'Show what there is'

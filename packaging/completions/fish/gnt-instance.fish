@@ -6,7 +6,7 @@ function __gnt_instance_valued
         case activate-disks
             string split ' ' -- '--priority --reason'
         case add
-            string split ' ' -- '-B --backend-parameters --disk --net --file-storage-dir --file-driver -H --hypervisor-parameters -s --os-size --tags -t --disk-template -n --node -g --node-group -I --iallocator -o --os-type -O --os-parameters --os-parameters-private --os-parameters-secret --priority --reason'
+            string split ' ' -- '-B --backend-parameters --disk --net --file-storage-dir --file-driver -H --hypervisor-parameters -s --os-size --tags --helper-startup-timeout --helper-shutdown-timeout -t --disk-template -n --node -g --node-group -I --iallocator -o --os-type -O --os-parameters --os-parameters-private --os-parameters-secret --priority --reason'
         case add-tags
             string split ' ' -- '--priority --from --reason'
         case batch-create
@@ -158,6 +158,8 @@ complete -c gnt-instance -n '__gnt_instance_command add' -l no-start -d 'Leave t
 complete -c gnt-instance -n '__gnt_instance_command add' -l no-install -d 'Leave the disks empty'
 complete -c gnt-instance -n '__gnt_instance_command add' -l forthcoming -d 'Only reserve what the instance will need'
 complete -c gnt-instance -n '__gnt_instance_command add' -l commit -d 'Create an instance that was only reserved'
+complete -c gnt-instance -n '__gnt_instance_command add' -l helper-startup-timeout -x -d 'Seconds for the helper guest to start, which installs an OS that is not trusted; 300 unless told otherwise'
+complete -c gnt-instance -n '__gnt_instance_command add' -l helper-shutdown-timeout -x -d 'Seconds until it must have installed and shut down; 7200 unless told otherwise'
 complete -c gnt-instance -n '__gnt_instance_command add' -s t -l disk-template -x -a '(__gnt_instance_names template)' -d 'Disk template; gnt-cluster info shows those that are enabled'
 complete -c gnt-instance -n '__gnt_instance_command add' -s n -l node -x -a '(__gnt_instance_names node-pair)' -d 'Primary node, and secondary where disks are mirrored'
 complete -c gnt-instance -n '__gnt_instance_command add' -s g -l node-group -x -a '(__gnt_instance_names group)' -d 'Name or UUID of a node group'
