@@ -2,16 +2,21 @@
 
 It opens a port, writes down where that is and the token that opens it, and lets in whoever shows a
 certificate of the cluster's nodes and has the token: one caller, once. Then it carries bytes to and
-from the one socket that it was told of, and ends with whichever side ends first.
+from the one socket or device that it was told of, and ends with whichever side ends first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import hmac
 import json
+import os
 import secrets
+import stat
 import sys
+import termios
+import tty
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,16 +41,69 @@ MOST_CALLERS = 16
 LONGEST_HELLO = 4096
 
 
+class Device:
+    """A terminal device as a channel: bytes as they are, without echo or editing of its own.
+
+    :raises OSError: it cannot be opened, or is no terminal
+    """
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            tty.setraw(self._descriptor)
+        except termios.error as exc:
+            self.close()
+            raise OSError(exc.args[0], f"{path} is no terminal") from exc
+
+    async def read(self) -> bytes:
+        """See `Channel.read`."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                return os.read(self._descriptor, PIECE)
+            except BlockingIOError:
+                await self._ready(loop.add_reader, loop.remove_reader)
+            except OSError as exc:
+                if exc.errno == errno.EIO:
+                    return b""  # whoever had the other end of it has gone
+                raise
+
+    async def write(self, data: bytes) -> None:
+        """See `Channel.write`."""
+        loop = asyncio.get_running_loop()
+        while data:
+            try:
+                data = data[os.write(self._descriptor, data):]
+            except BlockingIOError:
+                await self._ready(loop.add_writer, loop.remove_writer)
+
+    async def _ready(
+        self, begin: Callable[[int, Callable[[], Any]], None], end: Callable[[int], Any]
+    ) -> None:
+        """Wait until the device can be read, or written to."""
+        event = asyncio.Event()
+        begin(self._descriptor, event.set)
+        try:
+            await event.wait()
+        finally:
+            end(self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
 @dataclass(frozen=True)
 class Target:
-    """The console: a Unix socket's path, or a host and port of TCP."""
+    """The console: the path of a Unix socket or of a terminal device, or a host and port of TCP."""
 
     path: str = ""
     host: str = ""
     port: int = 0
 
-    async def connect(self) -> StreamChannel:
-        """:raises OSError: nobody listens there"""
+    async def connect(self) -> StreamChannel | Device:
+        """:raises OSError: nobody listens there, or there is no such device"""
+        if self.path and stat.S_ISCHR(os.stat(self.path).st_mode):
+            return Device(self.path)
         if self.path:
             with short_address(Path(self.path)) as address:
                 return StreamChannel(*await asyncio.open_unix_connection(address, limit=PIECE))
@@ -115,7 +173,7 @@ class Door:
             _say(caller.writer, {"go": True})
             await relay(caller, console, self.limits)
         finally:
-            console.writer.close()
+            console.close()
 
     async def _problem(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
         """Why a caller is refused; empty for the one who is let in."""

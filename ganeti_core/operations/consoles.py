@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from ganeti_core.plugins import PluginHost
     from ganeti_core.rpc.client import NodeClients
 
-RELAYED = ("unix", "vnc", "spice")
-"""Kinds of consoles that are a socket."""
+RELAYED = ("unix", "serial", "vnc", "spice")
+"""Kinds of consoles that are a socket or a device. A command is none of them: whoever relayed one
+would let its users act as root of the node, and they may be clients of the remote API only."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,12 @@ class Consoles:
         console = self._console(snapshot, instance, node)
         if console.kind not in RELAYED:
             raise OpPrereqError(
-                f"The console of the instance {instance.name} cannot be relayed: "
-                + (console.message or f"it is of the kind {console.kind}, and no socket"),
+                f"The console of the instance {instance.name} cannot be relayed: {_why(console)}",
                 ECODE_INVAL)
         offer = self.nodes.call(Peer.of(node), service_call("console.open", {
             "path": console.path, "host": console.host or node.primary_ip,
             "port": console.port or 0}), owner=self.owner)
-        kind = "serial" if console.kind == "unix" else console.kind
+        kind = "serial" if console.kind in ("unix", "serial") else console.kind
         return {"instance": instance.name, "uuid": instance.uuid, "kind": kind, **offer}
 
     def _check_runs(self, instance: Instance, node: Node) -> None:
@@ -75,3 +75,12 @@ class Consoles:
         if isinstance(found, GanetiError):
             raise found
         return found
+
+
+def _why(console: Console) -> str:
+    """Why a console is not relayed."""
+    if console.kind == "ssh":
+        return (f"it is a command that root runs on {console.host or 'its node'}"
+                f" ({' '.join(console.command)}), not a socket or a device: gnt-instance console"
+                " runs it, for those who may log in there")
+    return console.message or f"it is of the kind {console.kind}"

@@ -258,10 +258,12 @@ class Console:
     """How a client reaches an instance's console.
 
     `kind`: ``ssh`` (run `command` on `host` as `user`, over SSH at `port`), ``unix`` (a stream
-    socket of the node at `path`), ``serial`` (a terminal device of the node at `path`), ``vnc``,
-    ``spice`` (connect to `host`:`port`), ``msg`` (show `message`: there is no console). Where
-    `host` is empty it is the node; a `port` of None is the node's for SSH. The core knows what
-    attaches a terminal to a socket or device.
+    socket of the node at `path`), ``serial`` (a terminal device of the node at `path`), ``vnc``
+    (connect to `host`:`port`, or to the stream socket of the node at `path`), ``spice`` (connect to
+    `host`:`port`), ``msg`` (show `message`: there is no console). Where `host` is empty it is the
+    node, and it may be an address that only the node itself reaches; a `port` of None is the node's
+    for SSH. The core knows what attaches a terminal to a socket or device, and relays all kinds but
+    ``ssh`` and ``msg`` to clients of the remote API.
     """
 
     kind: Literal["ssh", "vnc", "spice", "msg", "unix", "serial"]

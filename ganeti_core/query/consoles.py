@@ -33,6 +33,10 @@ def console_document(snapshot: Snapshot, console: Console, node: Node) -> dict[s
 
     :param node: on which the instance runs
     """
+    if console.kind == "vnc" and console.path:
+        # Ganeti's clients know no such kind: they are told where it is, in Ganeti's words.
+        return {"instance": console.instance, "kind": "msg",
+                "message": f"VNC server listening on {node.name}: unix:{console.path}"}
     kind, found = console.kind, {name: getattr(console, name) for name in (
         "message", "host", "port", "user", "command", "display")}
     if kind in _ADDRESSES:

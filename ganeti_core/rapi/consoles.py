@@ -159,7 +159,7 @@ class ConsoleRelays:
     def leave(self, reached: Reached) -> None:
         """Give up a console that was reached."""
         self._relays -= 1
-        reached.console.writer.close()
+        reached.console.close()
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,9 @@ class StreamChannel:
         self.writer.write(data)
         await self.writer.drain()
 
+    def close(self) -> None:
+        self.writer.close()
+
 
 @dataclass(frozen=True)
 class RelayLimits:

@@ -84,14 +84,20 @@ def vnc_address(params: Mapping[str, Any], instance: InstanceSpec) -> str:
 
     :raises OpPrereqError: its interface has no address here
     """
+    if (path := vnc_socket(params, instance)) is not None:
+        return "unix:" + str(path).replace(",", ",,")
     bind = str(params["vnc_bind_address"])
-    if bind.startswith("/"):
-        return "unix:" + str(Path(bind) / f"{instance.name}.vnc").replace(",", ",,")
     if not bind or instance.network_port is None:
         return ""
     address = address_of("vnc_bind_address", bind)
     return (f"{f'[{address}]' if ':' in address else address}:"
             f"{instance.network_port - FIRST_VNC_PORT}")
+
+
+def vnc_socket(params: Mapping[str, Any], instance: InstanceSpec) -> Path | None:
+    """The Unix socket of the VNC screen; None where it is none, or at an address."""
+    bind = str(params["vnc_bind_address"])
+    return Path(bind) / f"{instance.name}.vnc" if bind.startswith("/") else None
 
 
 def spice_port(params: Mapping[str, Any], instance: InstanceSpec) -> int | None:

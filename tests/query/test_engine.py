@@ -285,6 +285,9 @@ def test_a_cluster_that_is_not_initialised_has_jobs(engine: QueryEngine) -> None
     (Console("ssh", "i", host="n", command=("socat", "-")),
      {"instance": "i", "kind": "ssh", "host": "n", "port": 2222, "user": "root",
       "command": ["socat", "-"]}),
+    (Console("vnc", "i", path="/run/vnc/i.vnc"), {
+        "instance": "i", "kind": "msg",
+        "message": "VNC server listening on node1.example.com: unix:/run/vnc/i.vnc"}),
     (Console("vnc", "i", host="n", port=5900, display=0),
      {"instance": "i", "kind": "vnc", "host": "n", "port": 5900, "display": 0}),
 ])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from ganeti_core.node.console_door import Door, Target
+from ganeti_core.plugin_api import unix_sockets
 from ganeti_core.plugin_api.context import StreamEndpoint
 from ganeti_core.plugin_api.testing.contexts import make_context
 from ganeti_core.plugin_api.testing.streams import with_streams
@@ -44,10 +46,10 @@ class WithGuest(FakeMaster):
     endpoint: StreamEndpoint | None = None
     guest: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     doors: list[asyncio.Task[None]] = field(default_factory=list)
-    port: int = field(init=False)
+    target: Target = field(init=False)
 
     def __post_init__(self) -> None:
-        self.port = self.guest.getsockname()[1]
+        self.target = Target(host="127.0.0.1", port=self.guest.getsockname()[1])
 
     async def call(self, method: str, *args: Any, wait: float = 0.0) -> Any:
         if method != "OpenConsole":
@@ -55,7 +57,7 @@ class WithGuest(FakeMaster):
         assert args == (NAME,)
         assert self.endpoint is not None
         offer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        door = Door(self.endpoint, Target(host="127.0.0.1", port=self.port))
+        door = Door(self.endpoint, self.target)
         self.doors.append(asyncio.create_task(door.serve(offer.set_result)))
         return {"instance": NAME, "kind": "serial", **await offer}
 
@@ -120,6 +122,39 @@ def test_bytes_go_both_ways_until_the_guest_ends(site: Site) -> None:
         # That it is over is no error.
         assert b"".join(map(bytes, client)) == b"bye" * 100_000
     assert client.close_code == 1000
+
+
+def test_a_console_in_a_unix_socket_is_reached_however_deep_it_lies(site: Site) -> None:
+    path = site.folder / ("deep" * 20) / ("deeper" * 20) / "web1.vnc"
+    path.parent.mkdir(parents=True)
+    site.master.target = Target(path=str(path))
+    with unix_sockets.listen(path) as listener, site.open(site.ticket()) as client:
+        listener.settimeout(SECONDS)
+        with listener.accept()[0] as guest:
+            guest.sendall(b"RFB 003.008\n")
+            assert client.recv(SECONDS) == b"RFB 003.008\n"
+
+
+def test_a_console_in_a_terminal_device_is_reached(site: Site) -> None:
+    guest, device = os.openpty()
+    site.master.target = Target(path=os.ttyname(device))
+    with site.open(site.ticket()) as client:
+        os.write(guest, b"login: ")
+        assert client.recv(SECONDS) == b"login: "
+        client.send(b"root\n")
+        # It comes as it was sent, and is not echoed.
+        assert os.read(guest, 100) == b"root\n"
+        os.write(guest, b"password: ")
+        assert client.recv(SECONDS) == b"password: "
+        os.close(guest)
+        os.close(device)
+        assert list(client) == []
+
+
+def test_a_device_that_is_no_terminal_is_no_console(site: Site) -> None:
+    for path in ("/dev/null", str(site.folder / "nosuch")):
+        site.master.target = Target(path=path)
+        assert site.refused(site.ticket()) == 503
 
 
 def test_a_client_that_leaves_leaves_the_guest(site: Site) -> None:

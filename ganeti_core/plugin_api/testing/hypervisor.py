@@ -197,7 +197,8 @@ class HypervisorContract(MigrationTests, PluginContract):
         before.assert_unchanged()
         assert console.instance == instance.name
         needed = {"ssh": console.host and console.command, "msg": console.message,
-                  "vnc": console.host and console.port, "spice": console.host and console.port,
+                  "spice": console.host and console.port,
+                  "vnc": console.path or (console.host and console.port),
                   "unix": console.path, "serial": console.path}
         assert needed[console.kind], f"a console of kind {console.kind} must say more"
 
