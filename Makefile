@@ -11,7 +11,7 @@ SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/pytest $(SPREAD) -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo demo-down lint check test torture lab deb bench docs clean coverage-of-ganeti
+.PHONY: help setup packages demo demo-down lint check test torture lab deb client bench docs clean coverage-of-ganeti
 
 help:
 	@echo "make demo [QUICK=1]  three nodes on this machine, real daemons, real guests"
@@ -23,6 +23,7 @@ help:
 	@echo "make torture         kill daemons at every step of every operation; takes long"
 	@echo "make lab             tests on hosts of their own: namespaces and virtual machines"
 	@echo "make deb             build the Debian package in build/"
+	@echo "make client          a wheel of the Python client of the remote API alone"
 	@echo "make bench           measure; prints tables"
 	@echo "make coverage-of-ganeti  how much of Ganeti's interface there is, what is missing"
 	@echo "make docs            write the reference pages; HTML=DIR: render all of it"
@@ -65,6 +66,9 @@ lab: setup
 
 deb:
 	@$(PYTHON) packaging/build_deb.py
+
+client:
+	@$(PYTHON) packaging/build_client.py
 
 bench: setup
 	@for file in benchmarks/*.py; do \

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ganeti_core.rapi import results
+    from ganeti_core.rapi.results import listing as _listing
+    from ganeti_core.rapi.results import short_listing as _short_listing
+else:
+    def _listing(method): return method  # noqa: ANN001, ANN202
+    _short_listing = _listing
 
 GANETI_RAPI_PORT = 5080
 GANETI_RAPI_VERSION = 2
@@ -324,7 +329,8 @@ class GanetiRapiClient:
         found = self._SendRequest("GET", path, _query(reason, bulk=bulk))
         return list(found) if bulk else [one[key] for one in found]
 
-    def GetInstances(self, bulk: bool = False, reason: str | None = None) -> list[Any]:
+    @_listing
+    def GetInstances(self, bulk: bool = False, reason: str | None = None) -> list[results.Instance]:
         return self._list("/instances", "id", bulk, reason)
     def GetInstance(self, instance: str, reason: str | None = None) -> results.Instance:
         return cast("results.Instance", self._SendRequest(
@@ -337,68 +343,55 @@ class GanetiRapiClient:
                            nics: list[Any], **kwargs: Any) -> dict[str, Any]:
         return _merged({"mode": mode, "name": name, "disk_template": disk_template,
                         "disks": disks, "nics": nics}, kwargs)
-
     def InstancesMultiAlloc(self, instances: list[dict[str, Any]], reason: str | None = None,
                             **kwargs: Any) -> int:
         return self._job("POST", "/instances-multi-alloc", _query(reason, kwargs.get("dry_run")),
                          _merged({"instances": instances}, kwargs))
-
     def CreateInstance(self, mode: str, name: str, disk_template: str, disks: list[Any],
                        nics: list[Any], reason: str | None = None, **kwargs: Any) -> int:
         body = self.InstanceAllocation(mode, name, disk_template, disks, nics, **kwargs)
         return int(self._SendRequest(
             "POST", "/instances", _query(reason, kwargs.get("dry_run")), body | {"__version__": 1}))
-
     def DeleteInstance(self, instance: str, dry_run: bool = False, reason: str | None = None,
                        **kwargs: Any) -> int:
         return self._job("DELETE", f"/instances/{instance}", _query(reason, dry_run), kwargs)
-
     def ModifyInstance(self, instance: str, reason: str | None = None, **kwargs: Any) -> int:
         return self._job("PUT", f"/instances/{instance}/modify", _query(reason), kwargs)
-
     def ActivateInstanceDisks(self, instance: str, ignore_size: bool | None = None,
                               reason: str | None = None) -> int:
         return self._job("PUT", f"/instances/{instance}/activate-disks",
                               _query(reason, ignore_size=ignore_size or None))
-
     def DeactivateInstanceDisks(self, instance: str, reason: str | None = None,
                                 force: bool = False) -> int:
         return self._job("PUT", f"/instances/{instance}/deactivate-disks",
                          _query(reason, force=force))
-
     def RecreateInstanceDisks(self, instance: str, disks: Any = None,
                               nodes: list[str] | None = None, reason: str | None = None,
                               iallocator: str | None = None) -> int:
         return self._job("POST", f"/instances/{instance}/recreate-disks", _query(reason), _given(
             disks=disks, nodes=nodes, iallocator=iallocator))
-
     def GrowInstanceDisk(self, instance: str, disk: int, amount: int,
                          wait_for_sync: bool | None = None, reason: str | None = None) -> int:
         return self._job("POST", f"/instances/{instance}/disk/{disk}/grow", _query(reason), _given(
             amount=amount, wait_for_sync=wait_for_sync))
-
     def RebootInstance(self, instance: str, reboot_type: str | None = None,
                        ignore_secondaries: bool | None = None, dry_run: bool = False,
                        reason: str | None = None, **kwargs: Any) -> int:
         return self._job("POST", f"/instances/{instance}/reboot", _query(
             reason, dry_run, type=reboot_type, ignore_secondaries=ignore_secondaries), kwargs)
-
     def ShutdownInstance(self, instance: str, dry_run: bool = False, no_remember: bool = False,
                          reason: str | None = None, **kwargs: Any) -> int:
         return self._job("PUT", f"/instances/{instance}/shutdown", _query(
             reason, dry_run, no_remember=no_remember or None), kwargs)
-
     def StartupInstance(self, instance: str, dry_run: bool = False, no_remember: bool = False,
                         reason: str | None = None) -> int:
         return self._job("PUT", f"/instances/{instance}/startup", _query(
             reason, dry_run, no_remember=no_remember or None))
-
     def ReinstallInstance(self, instance: str, os: str | None = None, no_startup: bool = False,
                           osparams: dict[str, Any] | None = None,
                           reason: str | None = None) -> int:
         return self._job("POST", f"/instances/{instance}/reinstall", _query(reason), _given(
             os=os, start=not no_startup, osparams=osparams))
-
     def ReplaceInstanceDisks(self, instance: str, disks: list[int] | None = None,
                              mode: str = REPLACE_DISK_AUTO, remote_node: str | None = None,
                              iallocator: str | None = None, reason: str | None = None,
@@ -438,12 +431,11 @@ class GanetiRapiClient:
         return cast("results.Console", self._SendRequest(
             "GET", f"/instances/{instance}/console", _query(reason)))
 
-    def GetJobs(self, bulk: bool = False) -> list[Any]:
+    @_short_listing
+    def GetJobs(self, bulk: bool = False) -> list[results.Job]:
         return self._list("/jobs", "id", bulk)
-
     def GetJobStatus(self, job_id: int) -> results.Job:
         return cast("results.Job", self._SendRequest("GET", f"/jobs/{job_id}"))
-
     def WaitForJobCompletion(self, job_id: int, period: float = 5, retries: int = -1) -> bool:
         """Ask every `period` seconds, so many times (-1: for ever); whether it succeeded."""
         while retries != 0:
@@ -453,19 +445,18 @@ class GanetiRapiClient:
             time.sleep(period)
             retries -= retries > 0
         return False
-
     def WaitForJobChange(self, job_id: int, fields: list[str], prev_job_info: Any,
                          prev_log_serial: int | None) -> Any:
         return self._SendRequest("GET", f"/jobs/{job_id}/wait", None, {
             "fields": fields, "previous_job_info": prev_job_info,
             "previous_log_serial": prev_log_serial})
-
     def CancelJob(self, job_id: int, dry_run: bool = False) -> list[Any]:
         if dry_run:
             raise Error("Canceling a job cannot be tried")
         return list(self._SendRequest("DELETE", f"/jobs/{job_id}"))
 
-    def GetFilters(self, bulk: bool = False) -> list[Any]:
+    @_short_listing
+    def GetFilters(self, bulk: bool = False) -> list[results.Filter]:
         return self._list("/filters", "uuid", bulk)
     def GetFilter(self, filter_uuid: str) -> results.Filter:
         return cast("results.Filter", self._SendRequest("GET", f"/filters/{filter_uuid}"))
@@ -480,7 +471,8 @@ class GanetiRapiClient:
     def DeleteFilter(self, uuid: str) -> None:
         self._SendRequest("DELETE", f"/filters/{uuid}")
 
-    def GetNodes(self, bulk: bool = False, reason: str | None = None) -> list[Any]:
+    @_listing
+    def GetNodes(self, bulk: bool = False, reason: str | None = None) -> list[results.Node]:
         return self._list("/nodes", "id", bulk, reason)
     def GetNode(self, node: str, reason: str | None = None) -> results.Node:
         return cast("results.Node", self._SendRequest("GET", f"/nodes/{node}", _query(reason)))
@@ -522,7 +514,8 @@ class GanetiRapiClient:
         return self._job("PUT", f"/nodes/{node}/storage/repair", _query(
             reason, storage_type=storage_type, name=name))
 
-    def GetNetworks(self, bulk: bool = False, reason: str | None = None) -> list[Any]:
+    @_listing
+    def GetNetworks(self, bulk: bool = False, reason: str | None = None) -> list[results.Network]:
         return self._list("/networks", "name", bulk, reason)
     def GetNetwork(self, network: str, reason: str | None = None) -> results.Network:
         return cast("results.Network", self._SendRequest(
@@ -554,7 +547,8 @@ class GanetiRapiClient:
                       reason: str | None = None) -> int:
         return self._job("DELETE", f"/networks/{network}", _query(reason, dry_run))
 
-    def GetGroups(self, bulk: bool = False, reason: str | None = None) -> list[Any]:
+    @_listing
+    def GetGroups(self, bulk: bool = False, reason: str | None = None) -> list[results.Group]:
         return self._list("/groups", "name", bulk, reason)
     def GetGroup(self, group: str, reason: str | None = None) -> results.Group:
         return cast("results.Group", self._SendRequest("GET", f"/groups/{group}", _query(reason)))

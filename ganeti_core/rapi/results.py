@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, TypeVar, cast, overload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
 
 
 class _Object(TypedDict):
@@ -169,3 +175,35 @@ class ClusterInfo(TypedDict, total=False):
     ipolicy: dict[str, Any]
     default_iallocator: str
     mac_prefix: str
+
+
+class Listing(Protocol[T]):
+    """A method that lists objects: their names, or with `bulk` everything about them."""
+
+    @overload
+    def __call__(self, bulk: Literal[False] = False, reason: str | None = None) -> list[str]: ...
+    @overload
+    def __call__(self, bulk: Literal[True], reason: str | None = None) -> list[T]: ...
+    @overload
+    def __call__(self, bulk: bool, reason: str | None = None) -> list[str] | list[T]: ...
+
+
+class ShortListing(Protocol[T]):
+    """As `Listing`, of what is listed without a reason; the names of jobs are numbers."""
+
+    @overload
+    def __call__(self, bulk: Literal[False] = False) -> list[Any]: ...
+    @overload
+    def __call__(self, bulk: Literal[True]) -> list[T]: ...
+    @overload
+    def __call__(self, bulk: bool) -> list[Any] | list[T]: ...
+
+
+def listing(method: Callable[..., list[T]]) -> Listing[T]:
+    """Say of a method what it returns, with `bulk` and without."""
+    return cast("Listing[T]", method)
+
+
+def short_listing(method: Callable[..., list[T]]) -> ShortListing[T]:
+    """As `listing`."""
+    return cast("ShortListing[T]", method)

@@ -22,6 +22,7 @@ from ganeti_core.rapi.fields import FILTER, GROUP, INSTANCE, NETWORK, NODE
 from ganeti_core.rapi.fields import JOB as JOB_FIELDS
 from ganeti_core.rapi.listener import make_context
 
+TOP = Path(__file__).resolve().parents[2]
 METHODS = (Path(__file__).parent / "data/client_methods.json")
 ARGUMENTS: dict[str, Any] = {
     "mode": "create", "disk_template": "diskless", "disks": [], "nics": [], "tags": ["a", "b"],
@@ -175,3 +176,45 @@ def test_the_file_works_alone(tmp_path: Path) -> None:
         capture_output=True, text=True, check=True)
 
     assert done.stdout == "Ganeti RAPI Client\n"
+
+
+def test_it_is_installed_alone_from_a_wheel(tmp_path: Path) -> None:
+    built = subprocess.run(
+        [sys.executable, str(TOP / "packaging/build_client.py"), "--folder", str(tmp_path)],
+        capture_output=True, text=True, check=True)
+    wheel, there = Path(built.stdout.strip()), tmp_path / "there"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps",
+         "--disable-pip-version-check", "--root-user-action", "ignore", "--target", str(there),
+         str(wheel)], check=True)
+
+    assert {one.name for one in there.iterdir()} - {"__pycache__"} == {
+        "ganeti_rapi_client.py", f"{wheel.name.partition('-py3')[0]}.dist-info"}
+    said = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(there)!r}); "
+         "import ganeti_rapi_client as grc; print(grc.GanetiRapiClient('x').USER_AGENT)"],
+        capture_output=True, text=True, check=True)
+    assert said.stdout == "Ganeti RAPI Client\n"
+
+
+def test_type_checkers_know_what_lists_have(tmp_path: Path) -> None:
+    api = pytest.importorskip("mypy.api")
+    file = tmp_path / "uses.py"
+    file.write_text("""
+from ganeti_core.rapi.client import GanetiRapiClient
+api = GanetiRapiClient("x")
+names: list[str] = api.GetInstances()
+memory: int | None = api.GetInstances(True, "why")[0]["oper_ram"]
+free: int | None = api.GetNodes(bulk=True)[0]["mfree"]
+map: str = api.GetNetworks(bulk=True)[0]["map"]
+policy: str = api.GetGroups(bulk=True)[0]["alloc_policy"]
+status: str | None = api.GetJobs(bulk=True)[0]["status"]
+uuid: str = api.GetFilters(bulk=True)[0]["uuid"]
+api.GetNodes(bulk=True)[0]["nosuch"]
+""")
+    said, errors, _ = api.run(
+        ["--config-file", str(TOP / "setup.cfg"), "--cache-dir", str(tmp_path), str(file)])
+
+    assert errors == ""
+    assert said.count("error:") == 1, said
+    assert 'uses.py:11: error: TypedDict "Node" has no key "nosuch"' in said
