@@ -263,3 +263,13 @@ class JobSet:
 def all_succeeded(outcomes: Sequence[Outcome]) -> int:
     """Give the exit status for several jobs."""
     return 0 if all(outcome.success for outcome in outcomes) else EXIT_FAILURE
+
+
+def finished(session: Session, result: Any) -> int:
+    """Wait for the jobs that an opcode has submitted, if its result names some; give the exit
+    status."""
+    if not isinstance(result, dict) or not result.get("jobs"):
+        return 0
+    jobs = JobSet(session)
+    jobs.add_started(result["jobs"])
+    return all_succeeded(jobs.finish())

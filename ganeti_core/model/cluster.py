@@ -89,6 +89,7 @@ class Cluster(ConfigObject):
     uid_pool: tuple[tuple[int, int], ...] = ()
     install_image: str = ""
     zeroing_image: str = ""
+    instance_communication_network: str = ""
     compression_tools: tuple[str, ...] = ("gzip", "gzip-fast", "gzip-slow")
     enabled_user_shutdown: bool = False
     hv_state_static: Params = field(default_factory=dict)

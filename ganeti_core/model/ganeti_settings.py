@@ -67,3 +67,6 @@ def other_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a cluster's settings for which Ganeti has no place."""
     known = set(SETTING_OF.values())
     return {name: value for name, value in settings.items() if name not in known}
+
+COMMUNICATION_MODE = "routed"
+"""The mode of the network for the communication with instances, where Ganeti makes it."""

@@ -20,13 +20,10 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "OP_BACKUP_EXPORT": frozenset({
         # Of exports to other clusters.
         "x509_key_name", "destination_x509_ca"}),
-    "OP_CLUSTER_SET_PARAMS": frozenset({"instance_communication_network"}),
     "OP_INSTANCE_CREATE": frozenset({
-        "instance_communication",
         # Of imports from other clusters.
         "source_handshake", "source_instance_name", "source_shutdown_timeout",
         "source_x509_ca"}),
-    "OP_INSTANCE_SET_PARAMS": frozenset({"instance_communication"}),
 }
 """By opcode: those that are refused when they are set. Off, empty and the default ask for
 nothing."""

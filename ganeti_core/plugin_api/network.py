@@ -23,6 +23,9 @@ USER_MODE = "user_mode"
 """A card needs no interface of the node: the hypervisor's own, unprivileged network serves it."""
 BRIDGE_LINK = "bridge_link"
 """A card's link is a bridge: clients and scripts get it as the card's bridge, too."""
+COMMUNICATION = "ganeti:communication:"
+"""How the name of a card begins that is an instance's channel to its node; its name follows. The
+node's end of it is called ``gnt.com.NUMBER``, as scripts for Ganeti expect."""
 EXCLUSIVE = "exclusive"
 """The network reaches a guest through one node at a time: on the target of a migration cards are
 attached when the guest has arrived, not before."""

@@ -43,11 +43,11 @@ _AS_THEY_ARE = (
     "uid_pool", "default_iallocator", "default_iallocator_params", "reserved_lvs",
     "prealloc_wipe_disks", "hidden_os", "blacklisted_os", "enabled_disk_templates", "install_image",
     "zeroing_image", "compression_tools", "enabled_user_shutdown",
+    "instance_communication_network",
 )
 # What nothing here uses; an imported configuration keeps its values.
 _UNUSED = {
-    "instance_communication_network": "", "modify_ssh_setup": True, "ssh_key_type": "rsa",
-    "ssh_key_bits": 2048,
+    "modify_ssh_setup": True, "ssh_key_type": "rsa", "ssh_key_bits": 2048,
 }
 
 

@@ -27,7 +27,7 @@ from ganeti_core.plugin_api import (
     OpPrereqError,
     run_command,
 )
-from ganeti_core.plugin_api.network import EXCLUSIVE, USER_MODE
+from ganeti_core.plugin_api.network import COMMUNICATION, EXCLUSIVE, USER_MODE
 from ganeti_core.plugin_api.run import DEFAULT_PATH
 
 from .parameters import queues
@@ -151,6 +151,8 @@ class Cards:
     def device(self, nic: NicSpec) -> str:
         """The name of a card's tap device."""
         digest = hashlib.sha256(f"{self.folder}\0{nic.uuid}".encode()).hexdigest()
+        if (nic.name or "").startswith(COMMUNICATION):
+            return f"gnt.com.{int(digest, 16) % 10 ** 7}"
         return f"tap{digest}"[:LONGEST_NAME]
 
     def _attach(self, nic: NicSpec, instance: InstanceSpec) -> None:

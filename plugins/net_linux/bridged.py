@@ -19,7 +19,7 @@ from .base import LinuxNetwork
 from .interfaces import LIMIT, bridges, interface, ip, ports
 from .vlans import tagged, untagged
 
-GUESTS = ("tap", "vif", "veth")
+GUESTS = ("tap", "vif", "veth", "gnt.com.")
 """How interfaces of guests begin; a bridge's other ports lead out of the node."""
 GUEST_MAC = "fe"
 """First octet of a tap device: a bridge takes the lowest address of its ports for its own."""

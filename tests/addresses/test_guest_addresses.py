@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from virtual_cluster import VirtualCluster, wait_until
 
-from ganeti_plugins.hv_kvm import sockets
+from ganeti_core.plugin_api import unix_sockets as sockets
 
 pytestmark = [
     pytest.mark.needs_root, pytest.mark.needs_qemu, pytest.mark.timeout(900),

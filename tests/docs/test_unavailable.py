@@ -65,21 +65,17 @@ def test_the_readme_lists_the_commands_that_are_not_there() -> None:
 
 
 def test_manual_pages_mark_commands_and_options() -> None:
-    marked = 0
     for program, tool in TOOLS.items():
         page = (DOCS / f"man/{program}.md").read_text()
         for name, entry in tool.commands.items():
             text = page.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
             if entry.op_id in unavailable.OPCODES:
                 assert f"({unavailable.MARK})." in text, name
-                marked += 1
             for spec in import_module(entry.module).COMMANDS[name].options:
                 line = next(one for one in text.splitlines()
                             if one.startswith(f"- `{spec.names[0]}`"))
                 refused = entry.refuses(spec.make())
                 assert line.endswith(f"({unavailable.MARK})") == refused, line
-                marked += refused
-    assert marked
 
 
 def test_every_option_for_a_refused_parameter_is_known_to_be_one() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from virtual_cluster import VirtualCluster, wait_until
 
-from ganeti_plugins.hv_kvm import sockets
+from ganeti_core.plugin_api import unix_sockets as sockets
 
 NAME = "counter.example.com"
 LONG = 120.0

@@ -49,7 +49,7 @@ def test_memory_of_a_running_guest(cluster: VirtualCluster) -> None:
      "OpPrereqError"),
     ({"os_name": "nosuch"}, "OS Parameters validation failed", None, "OpExecError"),
     ({"runtime_mem": 64}, f"Instance {NAME} is not running", "wrong_state", "OpPrereqError"),
-    ({"instance_communication": True}, "'instance_communication' is not available",
+    ({"instance_communication": True}, "There is no network for the communication",
      "wrong_input", "OpPrereqError"),
     ({"nics": [["remove", 5, {}]]}, "Got NIC index 5, but there are only 1", None, "OpExecError"),
     ({"nics": [["modify", "nosuch", {"ip": None}]]}, "Cannot find NIC with identifier nosuch",

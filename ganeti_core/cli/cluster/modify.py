@@ -10,7 +10,7 @@ from ganeti_core.cli.cluster.settings import SETTINGS
 from ganeti_core.cli.confirm import ask
 from ganeti_core.cli.failure import EXIT_FAILURE, CommandError
 from ganeti_core.cli.session import Command
-from ganeti_core.cli.waiting import submit
+from ganeti_core.cli.waiting import finished, submit
 
 if TYPE_CHECKING:
     from ganeti_core.cli.session import Session
@@ -19,9 +19,8 @@ def _modify(session: Session, _arguments: list[str]) -> int:
     changes = given_settings(session)
     if not changes:
         raise CommandError("Please give at least one of the parameters.")
-    submit(session, session.opcode("OP_CLUSTER_SET_PARAMS", force=session.options.force,
-                                   **changes))
-    return 0
+    return finished(session, submit(session, session.opcode(
+        "OP_CLUSTER_SET_PARAMS", force=session.options.force, **changes)))
 
 
 def _rename(session: Session, arguments: list[str]) -> int:
@@ -44,7 +43,8 @@ COMMANDS = {
         opt.value("--max-tracked-jobs", dest="max_tracked_jobs", type="positive",
                   help="Most running jobs that the scheduler watches"),
         opt.value("--instance-communication-network", dest="instance_communication_network",
-                  help="Network for the channels between instances and their nodes"),
+                  help="Network for the channels between instances and their nodes; it is made if "
+                       "there is none of this name"),
         opt.value("--add-uids", dest="add_uids", help="User ids to add to the pool"),
         opt.value("--remove-uids", dest="remove_uids", help="User ids to take from the pool"),
         opt.value("--reserved-lvs", dest="reserved_lvs",

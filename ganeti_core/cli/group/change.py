@@ -9,7 +9,7 @@ from ganeti_core.cli.failure import CommandError
 from ganeti_core.cli.policy import POLICY_LIMITS, given_policy
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.typed import disk_parameters, disk_state, node_parameters
-from ganeti_core.cli.waiting import submit
+from ganeti_core.cli.waiting import finished, submit
 
 if TYPE_CHECKING:
     from ganeti_core.cli.session import Session
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 def _add(session: Session, arguments: list[str]) -> int:
     options = session.options
-    submit(session, session.opcode(
+    return finished(session, submit(session, session.opcode(
         "OP_GROUP_ADD", group_name=arguments[0], alloc_policy=options.alloc_policy,
         ndparams=node_parameters(session, options.ndparams),
         diskparams=disk_parameters(session, options.diskparams),
         ipolicy=given_policy(session) or None,
-        hv_state=dict(options.hv_state) or None, disk_state=disk_state(options.disk_state) or None))
-    return 0
+        hv_state=dict(options.hv_state) or None,
+        disk_state=disk_state(options.disk_state) or None)))
 
 
 def _modify(session: Session, arguments: list[str]) -> int:

@@ -45,7 +45,9 @@ NO_NAME_CHECK = flag("--no-name-check", dest="name_check", off=True,
 NO_IP_CHECK = flag("--no-ip-check", dest="ip_check", off=True,
                    help="Do not check whether the instance's address answers already")
 COMMUNICATION = value("-c", "--communication", dest="instance_communication", type="bool",
-                      help="Give the instance a channel to its node")
+                      metavar="yes|no",
+                      help="Whether the instance has a channel to its node: a card on the "
+                           "cluster's instance communication network")
 
 PLACEMENT = (
     value("-n", "--node", dest="node", metavar="<pnode>[:<snode>]",

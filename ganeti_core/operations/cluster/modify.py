@@ -17,6 +17,8 @@ from ganeti_core.operations.base import CLUSTER_SETTINGS, Operation, request
 from ganeti_core.operations.cluster import driver_settings, drivers, settings_values
 from ganeti_core.operations.cluster.candidates import demoted, promoted
 from ganeti_core.operations.cluster.master_ip import move_master_ip
+from ganeti_core.operations.communication import network_jobs
+from ganeti_core.operations.expand import submitted
 from ganeti_core.operations.group.modify import warn_of_violations
 from ganeti_core.operations.inherited import check_policy_templates
 from ganeti_core.operations.scripts import Scripts, texts
@@ -25,6 +27,7 @@ from ganeti_core.operations.ssconf import distribute
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.model import Node
+    from ganeti_core.opcodes.base import OpCode
     from ganeti_core.operations.cluster.settings_context import SettingsContext
     from ganeti_core.operations.context import OpContext
 
@@ -34,10 +37,12 @@ _AS_ASKED = ("maintain_node_health", "use_external_mip_script", "enabled_user_sh
 
 @dataclass(frozen=True)
 class SettingsPlan:
-    """New values of the cluster object's fields, and the nodes whose role changes with them."""
+    """New values of the cluster object's fields, the nodes whose role changes with them, and the
+    job, if any, that makes the network for the communication with instances."""
 
     values: dict[str, Any]
     nodes: tuple[Node, ...]
+    jobs: tuple[list[OpCode], ...] = ()
 
 
 def new_values(op: ClusterSetParams, ctx: SettingsContext) -> dict[str, Any]:
@@ -85,21 +90,42 @@ class Modify(Operation[ClusterSetParams, SettingsPlan]):
         if op.candidate_pool_size is not None:
             nodes = (promoted(ctx.snapshot, op.candidate_pool_size)
                      + demoted(ctx.snapshot, op.candidate_pool_size))
-        return SettingsPlan(values, tuple(nodes))
+        return SettingsPlan(values, tuple(nodes), tuple(_network_jobs(ctx, values)))
 
     def scripts(self, op: ClusterSetParams, ctx: OpContext, plan: SettingsPlan) -> Scripts:
         own = texts(op_target=ctx.current.cluster.name, new_vg_name=op.vg_name)
         return Scripts("cluster-modify", "CLUSTER", own)
 
-    def run(self, op: ClusterSetParams, ctx: OpContext, plan: SettingsPlan) -> None:
+    def run(
+        self, op: ClusterSetParams, ctx: OpContext, plan: SettingsPlan
+    ) -> dict[str, Any] | None:
         for node in plan.nodes:
             role = "a master candidate" if node.master_candidate else "a regular node"
             ctx.info(f"Node {node.name} becomes {role}")
         # Others (the drain flag) are changed without our lock.
         before = ctx.current.cluster
-        ctx.commit([Edit(before, plan.values), *(Put(node) for node in plan.nodes)])
+        result = submitted(ctx, op, plan.jobs) if plan.jobs else None
+        ctx.commit([Edit(before, plan.values), *(Put(node) for node in plan.nodes)], result)
         distribute(ctx)
         move_master_ip(ctx, before)
+        return result
+
+
+def _network_jobs(ctx: OpContext, values: dict[str, Any]) -> list[list[OpCode]]:
+    """What a new network for the communication with instances needs; tells what it means."""
+    name = values.get("instance_communication_network")
+    old = ctx.snapshot.cluster.instance_communication_network
+    if name is None:
+        return []
+    if name != old:
+        if old and ctx.snapshot.find("network", old) is not None:
+            ctx.feedback(f"Previous instance communication network '{old}' should be removed "
+                         "manually.")
+        what = (f"Changing instance communication network to '{name}'" if name else
+                "Disabling instance communication network")
+        ctx.feedback(f"{what}, only new instances will be affected.")
+    groups = sorted(group.name for group in ctx.snapshot.groups.values())
+    return network_jobs(ctx.snapshot, name, groups) if name else []
 
 
 OPERATIONS = (Modify(),)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.model.cluster import BEPARAMS_DEFAULTS
 from ganeti_core.model.ganeti_settings import NICPARAMS_DEFAULTS
-from ganeti_core.model.names import link_name
+from ganeti_core.model.names import link_name, plain_name
 from ganeti_core.model.params import fill, filled_nicparams
+from ganeti_core.operations.communication import warn_of_network
 from ganeti_core.operations.inherited import (
     changed_disk_state,
     changed_hv_state,
@@ -182,6 +183,13 @@ def _compression(ctx: SettingsContext, asked: list[str]) -> Values:
     return {"compression_tools": tuple(dict.fromkeys(asked))}
 
 
+def _communication(ctx: SettingsContext, asked: str) -> Values:
+    if asked:
+        plain_name("network", asked)
+        warn_of_network(ctx, asked)
+    return {"instance_communication_network": asked}
+
+
 def _image(name: str, title: str) -> Callable[[SettingsContext, str], Values]:
     def checked(ctx: SettingsContext, asked: str) -> Values:
         del ctx
@@ -234,6 +242,7 @@ _MAKERS: dict[str, Callable[[SettingsContext, Any], Values]] = {
     "ndparams": _node_parameters, "ipolicy": _policy, "default_iallocator": _allocator,
     "mac_prefix": _mac_prefix, "master_netmask": _netmask, "prealloc_wipe_disks": _wipe,
     "reserved_lvs": _reserved_volumes, "compression_tools": _compression,
+    "instance_communication_network": _communication,
     "install_image": _image("install_image", "Install image"),
     "zeroing_image": _image("zeroing_image", "Zeroing image"),
 }

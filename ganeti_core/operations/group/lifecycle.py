@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Delete, Put
 from ganeti_core.errors import ECODE_EXISTS, ECODE_STATE, OpPrereqError
@@ -12,6 +12,8 @@ from ganeti_core.model import NodeGroup, new_uuid
 from ganeti_core.model.names import plain_name
 from ganeti_core.opcodes.group import GroupAdd, GroupRemove, GroupRename
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.communication import network_jobs
+from ganeti_core.operations.expand import submitted
 from ganeti_core.operations.inherited import (
     changed_disk_state,
     changed_diskparams,
@@ -58,9 +60,13 @@ class Add(Operation[GroupAdd, NodeGroup]):
     def scripts(self, op: GroupAdd, ctx: OpContext, plan: NodeGroup) -> Scripts:
         return Scripts("group-add", "GROUP", texts(group_name=plan.name))
 
-    def run(self, op: GroupAdd, ctx: OpContext, plan: NodeGroup) -> None:
+    def run(self, op: GroupAdd, ctx: OpContext, plan: NodeGroup) -> dict[str, Any] | None:
         ctx.commit([Put(plan)])
         distribute(ctx)
+        # What is about the group needs it first: a crash in between leaves a group like any other.
+        network = ctx.current.cluster.instance_communication_network
+        jobs = network_jobs(ctx.current, network, [plan.name]) if network else []
+        return submitted(ctx, op, jobs) if jobs else None
 
 
 class Remove(Operation[GroupRemove, NodeGroup]):

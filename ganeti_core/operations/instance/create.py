@@ -30,6 +30,7 @@ from ganeti_core.operations.backup.importing import (
     with_exported,
 )
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.communication import with_card
 from ganeti_core.operations.disk_work import close_calls, make_disks, wipe_disks
 from ganeti_core.operations.disks import (
     check_options,
@@ -154,6 +155,7 @@ class Create(Operation[InstanceCreate, CreatePlan]):
         if reserved is not None:
             op = on_reserved_nodes(op, ctx, reserved)
         name = check_name(op, ctx, reserved)
+        op = replace(op, nics=with_card(op, ctx, name))
         hypervisor = checked_hypervisor(op, ctx)
         template = op.disk_template or template_without_disks(ctx)
         check_template(ctx, template)

@@ -15,6 +15,7 @@ from ganeti_core.locking import LockRequest
 from ganeti_core.model.params import filled_beparams
 from ganeti_core.opcodes.instance import InstanceSetParams
 from ganeti_core.operations.base import Operation
+from ganeti_core.operations.communication import card_changes
 from ganeti_core.operations.disk_work import make_clean_disks, remove_calls
 from ganeti_core.operations.disks import moved_disks
 from ganeti_core.operations.driver_needs import disk_needs, guest_needs
@@ -97,7 +98,9 @@ class Modify(Operation[InstanceSetParams, ModifyPlan]):
         conversion = plan_conversion(op, ctx, instance)
         disks = (plan_disks(ctx, instance, nodes, device_changes(op.disks, "disk"))
                  if conversion is None else _replaced(ctx, instance, conversion))
-        nics = plan_nics(ctx, instance, primary, device_changes(op.nics, "NIC"))
+        nics = plan_nics(ctx, instance, primary, [
+            *device_changes(op.nics, "NIC"),
+            *card_changes(ctx, instance, op.instance_communication)])
         if op.conflicts_check:
             check_conflicts(ctx, [nic for nic in nics.nics if nic not in instance.nics], primary)
         _check_links(op, ctx, instance, nics)
@@ -169,7 +172,8 @@ class Modify(Operation[InstanceSetParams, ModifyPlan]):
 
 def _check_changes(op: InstanceSetParams) -> None:
     check_conversion_asked(op)
-    if op.offline is None and not any(getattr(op, name) for name in _CHANGES):
+    if op.offline is None and op.instance_communication is None and not any(
+            getattr(op, name) for name in _CHANGES):
         raise OpPrereqError("No changes submitted", ECODE_INVAL)
 
 

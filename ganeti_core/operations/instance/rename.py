@@ -15,6 +15,7 @@ from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.model.names import host_name
 from ganeti_core.opcodes.instance import InstanceRename
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.communication import renamed_instance
 from ganeti_core.operations.disk_work import close_calls, open_disks
 from ganeti_core.operations.driver_needs import disk_needs
 from ganeti_core.operations.host_names import new_instance_name
@@ -67,7 +68,7 @@ class Rename(Operation[InstanceRename, RenamePlan]):
         name = _new_name(op, ctx, instance)
         disks = tuple((disk, spec, _renamed(ctx, spec, name)) for disk, spec in zip(
             ctx.snapshot.disks_of(instance), disks_of(ctx, instance), strict=True))
-        plan = RenamePlan(replace(instance, name=name), instance.name, node, disks)
+        plan = RenamePlan(renamed_instance(instance, name), instance.name, node, disks)
         for _, old, new in disks:
             if old.logical_id != new.logical_id and not instance.forthcoming:
                 _check_free(ctx, plan, new)

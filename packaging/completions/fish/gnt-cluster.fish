@@ -38,7 +38,7 @@ function __gnt_cluster_valued
         case master-ping
             string split ' ' -- '--reason'
         case modify
-            string split ' ' -- '--priority -B --backend-parameters -C --candidate-pool-size --enabled-hypervisors --file-storage-dir -H --hypervisor-parameters -m --mac-prefix --master-netdev --master-netmask -N --nic-parameters --vg-name --maintain-node-health --uid-pool --drbd-usermode-helper -I --default-iallocator --default-iallocator-params --prealloc-wipe-disks --node-parameters --shared-file-storage-dir --use-external-mip-script -D --disk-parameters --hypervisor-state --disk-state --enabled-disk-templates --install-image --zeroing-image --compression-tools --user-shutdown --job-queue-files --ipolicy-std-specs --ipolicy-bounds-specs --ipolicy-disk-templates --ipolicy-vcpu-ratio --ipolicy-spindle-ratio --driver-settings --max-running-jobs --max-tracked-jobs --add-uids --remove-uids --reserved-lvs --modify-etc-hosts --enabled-data-collectors --data-collector-interval --reason'
+            string split ' ' -- '--priority -B --backend-parameters -C --candidate-pool-size --enabled-hypervisors --file-storage-dir -H --hypervisor-parameters -m --mac-prefix --master-netdev --master-netmask -N --nic-parameters --vg-name --maintain-node-health --uid-pool --drbd-usermode-helper -I --default-iallocator --default-iallocator-params --prealloc-wipe-disks --node-parameters --shared-file-storage-dir --use-external-mip-script -D --disk-parameters --hypervisor-state --disk-state --enabled-disk-templates --install-image --zeroing-image --compression-tools --user-shutdown --job-queue-files --ipolicy-std-specs --ipolicy-bounds-specs --ipolicy-disk-templates --ipolicy-vcpu-ratio --ipolicy-spindle-ratio --driver-settings --max-running-jobs --max-tracked-jobs --instance-communication-network --add-uids --remove-uids --reserved-lvs --modify-etc-hosts --enabled-data-collectors --data-collector-interval --reason'
         case plan
             string split ' ' -- '--reason'
         case plugins
@@ -329,6 +329,7 @@ complete -c gnt-cluster -n '__gnt_cluster_command modify' -l ipolicy-spindle-rat
 complete -c gnt-cluster -n '__gnt_cluster_command modify' -l driver-settings -x -d 'Settings of the whole cluster that drivers declare: name=value,...'
 complete -c gnt-cluster -n '__gnt_cluster_command modify' -l max-running-jobs -x -d 'Most jobs that run at a time'
 complete -c gnt-cluster -n '__gnt_cluster_command modify' -l max-tracked-jobs -x -d 'Most running jobs that the scheduler watches'
+complete -c gnt-cluster -n '__gnt_cluster_command modify' -l instance-communication-network -x -d 'Network for the channels between instances and their nodes; it is made if there is none of this name'
 complete -c gnt-cluster -n '__gnt_cluster_command modify' -l add-uids -x -d 'User ids to add to the pool'
 complete -c gnt-cluster -n '__gnt_cluster_command modify' -l remove-uids -x -d 'User ids to take from the pool'
 complete -c gnt-cluster -n '__gnt_cluster_command modify' -l reserved-lvs -x -d 'Logical volumes to leave alone, patterns separated by commas'

@@ -6,7 +6,7 @@ function __gnt_instance_valued
         case activate-disks
             string split ' ' -- '--priority --reason'
         case add
-            string split ' ' -- '-B --backend-parameters --disk --net --file-storage-dir --file-driver -H --hypervisor-parameters -s --os-size --tags --helper-startup-timeout --helper-shutdown-timeout -t --disk-template -n --node -g --node-group -I --iallocator -o --os-type -O --os-parameters --os-parameters-private --os-parameters-secret --priority --reason'
+            string split ' ' -- '-B --backend-parameters --disk --net --file-storage-dir --file-driver -H --hypervisor-parameters -s --os-size --tags -c --communication --helper-startup-timeout --helper-shutdown-timeout -t --disk-template -n --node -g --node-group -I --iallocator -o --os-type -O --os-parameters --os-parameters-private --os-parameters-secret --priority --reason'
         case add-tags
             string split ' ' -- '--priority --from --reason'
         case batch-create
@@ -32,7 +32,7 @@ function __gnt_instance_valued
         case migrate
             string split ' ' -- '-n --target-node -I --iallocator --priority --migration-mode --reason'
         case modify
-            string split ' ' -- '-B --backend-parameters --disk --net --priority -t --disk-template -I --iallocator -o --os-type -O --os-parameters --os-parameters-private --file-driver --file-storage-dir -H --hypervisor-parameters -n --node -m --runtime-memory --new-primary -e --ext-params --reason'
+            string split ' ' -- '-B --backend-parameters --disk --net --priority -t --disk-template -I --iallocator -o --os-type -O --os-parameters --os-parameters-private -c --communication --file-driver --file-storage-dir -H --hypervisor-parameters -n --node -m --runtime-memory --new-primary -e --ext-params --reason'
         case move
             string split ' ' -- '--priority --shutdown-timeout -n --node --compress --reason'
         case reboot
@@ -154,6 +154,7 @@ complete -c gnt-instance -n '__gnt_instance_command add' -s H -l hypervisor-para
 complete -c gnt-instance -n '__gnt_instance_command add' -l no-nics -d 'No network card at all'
 complete -c gnt-instance -n '__gnt_instance_command add' -s s -l os-size -x -d 'One disk of this size, instead of --disk'
 complete -c gnt-instance -n '__gnt_instance_command add' -l tags -x -d 'Tags, separated by commas'
+complete -c gnt-instance -n '__gnt_instance_command add' -s c -l communication -x -a 'yes no' -d 'Whether the instance has a channel to its node: a card on the cluster\'s instance communication network'
 complete -c gnt-instance -n '__gnt_instance_command add' -l no-start -d 'Leave the new instance stopped'
 complete -c gnt-instance -n '__gnt_instance_command add' -l no-install -d 'Leave the disks empty'
 complete -c gnt-instance -n '__gnt_instance_command add' -l forthcoming -d 'Only reserve what the instance will need'
@@ -313,6 +314,7 @@ complete -c gnt-instance -n '__gnt_instance_command modify' -l os-parameters-pri
 complete -c gnt-instance -n '__gnt_instance_command modify' -l no-wait-for-sync -d 'Do not wait until mirrors are in sync (dangerous)'
 complete -c gnt-instance -n '__gnt_instance_command modify' -l ignore-ipolicy -d 'Go on though the instance policy is violated'
 complete -c gnt-instance -n '__gnt_instance_command modify' -l no-conflicts-check -d 'Do not check whether addresses are in use'
+complete -c gnt-instance -n '__gnt_instance_command modify' -s c -l communication -x -a 'yes no' -d 'Whether the instance has a channel to its node: a card on the cluster\'s instance communication network'
 complete -c gnt-instance -n '__gnt_instance_command modify' -l file-driver -x -a 'loop blktap blktap2' -d 'How image files are attached'
 complete -c gnt-instance -n '__gnt_instance_command modify' -l file-storage-dir -x -a '(__fish_complete_directories)' -d 'Folder for file disks, below the cluster\'s'
 complete -c gnt-instance -n '__gnt_instance_command modify' -s H -l hypervisor-parameters -x -d 'Parameters of the hypervisor: key=value,...'
