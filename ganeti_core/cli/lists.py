@@ -11,6 +11,7 @@ from ganeti_core.cli.failure import EXIT_UNKNOWN_FIELD, wrong_input
 from ganeti_core.cli.formats import FORMAT, print_data, records, wants_data
 from ganeti_core.cli.session import Command, Session
 from ganeti_core.cli.table import Style, layout, query_table
+from ganeti_core.cli.terminal import painted_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,11 @@ def run_list(session: Session, arguments: list[str], listing: Listing) -> int:
     if as_data:
         print_data(records(answer), session.options.format)
         return EXIT_UNKNOWN_FIELD if unknown else 0
-    for line in query_table(answer, style_of(session), listing.writers):
+    style = style_of(session)
+    lines = query_table(answer, style, listing.writers)
+    if style.separator is None:
+        lines = painted_table(lines, answer, sys.stdout, headers=style.headers)
+    for line in lines:
         sys.stdout.write(f"{line}\n")
     return EXIT_UNKNOWN_FIELD if unknown else 0
 

@@ -18,6 +18,7 @@ from ganeti_core import __version__
 from ganeti_core.cli.output import flush_or_forget
 from ganeti_core.cli.tools import COMPATIBLE_RELEASE, TOOLS, Tool
 from ganeti_core.errors import GanetiError
+from ganeti_core.opcodes.unavailable import MARK
 from ganeti_core.paths import Paths
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def usage_text(tool: Tool) -> str:
         first, *rest = textwrap.wrap(entry.marked_summary, 79 - 4 - width, break_on_hyphens=False)
         lines.append(f" {name:<{width}} - {first}")
         lines.extend(f" {'':<{width}}   {line}" for line in rest)
+    if tool.refused:
+        lines += ["", f"Ganeti has more, {MARK}: {', '.join(sorted(tool.refused))}"]
     return "\n".join([*lines, ""])
 
 
@@ -59,6 +62,9 @@ def run_tool(program: str, argv: list[str], paths: Paths) -> int:
 
         print(*names(paths.master_socket, *argv[1:]), sep="\n")
         return 0
+    if name in tool.refused:
+        print(f"{program}: error: '{name}' is {MARK}: {tool.refused[name]}", file=sys.stderr)
+        return _FAILED
     if name not in tool.commands:
         print(usage_text(tool), flush=True)
         if name in ("--help", "-h"):
@@ -72,12 +78,14 @@ def run_tool(program: str, argv: list[str], paths: Paths) -> int:
         return _run_command(tool, name, command, argv[1:], paths)
     except GanetiError as exc:
         from ganeti_core.cli.failure import describe, exit_status
+        from ganeti_core.cli.terminal import RED, paint
         from ganeti_core.cli.whereabouts import explained
 
         sys.stdout.flush()
         exc = explained(exc, paths)
-        print(describe(exc), file=sys.stderr)
-        return exit_status(exc)
+        status = exit_status(exc)
+        print(paint(describe(exc), RED if status else "", sys.stderr), file=sys.stderr)
+        return status
 
 
 def _run_command(tool: Tool, name: str, command: Command, argv: list[str], paths: Paths) -> int:

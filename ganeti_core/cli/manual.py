@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ganeti_core.cli.options import COMMON
+from ganeti_core.opcodes.unavailable import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,5 +60,8 @@ def reference(tool: Tool) -> str:
     lines = [MARKER, "", "## Commands", ""]
     for name, entry in sorted(tool.commands.items()):
         lines += _command(tool, name, import_module(entry.module).COMMANDS[name])
+    if tool.refused:
+        lines += [f"## Commands of Ganeti's that are {MARK}", "", *(
+            f"- `{name}`: {why}" for name, why in sorted(tool.refused.items())), ""]
     lines += ["## Options of every command", "", *map(_option, COMMON), ""]
     return "\n".join(lines)

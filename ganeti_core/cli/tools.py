@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ganeti_core.opcodes.unavailable import MARK, OPCODES, PARAMETERS
+from ganeti_core.opcodes.unavailable import COMMANDS, MARK, OPCODES, PARAMETERS
 
 if TYPE_CHECKING:
     import optparse
+    from collections.abc import Mapping
 
 COMPATIBLE_RELEASE = "3.0.2"
 """The release whose commands, options and outputs these are; scripts ask with ``--version``."""
@@ -57,6 +58,11 @@ class Tool:
     program: str
     commands: dict[str, Entry]
     aliases: dict[str, str]
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Ganeti's commands that are refused by name, and why."""
+        return COMMANDS.get(self.program, {})
 
 
 _OPCODES = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ganeti_core import errors
 from ganeti_core.cli.failure import EXIT_FAILURE, JobSubmitted, describe, wrong_input
 from ganeti_core.cli.table import visible
+from ganeti_core.cli.terminal import Progress, painted_message
 from ganeti_core.luxi.client import (
     ConnectionLost,
     LuxiTimeout,
@@ -47,7 +48,7 @@ def print_feedback(timestamp: Any, message: Any) -> None:
     """Print one entry of a job's log as it arrives; `timestamp` is [seconds, microseconds]."""
     # Output of programs gets into these lines: it may break them, and do nothing else.
     lines = "\n".join(map(visible, str(message).expandtabs().split("\n")))
-    print(f"{time.ctime(timestamp[0])} {lines}", flush=True)
+    print(f"{time.ctime(timestamp[0])} {painted_message(lines, sys.stdout)}", flush=True)
 
 
 def _show(timestamp: Any, _kind: str, message: Any) -> None:
@@ -61,23 +62,45 @@ def follow(client: LuxiClient, job_id: int, *, feedback: bool = True,
     :param tell: gets time, kind and text of each entry of the log
     :raises errors.GanetiError: the error that the job failed with
     """
+    progress = Progress(sys.stderr)
+    try:
+        return _followed(client, job_id, progress, tell if feedback else None)
+    finally:
+        progress.clear()
+
+
+def _followed(
+    client: LuxiClient, job_id: int, progress: Progress,
+    tell: Callable[[Any, str, Any], None] | None,
+) -> list[Any]:
     seen = JobSeen(["status", "opstatus", "opresult"])
     told: set[str] = set()
     while True:
         before = seen.values
         wait = LONG_WAIT if told or (before and before[0] == "running") else QUIET_WAIT
         entries = _next_change(client, job_id, seen, wait)
-        if feedback:
+        if tell is not None and entries:
+            progress.clear()
             for _, timestamp, kind, message in entries:
                 tell(timestamp, kind, message)
         if seen.values and seen.values[0] in FINAL:
             return _outcome(*seen.values)
+        if tell is not None and seen.values:
+            progress.show(_how_far(job_id, *seen.values[:2]))
         if seen.values != before or entries:
             continue
         status = seen.values[0] if seen.values else None
         if status in _WAITING_FOR and status not in told:
             told.add(status)
+            progress.clear()
             _tell_why_it_waits(client, job_id, status)
+
+
+def _how_far(job_id: int, status: str, opstatus: list[str]) -> str:
+    """Say in a line how far a job is."""
+    done = sum(one == "success" for one in opstatus)
+    part = f", {done} of {len(opstatus)} opcodes are done" if len(opstatus) > 1 else ""
+    return f"Job {job_id}: {status}{part}"
 
 
 def _next_change(

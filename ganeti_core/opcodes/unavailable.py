@@ -1,4 +1,4 @@
-"""What is known of Ganeti's interface and not done in this version: opcodes, and parameters.
+"""What is known of Ganeti's interface and not done in this version: opcodes, parameters, commands.
 
 The one table of it: the engine refuses by it; help texts, manual pages and the reference mark by
 it. It imports nothing, for every command asks it.
@@ -27,6 +27,13 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
 }
 """By opcode: those that are refused when they are set. Off, empty and the default ask for
 nothing."""
+
+COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "gnt-cluster": {
+        "upgrade": "the package manager of each node installs another version"},
+    "gnt-debug": {"metad": "there is no metadata daemon"},
+}
+"""By program: commands that are refused, and what is to be known instead."""
 
 
 def asked_in_vain(op: OpCode) -> list[str]:

@@ -21,11 +21,11 @@ class ScriptedMaster:
     def explain_job(self, job_id):
         return ["It waits for job 4."]
 
-    def wait_for_job_change(self, job_id, fields, previous, log_serial, *, wait):
-        self.waits.append((previous, log_serial, wait))
+    def wait_for_job_change(self, job_id, seen, *, wait):
+        self.waits.append((seen.values, seen.serial, wait))
         if isinstance(step := self.steps.pop(0), Exception):
             raise step
-        return step
+        return seen.take(step)
 
 
 def state(status: str, *, log=(), opstatus=None, opresult=(None,)):
