@@ -400,6 +400,8 @@ class MigrationStatus:
         to its memory faster than it is sent, and what to do; empty while it may end. The core
         gives such a transfer up
     :param can_switch: whether `migration_switch` may end it sooner, as its parameters ask for
+    :param cut: this node has one half of a guest that was handed over by `migration_switch`, and
+        its connection to the other is lost; `migration_reopen` and `migration_resume` mend that
     """
 
     state: Literal["none", "active", "completed", "failed", "cancelled"]
@@ -410,6 +412,7 @@ class MigrationStatus:
     remaining_ram: int | None = None
     endless: str = ""
     can_switch: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True)

@@ -277,6 +277,32 @@ class MigrationSpec:
 
     @hookspec(firstresult=True)
     @where(changes=True, quick=True)
+    def migration_reopen(
+        self, ctx: HookContext, instance: InstanceSpec, node: NodeRef
+    ) -> MigrationTarget:
+        """On the target `node`, whose status says `cut`: listen for the rest of the guest's memory
+        again, and say where. Twice is harmless.
+
+        Optional, with `migration_resume`.
+
+        :raises HypervisorError: there is no half of the guest here, or it cannot listen
+        """
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    @where(changes=True, quick=True)
+    def migration_resume(
+        self, ctx: HookContext, instance: InstanceSpec, target: MigrationTarget
+    ) -> None:
+        """On the source, whose status says `cut`: go on to send what is missing to where the target
+        listens; returns when that has begun. One that is not cut is left alone.
+
+        :raises HypervisorError: it did not begin; both halves are as before
+        """
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    @where(changes=True, quick=True)
     def migration_abort(self, ctx: HookContext, instance: InstanceSpec) -> None:
         """On the source: stop the transfer, and wait until it has ended; the guest runs on here.
 
@@ -488,6 +514,7 @@ HYPERVISORS = Kind(
                 (BALLOON, BalloonSpec), (QUIET, QuietSpec), (USAGE, UsageSpec),
                 (DISK_MIRROR, DiskMirrorSpec)),
     optional=frozenset({"rename", "power_cycle", "migration_offer", "migration_switch",
+                        "migration_reopen", "migration_resume",
                         "lasting_state", "set_lasting_state"}),
     defaults=(("power_cycle", linux_power_cycle), ("migration_offer", _no_offer)),
     capabilities=frozenset({NODE_NETWORKS, USER_NETWORKS, HELPER_GUESTS, SIMULATED}),

@@ -53,6 +53,7 @@ from . import (
     migration,
     mirroring,
     parameters,
+    postcopy,
     switched,
     usage,
 )
@@ -215,6 +216,19 @@ class KvmHypervisor:
     @hookimpl
     def migration_switch(self, ctx: HookContext, instance: InstanceSpec) -> None:
         migration.switch(guest(ctx, instance.name))
+
+    @hookimpl
+    def migration_reopen(
+        self, ctx: HookContext, instance: InstanceSpec, node: NodeRef
+    ) -> MigrationTarget:
+        return postcopy.reopen(
+            guest(ctx, instance.name), str(ctx.config.get("address") or node.address))
+
+    @hookimpl
+    def migration_resume(
+        self, ctx: HookContext, instance: InstanceSpec, target: MigrationTarget
+    ) -> None:
+        postcopy.resume(guest(ctx, instance.name), target)
 
     @hookimpl
     def migration_abort(self, ctx: HookContext, instance: InstanceSpec) -> None:

@@ -20,6 +20,7 @@ from ganeti_core.plugin_api.data import MigrationStatus, MigrationTarget
 from . import confinement, convergence, encryption
 from .guests import Guest, Runtime
 from .parameters import PARAMETERS
+from .postcopy import CUT
 from .qmp import Qmp, QmpRefused, QmpUnreachable
 from .run_states import POWERED_OFF, RECEIVING, SENDING_REST, SENT, meaning
 
@@ -29,7 +30,6 @@ REST_LIMIT = 5.0
 END_LIMIT = 20.0
 ARRIVAL_LIMIT = 30.0
 FIRST_POLL, POLL = 0.001, 0.02
-CUT = "postcopy-paused"
 HANDED_OVER = frozenset({"postcopy-active", CUT, "postcopy-recover"})
 """The guest is the target's, and the rest of its memory is sent on demand."""
 WAS_SENT = HANDED_OVER | {"completed"}
@@ -189,12 +189,12 @@ def end_source(guest: Guest) -> None:
                 raise HypervisorError(
                     f"the rest of the memory of {guest.name} is still being sent on demand")
             time.sleep(POLL)
-    guest.kill()
     if state == CUT:
         raise HypervisorError(
             f"the connection was cut before all memory of {guest.name} was sent on demand: the "
-            "guest stands still for ever where it is now; reset it by gnt-instance reboot "
-            "--type=hard")
+            "guest is where it was sent to, and stands still there as soon as it needs the rest, "
+            "which is here; gnt-instance migrate --cleanup joins them again")
+    guest.kill()
 
 
 def _ends(qmp: Qmp, limit: float) -> bool:
@@ -302,6 +302,7 @@ def _status(qmp: Qmp) -> MigrationStatus:
         transferred_ram=int(ram.get("transferred", 0)), total_ram=int(ram.get("total", 0)),
         remaining_ram=int(ram.get("remaining", 0)) if ram else None,
         message=str(answer.get("error-desc", "")),
+        cut=answer.get("status") == CUT,
         can_switch=state == "active" and convergence.can_switch(qmp, answer),
         endless=convergence.endless(qmp, answer) if state == "active" else "")
 

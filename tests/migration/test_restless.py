@@ -6,6 +6,8 @@ import pytest
 from moving import LONG, NAME, Mover
 from virtual_cluster import wait_until
 
+from ganeti_plugins.hv_kvm.qmp import Qmp
+
 pytestmark = [pytest.mark.needs_qemu, pytest.mark.timeout(900)]
 # It writes one byte to each page of 512 KiB, again and again, and nothing to its disk: see
 # tests/plugins/hv_kvm/test_kvm_convergence.py.
@@ -58,6 +60,38 @@ def test_it_moves_when_its_memory_may_follow_on_demand(restless):
     wait_until(lambda: state(restless) == ([[f"{other}.example.com", "running"]], {other: 1}),
                "one guest there", LONG)
     restless.cluster.gnt("gnt-instance", "modify", "-H", "migration_caps=default", NAME)
+
+
+def test_a_connection_that_is_cut_halfway_is_mended(restless):
+    """Its memory is on two nodes when the connection breaks."""
+    home, other = restless.home, restless.other
+    restless.cluster.gnt("gnt-instance", "modify", "-H", "migration_caps=postcopy-ram", NAME)
+    job = restless.migrate()
+    restless.await_line(job, "* starting memory transfer")
+    (control,) = (restless.cluster.root / home).glob(f"**/{NAME}/control")
+    with Qmp.connect(control) as qmp:
+        qmp.execute("migrate-set-parameters", {"max-postcopy-bandwidth": 4096})
+    restless.await_line(job, "* handing the guest over")
+
+    def answers(status):
+        with Qmp.connect(control) as qmp:
+            return qmp.execute("query-migrate")["status"] == status
+
+    wait_until(lambda: answers("postcopy-active"), "it is handed over", LONG)
+    with Qmp.connect(control) as qmp:
+        qmp.execute("yank", {"instances": [{"type": "migration"}]})
+    wait_until(lambda: answers("postcopy-paused"), "the cut is noticed", LONG)
+    with Qmp.connect(control) as qmp:
+        qmp.execute("migrate-set-parameters", {"max-postcopy-bandwidth": 0})
+    assert restless.await_end(job) == "success", restless.log(job)
+    assert "joining them again" in restless.log(job)
+    assert f"* all memory of {NAME} is on {other}" in restless.log(job)
+    wait_until(lambda: state(restless) == ([[f"{other}.example.com", "running"]], {other: 1}),
+               "one guest there", LONG)
+    assert restless.cluster.gnt("gnt-node", "list-debts").lines[1:] == []
+    restless.hear(b"d")
+    restless.cluster.gnt("gnt-instance", "modify", "-H", "migration_caps=default", NAME)
+    restless.cluster.verify()
 
 
 def test_it_moves_when_it_may_be_stopped(restless):

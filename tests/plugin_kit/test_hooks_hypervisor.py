@@ -21,7 +21,12 @@ from ganeti_core.plugin_api import (
     OpPrereqError,
     hookimpl,
 )
-from ganeti_core.plugin_api.data import MigrationOffer, MirrorStatus, PluggedDevice
+from ganeti_core.plugin_api.data import (
+    MigrationOffer,
+    MigrationTarget,
+    MirrorStatus,
+    PluggedDevice,
+)
 from ganeti_core.plugin_api.hypervisor import (
     BALLOON,
     DISK_MIRROR,
@@ -287,6 +292,19 @@ def test_hook_hypervisor_migration_switch(started: OnANode, other: OnANode) -> N
     assert not started.call("migration_status", instance=INSTANCE).can_switch
     with pytest.raises(NotSupported, match="does not offer migration_switch"):
         started.call("migration_switch", instance=INSTANCE)
+
+
+def test_hook_hypervisor_migration_reopen(started: OnANode) -> None:
+    """As before: it makes no halves of guests."""
+    assert not started.call("migration_status", instance=INSTANCE).cut
+    with pytest.raises(NotSupported, match="does not offer migration_reopen"):
+        started.call("migration_reopen", instance=INSTANCE, node=NODE)
+
+
+def test_hook_hypervisor_migration_resume(started: OnANode) -> None:
+    with pytest.raises(NotSupported, match="does not offer migration_resume"):
+        started.call("migration_resume", instance=INSTANCE,
+                     target=MigrationTarget("127.0.0.1", 1))
 
 
 def test_hook_hypervisor_migration_abort(started: OnANode, other: OnANode) -> None:

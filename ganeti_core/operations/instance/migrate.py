@@ -34,6 +34,7 @@ from ganeti_core.operations.instance.migration_ends import (
     receiver_of,
     where_is,
 )
+from ganeti_core.operations.instance.migration_mending import is_cut, mend, mend_if_cut
 from ganeti_core.operations.instance.migration_transfer import await_transfer, named_failure
 from ganeti_core.operations.instance.running import (
     leave,
@@ -270,6 +271,7 @@ def _move(ctx: OpContext, plan: MigratePlan) -> None:
         ctx.call(target, ends.finish_call("target", True))
     ctx.feedback("* memory transfer complete")
     _finish(ctx, ends, "moved")
+    mend_if_cut(ends)
     ctx.feedback("* done")
 
 
@@ -291,6 +293,11 @@ def _clean_up(ctx: OpContext, plan: MigratePlan, found: Mapping[str, Has]) -> No
                      f"{source.name}, and no other node has anything of it")
         return
     for uuid in sorted(found, key=lambda uuid: found[uuid] != "runs"):
+        # A half that was sent, and the one that the guest has on its primary node.
+        split = _ends(ctx, instance, ctx.snapshot.nodes[uuid], source)
+        if uuid != source.uuid and found[uuid] == "sent" and is_cut(split):
+            mend(split)
+            return
         ends = _ends(ctx, instance, source, ctx.snapshot.nodes[uuid])
         if uuid == source.uuid:
             continue

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kvm_moves import LONG, Trip
+from kvm_moves import LONG, TARGET, Trip
 from kvm_serial import Serial
 
 from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec
@@ -147,3 +147,41 @@ def test_the_halves_of_a_guest_never_run_on_the_source(split: Trip) -> None:
     split.kvm.stop(split.source, split.instance, False, 5.0)
     split.kvm.start(split.source, split.instance, False)
     assert split.runs_on() == [split.source.node]
+
+
+def cut(split: Trip) -> None:
+    """Let the connection break, and both halves notice it."""
+    with split.qmp(split.source) as qmp:
+        qmp.execute("yank", {"instances": [{"type": "migration"}]})
+    deadline = time.monotonic() + LONG
+    for end in (split.source, split.target):
+        while not split.kvm.migration_status(end, split.instance).cut:
+            assert time.monotonic() < deadline
+
+
+def test_halves_whose_connection_was_cut_are_joined_again(split: Trip) -> None:
+    split.kvm.migration_finish(split.target, split.instance, False, True)
+    cut(split)
+    with pytest.raises(HypervisorError, match="gnt-instance migrate --cleanup joins them"):
+        split.kvm.migration_finish(split.source, split.instance, True, True)
+    for _ in range(2):  # the second makes another offer, and the first is worth nothing any more
+        where = split.kvm.migration_reopen(split.target, split.instance, TARGET)
+    split.kvm.migration_resume(split.source, split.instance, where)
+    with split.qmp(split.source) as qmp:
+        qmp.execute("migrate-set-parameters", {"max-postcopy-bandwidth": 0})
+    split.kvm.migration_finish(split.source, split.instance, True, True)
+    split.kvm.migration_resume(split.target, split.instance, where)  # too late, and harmless
+    assert split.runs_on() == [split.target.node]
+    with Serial(split.target, split.instance.name) as serial:
+        serial.wait_for("d", fresh=True)
+    with pytest.raises(HypervisorError, match="awaits no rest"):
+        split.kvm.migration_reopen(split.target, split.instance, TARGET)
+
+
+def test_a_half_that_is_lost_is_not_joined(split: Trip) -> None:
+    split.kvm.migration_finish(split.target, split.instance, False, True)
+    cut(split)
+    split.kvm.stop(split.target, split.instance, True, 0.0)
+    with pytest.raises(HypervisorError, match="is lost: its QEMU on the target has ended"):
+        split.kvm.migration_reopen(split.target, split.instance, TARGET)
+    assert split.runs_on() == []
