@@ -16,6 +16,8 @@ from .network import Network
 LARGEST = 65_536
 """Addresses of the largest network that can be managed (a /16)."""
 LONGEST_PREFIX = 30
+NO_POOL_OF_6 = ("guests make theirs of the network's IPv6 range and their MAC address (SLAAC), "
+                "none are drawn from a pool or set aside")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Pool:
 
     def _index(self, address: str) -> int:
         """:raises ValueError: it is not an address of this network"""
+        if isinstance(ipaddress.ip_address(address), ipaddress.IPv6Address):
+            raise ValueError(f"{address} is an IPv6 address: {NO_POOL_OF_6}")
         at = int(ipaddress.IPv4Address(address)) - int(self.network.network_address)
         if not 0 <= at < self.network.num_addresses:
             raise ValueError(f"{self.network} does not contain {address}")

@@ -132,3 +132,18 @@ def test_a_card_leaves_its_network_by_the_word_none(cluster: VirtualCluster) -> 
         assert fields(cluster, "instance", name, "nic.networks.names", "nic.links") == [
             [None], ["br0"]]
         assert fields(cluster, "network", NET, "inst_cnt") == [0]
+
+
+def test_addresses_of_ipv6_are_made_by_guests(cluster: VirtualCluster) -> None:
+    """As in Ganeti: a network's IPv6 range has no pool."""
+    refused(cluster, "OP_NETWORK_ADD", "guests make theirs of the network's IPv6 range",
+            "wrong_input", network_name="six", network="198.51.100.0/29",
+            network6="2001:db8::/64", add_reserved_ips=["2001:db8::5"])
+    with network(cluster, network6="2001:db8::/64"):
+        refused(cluster, "OP_INSTANCE_CREATE", "none are drawn from a pool", "wrong_input",
+                instance_name="six.example.com", mode="create", disks=[], pnode="node1",
+                disk_template="diskless", no_install=True, name_check=False, ip_check=False,
+                nics=[{"network": NET, "ip": "2001:db8::5"}])
+        ended = submit(cluster, {"OP_ID": "OP_NETWORK_SET_PARAMS", "network_name": NET,
+                                 "add_reserved_ips": ["2001:db8::5"]})
+        assert "2001:db8::5 is an IPv6 address" in str(ended.messages)

@@ -18,7 +18,7 @@ from ganeti_core.errors import (
 )
 from ganeti_core.model import Nic, fill, new_uuid
 from ganeti_core.model.ganeti_settings import NICPARAMS_DEFAULTS
-from ganeti_core.model.ip_pool import Pool
+from ganeti_core.model.ip_pool import NO_POOL_OF_6, Pool
 from ganeti_core.model.names import device_name
 from ganeti_core.model.params import filled_nicparams
 from ganeti_core.operations.networking import check_mode, checked_nicparams, needs_ip
@@ -227,6 +227,9 @@ def _address(ctx: OpContext, nic: Nic, network: Network) -> str | None:
         return found
     if nic.ip is None:
         return None
+    if ipaddress.ip_address(nic.ip).version == 6:
+        raise OpPrereqError(f"{nic.ip} cannot be the address of a card on network {network.name}: "
+                            f"{NO_POOL_OF_6}", ECODE_INVAL)
     if not pool.contains(nic.ip):
         raise OpPrereqError(
             f"IP address {nic.ip} does not belong to network {network.name} "
