@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 NETWORK, NETWORK6, MAC_PREFIX = "169.254.0.0/16", "fe80::/10", "52:54:00"
 LINK = "communication_rt"
+METADATA = "169.254.169.254"
+"""Where guests look for metadata; Ganeti may give it to an instance, which then finds none."""
 
 
 def network_jobs(snapshot: Snapshot, name: str, groups: Sequence[str]) -> list[list[OpCode]]:
@@ -36,7 +38,7 @@ def network_jobs(snapshot: Snapshot, name: str, groups: Sequence[str]) -> list[l
     ops: list[OpCode] = []
     if known is None:
         ops.append(NetworkAdd(network_name=name, network=NETWORK, network6=NETWORK6,
-                              mac_prefix=MAC_PREFIX, reason=[]))
+                              mac_prefix=MAC_PREFIX, add_reserved_ips=[METADATA], reason=[]))
     ops += [NetworkConnect(network_name=name, group_name=group, network_mode=COMMUNICATION_MODE,
                            network_link=LINK, reason=[])
             for group in groups

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ganeti_core.plugin_api import (
@@ -30,7 +30,7 @@ from ganeti_core.plugin_api.network import EXCLUSIVE, USER_MODE
 from ganeti_core.plugin_api.network_services import ServedCard, ServedNetwork
 from ganeti_core.plugin_api.run import DEFAULT_PATH
 
-from . import files, metadata
+from . import files, handover, metadata
 
 PROGRAMS = {"dnsmasq": "dnsmasq-base", "nft": "nftables", "ip": "iproute2", "nsenter": "util-linux",
             "unshare": "util-linux"}
@@ -96,27 +96,46 @@ def _title(network: ServedNetwork) -> str:
 def _unfit(ctx: HookContext, network: ServedNetwork) -> str:
     """Why the cards of a network cannot be served, whatever the node has; empty if they can."""
     try:
-        able = ctx.driver("network_backends", network.mode, "describe").capabilities
+        able = _capabilities(ctx, network)
     except OpPrereqError as exc:
         return exc.message
-    if able & {EXCLUSIVE, USER_MODE}:
+    if USER_MODE in able:
         return (f"Network service dnsmasq cannot serve {_title(network)} where cards have the mode "
-                f"{network.mode}: they share no segment with a server")
+                f"{network.mode}: the node has no end of them")
     return ""
+
+
+def _capabilities(ctx: HookContext, network: ServedNetwork) -> frozenset[str]:
+    about: Description = ctx.driver("network_backends", network.mode, "describe")
+    return about.capabilities
+
+
+def _without_six(network: ServedNetwork) -> ServedNetwork:
+    return replace(network, network={**(network.network or {}), "network6": None})
 
 
 @dataclass(frozen=True)
 class Server:
-    """The dnsmasq of one network; its process, if any, carries `name`."""
+    """The dnsmasq of one network; its process, if any, carries `name`.
+
+    :param is_apart: whether cards share no segment with it, so that frames are handed over
+    """
 
     ctx: HookContext
     network: ServedNetwork
     name: str
+    is_apart: bool = False
 
     @classmethod
     def of(cls, ctx: HookContext, network: ServedNetwork) -> Server:
         parts = "\0".join((network.uuid, network.mode, network.link, network.vlan))
-        return cls(ctx, network, hashlib.sha256(parts.encode()).hexdigest()[:16])
+        name = hashlib.sha256(parts.encode()).hexdigest()[:16]
+        try:
+            apart = EXCLUSIVE in _capabilities(ctx, network)
+        except OpPrereqError:  # the back end was uninstalled
+            apart = False
+        # Multicasts are not handed over, which addresses of IPv6 need.
+        return cls(ctx, _without_six(network) if apart else network, name, apart)
 
     @property
     def folder(self) -> Path:
@@ -149,7 +168,8 @@ class Server:
         ranges = files.Ranges.of(self.network)
         self._write({**texts, metadata.FILE: metadata.document(
             cards, lambda card: ranges.addresses(card.nic))})
-        setup = "\n".join((*files.setup(self.folder, self.network, user), ""))
+        mac = handover.own_mac(self.device) if self.is_apart else ""
+        setup = "\n".join((*files.setup(self.folder, self.network, user, mac), ""))
         fixed = hashlib.sha256((config + setup).encode()).hexdigest()
         found = processes.kept(self.ctx).get(self.name)
         if found is None or found.facts.get("fixed") != fixed or not self._is_ready(found):
@@ -157,7 +177,10 @@ class Server:
         elif self._has_read() != wanted:
             self._read_again(found)
         self._write({READ: wanted})
-        self._attach()
+        if self.is_apart:
+            handover.begin(self.name, self.device, mac, cards)
+        else:
+            self._attach()
 
     def end(self) -> None:
         """End the process; with it goes its namespace, and the interface in it.
@@ -165,6 +188,8 @@ class Server:
         :raises OpExecError: its interface cannot be detached
         """
         processes.end(self.ctx, self.name)
+        with suppress(CommandFailed):  # a node without nftables has no such rules
+            handover.end(self.name)
         with suppress(OpPrereqError):  # the back end was uninstalled: nobody can be asked
             self.ctx.driver("network_backends", self.network.mode, "detach", **self._card())
         # The kernel takes it away, too, but when it has time.

@@ -120,14 +120,17 @@ def guard(cards: Sequence[ServedCard]) -> str:
             f"    ether saddr {{ {macs} }} accept\n  }}\n}}\n")
 
 
-def setup(folder: Path, network: ServedNetwork, user: str) -> Iterator[str]:
+def setup(folder: Path, network: ServedNetwork, user: str, mac: str = "") -> Iterator[str]:
     """The lines of a shell, run in the new namespace; ``$1`` is the process that gets the other
     end of the interface, ``$2`` its name.
+
+    :param mac: of the interface; empty for any
     """
     ranges = Ranges.of(network)
     yield "set -e"
     yield "ip link set lo up"
-    yield f'ip link add {PORT} type veth peer name "$2" netns "$1"'
+    address = f"address {mac} " if mac else ""
+    yield f'ip link add {PORT} {address}type veth peer name "$2" netns "$1"'
     yield f"nft -f '{folder}/guard'"
     yield f"ip addr add {ADDRESS}/32 dev {PORT}"
     if ranges.six:

@@ -24,7 +24,7 @@ from ganeti_core.plugin_api.testing.network_service import (
     NetworkServiceContract,
     card,
 )
-from ganeti_plugins.net_linux import BridgedNetwork, RoutedNetwork
+from ganeti_plugins.net_linux import BridgedNetwork, RoutedNetwork, UserNetwork
 from ganeti_plugins.net_services import DnsmasqService, metadata
 from ganeti_plugins.net_services.driver import PROGRAMS, Server
 from ganeti_plugins.net_services.files import eui64, options
@@ -70,7 +70,7 @@ def network(bridge: str) -> ServedNetwork:
 @pytest.fixture
 def ctx(tmp_path: Path) -> HookContext:
     made = make_context(tmp_path / "node1", config=declared_settings(DnsmasqService()))
-    modes = {"bridged": BridgedNetwork(), "routed": RoutedNetwork()}
+    modes = {"bridged": BridgedNetwork(), "routed": RoutedNetwork(), "user": UserNetwork()}
     driver = neighbours(made, {
         ("network_backends", mode): backend for mode, backend in modes.items()})
     for mode in modes:
@@ -93,7 +93,7 @@ class TestDnsmasq(NetworkServiceContract):
 
     @pytest.fixture
     def unfit(self, network: ServedNetwork) -> ServedNetwork:
-        return replace(network, mode="routed", link="")
+        return replace(network, mode="user", link="")
 
     @pytest.fixture
     def more_footprint(
@@ -132,6 +132,14 @@ class Guest:
         return [one["local"] for one in shown["addr_info"] if not one.get("tentative")]
 
 
+def ask(one: Guest, path: str) -> str:
+    """What a guest is told of itself."""
+    return subprocess.run(
+        ["nsenter", "-t", str(one.pid), "-n", sys.executable, "-c", ASK,
+         f"http://169.254.169.254/latest/meta-data/{path}"], capture_output=True,
+        text=True, timeout=20, check=False).stdout
+
+
 @contextmanager
 def guest(bridge: str, mac: str, device: str, folder: Path) -> Iterator[Guest]:
     holder = subprocess.Popen(["unshare", "-n", "sleep", "600"])
@@ -140,7 +148,7 @@ def guest(bridge: str, mac: str, device: str, folder: Path) -> Iterator[Guest]:
                    != Path("/proc/self/ns/net").readlink(), "a namespace of its own")
         run("ip", "link", "add", device, "type", "veth", "peer", "name", "eth0", "address", mac,
             "netns", str(holder.pid))
-        run("ip", "link", "set", device, "master", bridge, "up")
+        run("ip", "link", "set", device, *(["master", bridge] if bridge else []), "up")
         made = Guest(holder.pid, folder)
         made.run("ip", "link", "set", "eth0", "up")
         yield made
@@ -219,12 +227,47 @@ def test_another_range_is_a_new_start(
     assert before.pids != after.pids
 
 
-def test_a_mode_without_a_common_segment_is_refused_by_name(
+def test_a_mode_of_which_the_node_has_no_end_is_refused_by_name(
     ctx: HookContext, network: ServedNetwork, served: tuple[ServedCard, ServedCard]
 ) -> None:
-    routed = replace(network, mode="routed", link="")
-    with pytest.raises(OpExecError, match="network office where cards have the mode routed"):
-        DnsmasqService().serve(ctx, routed, served)
+    user = replace(network, mode="user", link="")
+    with pytest.raises(OpExecError, match="network office where cards have the mode user"):
+        DnsmasqService().serve(ctx, user, served)
+
+
+@pytest.mark.skipif(not shutil.which("busybox"), reason="needs a DHCP client, of busybox")
+def test_guests_that_share_no_segment_are_served(
+    ctx: HookContext, network: ServedNetwork, served: tuple[ServedCard, ServedCard], tmp_path: Path
+) -> None:
+    pytest.importorskip("waitress")
+    routed = replace(network, mode="routed", link="", network=NETWORK | {"tags": [metadata.TAG]})
+    backend = RoutedNetwork()
+    devices = [f"gr{end}{os.getpid()}" for end in "ab"]
+    cards = tuple(replace(one, device=device, nic=replace(one.nic, mode="routed", link=""))
+                  for one, device in zip(served, devices, strict=True))
+    service = DnsmasqService()
+    try:
+        with (guest("", cards[0].nic.mac, devices[0], tmp_path) as one,
+              guest("", cards[1].nic.mac, devices[1], tmp_path) as other):
+            for card_ in cards:
+                backend.attach(ctx, card_.nic, card_.instance, card_.device)
+            service.serve(ctx, routed, cards[:1])
+            told = one.dhcp()
+            assert (told.get("ip"), told.get("serverid")) == ("192.0.2.7", "169.254.169.254")
+            assert other.dhcp(tries=2) == {}, "it is not served yet"
+            service.serve(ctx, routed, cards)
+            assert other.dhcp()["ip"] == "192.0.2.8"
+            one.run("ip", "addr", "add", "192.0.2.7/24", "dev", "eth0")
+            one.run("ip", "route", "add", "169.254.169.254", "dev", "eth0")
+            assert wait_until(lambda: ask(one, "hostname"), "an answer") == "inst1.example.com"
+            service.serve(ctx, routed, cards[1:])
+            assert ask(one, "hostname") == "", "its card has gone"
+            for card_ in cards:
+                backend.detach(ctx, card_.nic, card_.instance, card_.device)
+    finally:
+        service.end(ctx, routed)
+    assert "gnt_server_" not in run("nft", "list", "tables")
+    assert interfaces(ctx, routed) == []
 
 
 def test_a_program_that_is_missing_is_named_with_its_package(
@@ -292,16 +335,10 @@ def test_a_guest_finds_its_own_metadata(
         one.run("ip", "addr", "add", "192.0.2.7/24", "dev", "eth0")
         one.run("ip", "route", "add", "169.254.169.254", "dev", "eth0")
 
-        def got(path: str) -> str:
-            return subprocess.run(
-                ["nsenter", "-t", str(one.pid), "-n", sys.executable, "-c", ASK,
-                 f"http://169.254.169.254/latest/meta-data/{path}"], capture_output=True,
-                text=True, timeout=20, check=False).stdout
-
-        assert wait_until(lambda: got("hostname"), "an answer") == "inst1.example.com"
-        assert got("public-keys/0/openssh-key") == "ssh-rsa inst1.example.com"
+        assert wait_until(lambda: ask(one, "hostname"), "an answer") == "inst1.example.com"
+        assert ask(one, "public-keys/0/openssh-key") == "ssh-rsa inst1.example.com"
         service.serve(ctx, tagged, cards[1:])
-        assert got("hostname") == "", "its card has gone"
+        assert ask(one, "hostname") == "", "its card has gone"
     (server,) = processes.kept(ctx).values()
     (pid_file,) = ctx.state.glob("*/pid")
     assert int(pid_file.read_text()) in server.pids
