@@ -109,6 +109,26 @@ def test_two_nodes_are_needed(cluster: VirtualCluster) -> None:
     assert "needs 2 node(s), 1 given" in refused.stderr
 
 
+def test_both_copies_cannot_lie_on_one_node(pair: VirtualCluster) -> None:
+    pair.gnt("gnt-instance", "shutdown", NAME)
+    for words in (("add", *NEW, "-s", "1M", "-n", "node3:node3", "same.example.com"),
+                  ("recreate-disks", "-n", "node3:node3", NAME)):
+        refused = pair.try_("gnt-instance", *words)
+        assert refused.status == 1
+        assert "cannot be the primary node: node3.example.com is given twice" in refused.stderr
+
+
+def test_a_silent_node_is_named_once_whichever_it_is(pair: VirtualCluster) -> None:
+    pair.tool("stop", "node2")
+    for words in (("add", *NEW, "-s", "1M", "-n", "node1:node2", "new.example.com"),
+                  ("failover", "-f", NAME)):
+        refused = pair.try_("gnt-instance", *words)
+        assert refused.status == 1
+        assert refused.stderr.count("cannot be asked") == 1, refused
+        assert "node2.example.com cannot be asked at" in refused.stderr
+        assert "node1" not in refused.stderr
+
+
 def test_numbers_are_unique_on_a_node_and_given_back(pair: VirtualCluster) -> None:
     assert [len(numbers) for numbers in minors(pair).values()] == [2, 2, 0, 0]
     pair.gnt("gnt-instance", "add", *NEW, "-s", "1M", "-n", "node2:node3", "second.example.com")

@@ -363,7 +363,7 @@ def _check_nodes(op: InstanceCreate, ctx: OpContext, plan: CreatePlan) -> None:
         for node in plan.nodes if plan.disks else ():
             check_space(ctx, node, needed)
     except RpcError as exc:
-        raise OpPrereqError(f"Node '{primary.name}' cannot be asked: {exc}", ECODE_ENVIRON) from exc
+        raise OpPrereqError(str(exc), ECODE_ENVIRON) from exc  # it names the node, any of them
     if not op.start:
         return
     wanted = filled_beparams(cluster, instance)["maxmem"]

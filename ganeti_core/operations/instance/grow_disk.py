@@ -80,7 +80,8 @@ class Grow(Operation[InstanceGrowDisk, GrowPlan]):
         index = _index(op.disk, len(instance.disks))
         disk = ctx.snapshot.disks_of(instance)[index]
         if GROWABLE not in ctx.host.describe(DISK_TEMPLATES, disk.template).capabilities:
-            raise OpPrereqError("Instance's disk layout does not support growing", ECODE_INVAL)
+            raise OpPrereqError(f"Disks of template {disk.template} cannot grow in this version",
+                                ECODE_INVAL)
         size = op.amount if op.absolute else disk.size + op.amount
         if size < disk.size:
             raise OpPrereqError(

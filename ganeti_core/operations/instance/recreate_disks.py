@@ -26,7 +26,7 @@ from ganeti_core.operations.parameters import given, mebibytes
 from ganeti_core.operations.placement.choose import choose_nodes, default_allocator
 from ganeti_core.operations.placement.disk_space import reserve_space
 from ganeti_core.operations.placement.document import Request, nic_document
-from ganeti_core.operations.placement.nodes import check_target, kept, still_usable
+from ganeti_core.operations.placement.nodes import check_apart, check_target, kept, still_usable
 from ganeti_core.operations.placement.request import Wanted, requested_instance
 from ganeti_core.operations.specs import disk_spec_of
 from ganeti_core.plugin_api.data import DiskRequest
@@ -154,6 +154,7 @@ def _new_nodes(
     if op.iallocator:
         return _chosen_nodes(ctx, instance, op.iallocator)
     nodes = tuple(ctx.snapshot.node(name) for name in op.nodes)
+    check_apart(nodes)
     for node in nodes:
         check_target(node)
     return nodes

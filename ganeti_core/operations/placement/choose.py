@@ -61,14 +61,19 @@ def solution(
 
 
 def check_nodes(ctx: OpContext, allocator: str, names: Iterable[Any]) -> None:
-    """Check that an allocator chose nodes of this cluster.
+    """Check that what an allocator chose for one instance are nodes of this cluster, each once.
 
-    :raises OpExecError: it did not
+    :raises OpExecError: they are not
     """
+    seen: set[str] = set()
     for name in names:
         if not isinstance(name, str) or ctx.current.find("node", name) is None:
             raise OpExecError(f"iallocator '{allocator}' chose node {name!r}, which is no node of "
                               "this cluster")
+        if name in seen:
+            raise OpExecError(f"iallocator '{allocator}' chose node {name!r} twice for one "
+                              "instance")
+        seen.add(name)
 
 
 def ask_allocator(

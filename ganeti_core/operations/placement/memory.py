@@ -84,4 +84,4 @@ def _asked(ctx: OpContext, node: Node, questions: frozenset[Question]) -> NodeLi
         answer = ctx.services.live.gather([node], questions)[node.uuid]
     if isinstance(answer, NodeLive):
         return answer
-    raise OpPrereqError(f"Node '{node.name}' cannot be asked: {answer}", ECODE_ENVIRON) from answer
+    raise OpPrereqError(str(answer), ECODE_ENVIRON) from answer

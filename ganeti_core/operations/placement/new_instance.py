@@ -12,6 +12,7 @@ from ganeti_core.config.reservations import Resources
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.model.params import filled_beparams
 from ganeti_core.operations.placement.choose import choose_nodes, default_allocator, explain_choice
+from ganeti_core.operations.placement.nodes import check_apart
 from ganeti_core.operations.placement.request import allocate_request
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.specs.storages import NewDisks
@@ -37,6 +38,7 @@ def place_instance(
         if len(names) != needed:
             raise OpPrereqError(f"Disk template {draft.disk_template} needs {needed} node(s), "
                                 f"{len(names)} given", ECODE_INVAL)
+        check_apart([ctx.current.node(name) for name in names])
         return _reserved(ctx, draft, disks, names)
     allocator = default_allocator(ctx, op.iallocator)
     asked = allocate_request(op, ctx, draft, disks)

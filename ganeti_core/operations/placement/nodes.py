@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganeti_core.errors import ECODE_NORES, ECODE_STATE, OpPrereqError
+from ganeti_core.errors import ECODE_INVAL, ECODE_NORES, ECODE_STATE, OpPrereqError
 from ganeti_core.locking import AnyOf, Level, Want
 
 if TYPE_CHECKING:
@@ -63,3 +63,16 @@ def check_target(target: Node) -> None:
     """
     if problem := unusable(target):
         raise OpPrereqError(problem, ECODE_STATE)
+
+
+def check_apart(nodes: Iterable[Node]) -> None:
+    """Check that each copy of the disks lies on a node of its own.
+
+    :raises OpPrereqError: two would lie on one (`ECODE_INVAL`)
+    """
+    seen: set[str] = set()
+    for node in nodes:
+        if node.uuid in seen:
+            raise OpPrereqError(f"The secondary node cannot be the primary node: {node.name} is "
+                                "given twice", ECODE_INVAL)
+        seen.add(node.uuid)
