@@ -13,6 +13,7 @@ import os
 import shutil
 import socket
 import ssl
+import statistics
 import subprocess
 import sys
 import sysconfig
@@ -156,6 +157,26 @@ def slow_clients(address: str, count: int, pid: int) -> None:
         link.close()
 
 
+def events(address: str, paths: Paths, count: int) -> None:
+    """Print how long after a job was accepted the stream of events has it."""
+    plain = socket.create_connection((address, PORT), timeout=60)
+    late = []
+    with context().wrap_socket(plain) as link, LuxiClient(paths.master_socket) as luxi:
+        link.sendall(f"GET /2/events HTTP/1.1\r\nHost: x\r\n{AUTHORIZED}\r\n"
+                     "Accept: text/event-stream\r\n\r\n".encode())
+        came = link.recv(1 << 16)
+        time.sleep(0.5)  # until the master is asked for what comes next
+        for _ in range(count):
+            job = luxi.submit_job([{"OP_ID": "OP_TEST_DELAY", "duration": 1e-6, "on_master": True,
+                                    "on_nodes": [], "reason": []}])
+            accepted = time.monotonic()
+            while f'"id": {job},'.encode() not in came:
+                came += link.recv(1 << 16)
+            late.append((time.monotonic() - accepted) * 1000)
+    print(f"events of {count} jobs came {statistics.median(late):.1f} ms after the job was"
+          f" accepted (median), {max(late):.1f} ms (most)", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--instances", type=int, default=500)
@@ -183,6 +204,7 @@ def run(root: Path, options: argparse.Namespace) -> None:
     time.sleep(1.2)  # until the users are known
     for path in ("/version", "/2/info", "/2/nodes?bulk=1", "/2/instances?bulk=1"):
         measure(layout.address, path, options.clients, options.seconds, pids)
+    events(layout.address, paths, 100)
     slow_clients(layout.address, 200, pids[0])
 
 

@@ -213,6 +213,21 @@ def test_requests_that_come_at_once_are_answered_in_order(module_master: OneMast
 
 
 
+@pytest.mark.parametrize("more", [
+    {}, {"version": 3000000}, {"version": 2000000}, {"version": "x"}, {"args": {"a": 1}},
+    {"args": [1]}])
+def test_versions_and_arguments_that_nobody_reads_change_nothing(
+    module_master: OneMaster, more: dict[str, Any]
+) -> None:
+    """As 001 to 004, 169 and 170 of the recording have it."""
+    request = {"method": "QueryClusterInfo", "args": [], **more}
+    with connect(module_master.paths.master_socket, PATIENCE) as sock:
+        sock.sendall(json.dumps(request).encode() + b"\x03")
+        answer = json.loads(receive(sock, 1)[:-1])
+    assert answer["success"]
+    assert answer["result"]["name"] == "cluster.example.com"
+
+
 def test_a_job_without_opcodes_ends_like_others(
     module_master: OneMaster, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -146,6 +146,17 @@ def test_a_body_that_is_too_long_is_refused_at_once(serve: Callable[..., Server]
     assert "1000" in document(answer)["message"]
 
 
+def test_a_body_of_almost_ten_mebibytes_is_taken(serve: Callable[..., Server]) -> None:
+    text = b'{"osparams": {"key": "' + b"x" * ((10 << 20) - 100) + b'"}}'
+    request = get("/2/instances/inst1/modify", AUTHORIZED, f"Content-Length: {len(text)}",
+                  "Content-Type: application/json", "Connection: close").replace(
+                      b"GET", b"PUT", 1)
+
+    answer = serve().exchange(request, text)
+
+    assert status(answer) == 200, answer[:500]
+
+
 def test_who_has_not_logged_in_sends_no_long_body(serve: Callable[..., Server]) -> None:
     answer = serve().exchange(get("/2/tags", "Content-Length: 100000"))
 

@@ -155,6 +155,24 @@ def test_several_instances_at_once(rapi: Rapi) -> None:
         rapi.done("DELETE", f"/2/instances/multi{number}.example.com")
 
 
+def test_operating_systems_are_listed_by_name_or_with_all_that_is_known(rapi: Rapi) -> None:
+    names = rapi.get("/2/os")
+    found = {one["name"]: one for one in rapi.get("/2/os?bulk=1")}
+    assert set(names) == {f"{name}+{variant}" for name, one in found.items()
+                          for variant in one["variants"]} | {
+                              name for name, one in found.items() if not one["variants"]}
+    assert found["noop"].keys() == {"name", "valid", "variants", "parameters", "api_versions",
+                                    "blacklisted", "hidden", "trusted"}
+    assert found["noop"]["valid"]
+
+
+def test_removing_an_export_that_is_not_there_fails_nothing(rapi: Rapi) -> None:
+    job = rapi.job("DELETE", "/2/instances/inst1.example.com/export")
+    assert job["ops"][0]["OP_ID"] == "OP_BACKUP_REMOVE"
+    assert job["ops"][0]["instance_name"] == "inst1.example.com"
+    assert job["status"] == "success"
+
+
 def test_rules_of_the_queue(rapi: Rapi) -> None:
     uuid = rapi.ask("POST", "/2/filters", {
         "priority": 5, "predicates": [["jobid", [">", "id", 100000]]], "action": "CONTINUE",
