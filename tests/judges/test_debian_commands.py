@@ -58,6 +58,17 @@ def test_what_htools_say_of_the_cluster(cluster: VirtualCluster, words: tuple[st
 
 
 @needs_tools
+def test_the_socket_for_questions_is_enough_to_watch(cluster: VirtualCluster) -> None:
+    reading = f"-L{cluster.paths().read_socket}"
+
+    assert without_numbers(htool(cluster, "hinfo", reading).stdout) == without_numbers(
+        htool(cluster, "hinfo", "-L").stdout)
+    moved = htool(cluster, "hbal", reading, "-X")
+    assert moved.status != 0
+    assert "is not served at ganeti-read" in moved.stdout + moved.stderr
+
+
+@needs_tools
 def test_hscan_reads_the_cluster_and_hbal_balances_it(
     cluster: VirtualCluster, tmp_path: Path
 ) -> None:
