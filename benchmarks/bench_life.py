@@ -1,17 +1,21 @@
 """How long an administrator waits: a node is evacuated, a large cluster is verified.
 
 ``python benchmarks/bench_life.py [--quick]``: virtual clusters with pretended guests. All daemons
-of all nodes run on this machine.
+of all nodes run on this machine, so beside the time it is told how much processor time they took,
+and how busy the machine was with whatever runs there.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import resource
 import subprocess
 import sysconfig
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +29,19 @@ TOOL = Path(sysconfig.get_path("scripts")) / "gnt-vcluster"
 TIMES = 3
 FLOORS = {"evacuate": (5.0, 2.5), "verify": (6.0, 3.0)}
 """Seconds: what it may take, and what is aimed at."""
+
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, order=True)
+class Took:
+    """Seconds that something took; processor seconds of the cluster and of the command; the load of
+    the machine when it began."""
+
+    seconds: float
+    cpu: float
+    load: float
 
 
 @contextmanager
@@ -42,12 +59,27 @@ def tool(*words: str) -> None:
     subprocess.run([str(TOOL), *words], check=True, stdout=subprocess.DEVNULL)
 
 
-def on_master(root: Path, *words: str) -> float:
-    """Run a command on the master; return how many seconds it took."""
-    began = time.monotonic()
+def on_master(root: Path, *words: str) -> Took:
+    """Run a command on the master; return what it took."""
+    load, before, began = os.getloadavg()[0], _cpu(root), time.monotonic()
     subprocess.run([str(TOOL), "exec", "--root", str(root), "master", "--", *words],
                    stdout=subprocess.DEVNULL, check=True)
-    return time.monotonic() - began
+    return Took(time.monotonic() - began, _cpu(root) - before, load)
+
+
+def _cpu(root: Path) -> float:
+    """Processor seconds so far of the cluster's processes, those included that they have waited
+    for, and of the commands that were run here."""
+    mine = resource.getrusage(resource.RUSAGE_CHILDREN)
+    total = mine.ru_utime + mine.ru_stime
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            files = [os.readlink(link) for link in (process / "fd").iterdir()]
+            if int(process.name) != os.getpid() and any(
+                    name.startswith(f"{root}/") for name in files):
+                fields = (process / "stat").read_text().rpartition(") ")[2].split()
+                total += sum(map(int, fields[11:15])) / TICKS
+    return total
 
 
 def creation(name: str, node: str, *, start: bool) -> list[dict[str, Any]]:
@@ -65,7 +97,7 @@ def fill(root: Path, jobs: list[list[dict[str, Any]]]) -> None:
                 time.sleep(0.02)
 
 
-def evacuate(guests: int) -> list[float]:
+def evacuate(guests: int) -> list[Took]:
     """Move all guests away from a node; the allocator chooses where to."""
     took = []
     for _ in range(TIMES):
@@ -79,7 +111,7 @@ def evacuate(guests: int) -> list[float]:
     return took
 
 
-def verify(nodes: int, instances: int) -> list[float]:
+def verify(nodes: int, instances: int) -> list[Took]:
     with cluster(nodes) as root:
         fill(root, [creation(f"v{n}.example.com", f"node{n % nodes + 1}.example.com", start=True)
                     for n in range(instances)])
@@ -95,8 +127,10 @@ def main() -> None:
             ("evacuate", f"evacuate a node with {guests} guests", evacuate(guests)),
             ("verify", f"verify {nodes} nodes, {instances} instances", verify(nodes, instances))):
         floor, target = FLOORS[name]
-        print(f"{what}: {sorted(took)[len(took) // 2]:.2f} s median of {len(took)} "
-              f"({min(took):.2f} to {max(took):.2f}); may take {floor:g} [{target:g}]")
+        middle = sorted(took)[len(took) // 2]
+        print(f"{what}: {middle.seconds:.2f} s median of {len(took)} ({min(took).seconds:.2f} to "
+              f"{max(took).seconds:.2f}); may take {floor:g} [{target:g}]; {middle.cpu:.1f} s of "
+              f"processors, load {middle.load:.1f}")
 
 
 if __name__ == "__main__":
