@@ -29,8 +29,9 @@ def job_number(request: Request) -> int:
 
 async def job(call: Call) -> bytes:
     """Show a job; of one that does not exist everything but the number is null, as in Ganeti."""
-    (row,) = await call.master.call("QueryJobs", [job_number(call.request)], JOB)
-    return encoded(dict(zip(JOB, row or [None] * len(JOB), strict=True)))
+    number = job_number(call.request)
+    (row,) = await call.master.call("QueryJobs", [number], JOB)
+    return encoded(dict(zip(JOB, row, strict=True)) if row else dict.fromkeys(JOB) | {"id": number})
 
 
 async def cancel(call: Call) -> bytes:

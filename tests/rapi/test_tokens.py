@@ -333,6 +333,8 @@ def test_jobs_and_events_of_the_scope(tmp_path: Path, capsys: pytest.CaptureFixt
 
     assert [one["id"] for one in with_token(app, text, "GET", "/2/jobs").json] == [1, 5]
     assert with_token(app, text, "DELETE", "/2/jobs/2").status == 404
+    beyond = with_token(app, text, "GET", "/2/jobs/2").json
+    assert {name: value for name, value in beyond.items() if value is not None} == {"id": 2}
     found = with_token(app, text, "GET", "/2/events?after=x").json["events"]
     assert [data["id"] for _, name, data in found if name == "job"] == [1, 5]
     assert [data for _, name, data in found if name == "config"] == [
