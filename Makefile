@@ -10,6 +10,9 @@ STAMP := .venv/.ready
 SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/pytest $(SPREAD) -q
 
+# Hundreds of tests start programs: none of them compiles all of the sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup packages demo demo-down lint check test torture lab deb client bench docs clean coverage-of-ganeti
 

@@ -11,9 +11,9 @@ from types import ModuleType
 import ganeti_os_definitions
 import pytest
 
-from ganeti_core.plugin_api import DiskSpec, InstanceSpec
+from ganeti_core.plugin_api import DiskSpec, InstanceSpec, unix_sockets
 from ganeti_core.plugin_api.testing.contexts import make_context
-from ganeti_plugins.hv_kvm import KvmHypervisor, sockets
+from ganeti_plugins.hv_kvm import KvmHypervisor
 from ganeti_plugins.os_scripts.driver import OsScripts
 
 FOLDER = ganeti_os_definitions.FOLDER / "busybox"
@@ -90,7 +90,7 @@ def test_the_guest_knows_its_name_counts_sees_disks_come_and_go_and_powers_down(
     OsScripts("busybox", FOLDER).create(ctx, instance, "", False)
     kvm.start(ctx, instance, False)
     try:
-        with sockets.connect(ctx.state / instance.name / "serial", 50.0) as console:
+        with unix_sockets.connect(ctx.state / instance.name / "serial", 50.0) as console:
             said = console.makefile("rb")
             ready = next(line for line in said if b"GUEST READY" in line).decode()
             assert f"name={instance.name} uuid={instance.uuid} before=nothing" in ready
