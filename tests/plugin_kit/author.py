@@ -21,7 +21,7 @@ TOP = Path(__file__).resolve().parents[2]
 LEFT_OUT = (".git", ".venv", ".demo", "build", "dist", "tests", "*.egg-info", "__pycache__",
             ".cache", ".*_cache", ".hypothesis")
 OURS = ("ganeti_", "__editable__", "_virtualenv", "__pycache__", "schemathesis")
-"""What an author's environment has not: our code, and a plugin of pytest that slows its start."""
+"""What an author's environment has not: our own code, and what the extra `test` does not bring."""
 SCRIPT = """#!{python}
 import sys
 from {module} import {function}
