@@ -22,10 +22,10 @@ from ganeti_core.plugin_api.data import (
     OpenDisk,
     StorageSpace,
 )
-from ganeti_core.plugin_api.disk import LOCAL_SPACE, MIRRORED, PlanChild
-from ganeti_core.plugin_api.disk_steps import DiskStep, Verb
+from ganeti_core.plugin_api.disk import GROWABLE, LOCAL_SPACE, MIRRORED, PlanChild
+from ganeti_core.plugin_api.disk_steps import ChildSteps, DiskStep, Verb
 
-from . import plans, states
+from . import growing, plans, states
 from .notes import Note
 from .places import SUFFIX
 from .side import Patience, Side
@@ -56,7 +56,7 @@ class MirrorTemplate:
         return Description(
             api_version=0, title="A device on each of two nodes, kept alike by processes",
             nodes=2, pools=frozenset({"port", "secret"}),
-            capabilities=frozenset({MIRRORED, LOCAL_SPACE}),
+            capabilities=frozenset({MIRRORED, LOCAL_SPACE, GROWABLE}),
             parameters=PARAMETERS, settings=SETTINGS)
 
     @hookimpl
@@ -73,8 +73,9 @@ class MirrorTemplate:
     @hookimpl
     def steps(
         self, verb: Verb, disk: DiskSpec, nodes: tuple[NodeRef, ...], arguments: JsonDict,
+        child_steps: ChildSteps,
     ) -> list[DiskStep]:
-        return plans.steps(verb, disk, nodes, arguments)
+        return plans.steps(verb, disk, nodes, arguments, child_steps)
 
     @hookimpl
     def identity(self, disk: DiskSpec) -> str:
@@ -152,6 +153,10 @@ class MirrorTemplate:
         if note is None or not below.exists:
             return DiskStatus(exists=False)
         return states.shown(side, note, processes.kept(ctx).keys())
+
+    @hookimpl
+    def grow(self, ctx: HookContext, disk: DiskSpec, size: int) -> None:
+        growing.grow(self._side(ctx, disk), size)
 
     def _side(self, ctx: HookContext, disk: DiskSpec) -> Side:
         return Side(ctx, disk, self.patience)

@@ -50,8 +50,10 @@ def dial(ctx: HookContext, order: dict[str, Any], kind: str, **more: Any) -> tup
         raise
 
 
-def accept(ctx: HookContext, order: dict[str, Any], raw: socket.socket) -> tuple[Wire, str]:
-    """Let a caller in; returns what it wants.
+def accept(
+    ctx: HookContext, order: dict[str, Any], raw: socket.socket
+) -> tuple[Wire, dict[str, Any]]:
+    """Let a caller in; returns what it says: its `kind`, what it wants, and more.
 
     :raises StreamFailed: it is nobody who may come in
     """
@@ -67,7 +69,7 @@ def accept(ctx: HookContext, order: dict[str, Any], raw: socket.socket) -> tuple
         if said.get("disk") != order["disk"] or not hmac.compare_digest(
                 str(said.get("secret")).encode(), str(order["secret"]).encode()):
             raise StreamFailed("this is the port of another disk, or the secret is another one")
-        return wire, str(said.get("kind"))
+        return wire, said
     except BaseException as exc:
         with suppress(OSError, StreamFailed):
             wire.say({"error": str(exc)})

@@ -25,7 +25,7 @@ from .notes import Note
 from .places import Places
 from .qmp import SECONDS
 from .replies import Replies, WriteFailed
-from .stores import Store
+from .stores import MIB, Store, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,14 +93,15 @@ class Keeper:
 
     def _serve(self, raw: socket.socket) -> None:
         with suppress(OSError, StreamFailed, BlockDeviceError):
-            wire, kind = accept(self.ctx, self.places.order(), raw)
+            wire, said = accept(self.ctx, self.places.order(), raw)
             with wire.sock:
-                self._admit(wire, kind)
+                self._admit(wire, said)
 
-    def _admit(self, wire: Wire, kind: str) -> None:
+    def _admit(self, wire: Wire, said: dict[str, Any]) -> None:
+        kind = str(said.get("kind"))
         is_secondary = self.places.order()["role"] == "secondary"
         if kind == "control" and is_secondary:
-            self._obey(wire)
+            self._obey(wire, said.get("size"))
         elif kind in ("copy", "fill") and is_secondary:
             self._copy(wire)
         elif kind == "guest" and not is_secondary:
@@ -123,11 +124,13 @@ class Keeper:
         except WriteFailed as exc:
             log.error("disk %s: %s", self.places.uuid, exc)
 
-    def _obey(self, wire: Wire) -> None:
+    def _obey(self, wire: Wire, size: Any) -> None:
         """Do what the keeper of the node that writes says, until it is lost or another one comes.
 
         What is on its way by earlier connections must not come later than what is written from now
         on: they are over, and the storage daemon has done all of it, before there is a reply.
+
+        :param size: of the disk where it is written, MiB; the copy here becomes as large
         """
         note = Note.load(self.places.note)
         if note is None or Store(self.ctx, self.places).role() != "secondary":
@@ -139,6 +142,9 @@ class Keeper:
             self._copying.drain()
             self._copying = Carrier()
             self.places.say("linking")
+            if problem := self._fit(size):
+                wire.say({"error": problem})
+                return
         try:
             wire.say((Note.load(self.places.note) or note).told())
             while True:
@@ -153,6 +159,22 @@ class Keeper:
                 if self._control is wire:
                     self.places.say("lost", reason="the node that writes is not connected")
 
+    def _fit(self, size: Any) -> str:
+        """Let the copy be as large as the disk; return why it cannot be."""
+        store, path = Store(self.ctx, self.places), self.places.order()["path"]
+        with self.places.locked():
+            if size is None or store.size() == int(size):
+                return ""
+            if (have := size_of(path)) < int(size) * MIB:
+                return (f"the device there has {have // MIB} MiB, and the disk {size}: "
+                        "repeat gnt-instance grow-disk")
+            store.end()
+            try:
+                store.start("secondary", path, int(size))
+            except BlockDeviceError as exc:
+                return str(exc)
+        return ""
+
     def _do(self, said: dict[str, Any]) -> None:
         """Do what the other node's keeper says, durably."""
         note = Note.load(self.places.note) or Note()
@@ -165,8 +187,9 @@ class Keeper:
             case "whole":
                 _flush(self.places.order()["path"])
                 Note(str(said["generation"]), whole=True, earlier=tuple(map(str, said["earlier"])),
-                     peer=self.places.order()["peer"]["uuid"]).save(self.places.note)
-                self.places.say("linked")
+                     peer=self.places.order()["peer"]["uuid"],
+                     size=(size := Store(self.ctx, self.places).size())).save(self.places.note)
+                self.places.say("linked", size=size)
 
 
 def _flush(path: str) -> None:

@@ -94,14 +94,14 @@ class Link:
                 self._missed(str(exc))
 
     def _missed(self, reason: str) -> None:
-        if self._is_mirrored():
+        if self._must_wait():
             self._freeze(reason)
         else:
             self._without(reason)
             time.sleep(BEAT)
 
     def _reach(self) -> tuple[Wire, Note]:
-        wire, said = dial(self.ctx, self.places.order(), "control")
+        wire, said = dial(self.ctx, order := self.places.order(), "control", size=order["size"])
         return wire, Note(str(said["generation"]), bool(said["whole"]),
                           earlier=tuple(map(str, said["earlier"])))
 
@@ -122,7 +122,7 @@ class Link:
             for name in store.bitmaps() - {f"since-{mine.generation}"}:
                 store.run("block-dirty-bitmap-remove", node="data", name=name)
         self._alone = self._owed = False
-        self.places.say("linked", how=how)
+        self.places.say("linked", how=how, size=order["size"])
         while self._is_mirrored():
             self._rest(BEAT)
             self._say(control, do="alive")
@@ -154,6 +154,7 @@ class Link:
             self._mirror(store, self._note())
             if how != "nothing":
                 self._begin_fill(store, how, other)
+        self._let_go()
         return how
 
     def _rest(self, seconds: float) -> None:
@@ -281,8 +282,9 @@ class Link:
         order = self.places.order()
         limit = float(order["wait"])
         until = time.monotonic() + (limit or math.inf)
-        self.places.say("frozen", reason=reason)
-        while self._is_mirrored():
+        state = "frozen" if self._is_mirrored() else "held"
+        self.places.say(state, reason=reason)
+        while self._must_wait():
             status, why = report_left_behind(
                 self.ctx.root, order["disk"], order["peer"]["uuid"], REPORT_SECONDS)
             if status == WRITTEN:
@@ -291,7 +293,7 @@ class Link:
                 log.error("disk %s: in %g s nobody could be told", self.places.uuid, limit)
                 self._owed = True
                 break
-            self.places.say("frozen", reason=f"{reason}; {why}")
+            self.places.say(state, reason=f"{reason}; {why}")
             if self._is_back():
                 return
             time.sleep(BEAT)
@@ -315,7 +317,15 @@ class Link:
         with Store(self.ctx, self.places).sink(int(self.places.order()["size"])), (
                 Qmp.at(self.places.qmp)) as store:
             self._end_mirror(store)
+        self._let_go()
         self.places.say("alone", reason=reason)
+
+    def _let_go(self) -> None:
+        """Serve who waits for the disk since it was begun anew to become larger."""
+        order = self.places.order()
+        if order.get("waits"):
+            Store(self.ctx, self.places).serve_guest()
+            self.places.want({**order, "waits": False})
 
     def _without(self, reason: str) -> None:
         """Nothing was ever written to the other node: write alone, where the cluster knows that."""
@@ -343,6 +353,13 @@ class Link:
         if note is None:
             raise BlockDeviceError(f"there is no note of disk {self.places.uuid}")
         return replace(note, closed=False)
+
+    def _must_wait(self) -> bool:
+        """Whether writes wait for the other node: it has all those before, and no loss is durable.
+
+        :raises QmpLost: there is no storage daemon
+        """
+        return self._is_mirrored() or bool(self.places.order().get("waits"))
 
     def _is_mirrored(self) -> bool:
         """Whether what is written goes to the other node, too, or waits for it.

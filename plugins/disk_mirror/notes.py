@@ -27,6 +27,7 @@ class Note:
     :param closed: nobody has it open for writing; False when who had it open was killed
     :param earlier: the generations before, newest first
     :param peer: uuid of the node that has the other copy
+    :param size: to which the disk has grown here, MiB; 0 where it has not
     """
 
     generation: str = ""
@@ -34,6 +35,7 @@ class Note:
     closed: bool = True
     earlier: tuple[str, ...] = ()
     peer: str = ""
+    size: int = 0
 
     @classmethod
     def load(cls, file: Path) -> Self | None:
@@ -41,7 +43,8 @@ class Note:
         try:
             found = json.loads(file.read_text())
             return cls(str(found["generation"]), bool(found["whole"]), bool(found["closed"]),
-                       tuple(map(str, found["earlier"])), str(found["peer"]))
+                       tuple(map(str, found["earlier"])), str(found["peer"]),
+                       int(found.get("size", 0)))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -73,6 +73,11 @@ class Places:
         return self.folder / "disk"
 
     @property
+    def front_qmp(self) -> Path:
+        """Commands to the process that makes it a file."""
+        return self.folder / "front-qmp"
+
+    @property
     def wanted(self) -> Path:
         """What the keeper is to do; it has the disk's secret in it."""
         return self.folder / "wanted.json"

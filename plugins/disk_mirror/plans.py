@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from ganeti_core.plugin_api import DiskSpec, NodeRef
 from ganeti_core.plugin_api.data import JsonDict
-from ganeti_core.plugin_api.disk_steps import DiskStep, Verb
+from ganeti_core.plugin_api.disk_steps import ChildSteps, DiskStep, Verb
 
 
 def steps(
-    verb: Verb, disk: DiskSpec, nodes: tuple[NodeRef, ...], arguments: JsonDict
+    verb: Verb, disk: DiskSpec, nodes: tuple[NodeRef, ...], arguments: JsonDict,
+    child_steps: ChildSteps,
 ) -> list[DiskStep]:
     """Plan a verb; its hooks see to the device below on their node themselves."""
     first = nodes[0]
@@ -26,6 +27,12 @@ def steps(
                              undo) for node, undo in zip(nodes, ("", "demote"), strict=False)]
         case "promote":
             return [DiskStep(first.uuid, "promote", disk.on(first.uuid), dict(arguments), "demote")]
+        case "grow":
+            # The devices below grow with the disk, on each node after it has agreed; their own
+            # steps, which find that done, are for the cluster to know their sizes.
+            return [*(DiskStep(node.uuid, "grow", disk.on(node.uuid), dict(arguments))
+                      for node in reversed(nodes)),
+                    *child_steps("grow", disk.children[0], nodes, arguments)]
         case "demote" | "close" | "remove":
             return [DiskStep(node.uuid, verb, disk.on(node.uuid)) for node in nodes]
         case _:

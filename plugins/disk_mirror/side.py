@@ -88,6 +88,12 @@ class Side:
         """
         return self.places.live() if self._runs("keeper") else {}
 
+    @property
+    def size(self) -> int:
+        """How large the disk is here, MiB; the cluster may not know yet that it has grown."""
+        note = Note.load(self.places.note)
+        return self.store.size() or max(self.disk.size, note.size if note else 0)
+
     # Roles
 
     def write_here(self) -> None:
@@ -101,19 +107,19 @@ class Side:
         if self.store.role() != "primary":
             if problem := self._why_not(note):
                 raise self._refused(problem)
-            self._become_primary(note.shared_with(self.peer.uuid) if self.peer else note)
+            self.become_primary(note.shared_with(self.peer.uuid) if self.peer else note)
         elif self.peer is not None and note.peer not in ("", self.peer.uuid):
             # Writes wait while there is no keeper.
             processes.end(self.ctx, self._name("keeper"))
             note.shared_with(self.peer.uuid).save(self.places.note)
         peer_is_old = self.peer is not None and self.peer.uuid in self.disk.stale
-        self._order("primary", peer_is_old=peer_is_old)
+        self.order("primary", peer_is_old=peer_is_old)
         try:
-            self._begin_keeper()
-            self._await_link()
+            self.begin_keeper()
+            self.await_link()
             self.store.serve()
         except BlockDeviceError:
-            if "guest" not in self._exports():
+            if "guest" not in self._exports() and not self.places.order().get("waits"):
                 self.close()  # nothing was written
             raise
 
@@ -125,14 +131,14 @@ class Side:
         """
         note = self.note()
         if self.store.role() != "primary":
-            self._await_state(self.patience.fading, unlike=("linked", "filling", "linking"))
+            self.await_state(self.patience.fading, unlike=("linked", "filling", "linking"))
             if self.live().get("state") in ("linked", "filling", "linking"):
-                raise self._refused(f"it is in use on node {self._peer_name}")
+                raise self._refused(f"it is in use on node {self.peer_name}")
             if (problem := self._why_not(note)) and not force:
                 raise self._refused(problem)
-            self._become_primary(note.renewed())
-        self._order("primary", peer_is_old=True)
-        self._begin_keeper()
+            self.become_primary(note.renewed())
+        self.order("primary", peer_is_old=True)
+        self.begin_keeper()
         self.store.serve()
 
     def follow(self) -> None:
@@ -144,10 +150,11 @@ class Side:
         if self.store.role() == "primary":
             self.close()
         path = self.child("open", exclusive=True).path
-        self._order("secondary", path=path)
-        if self.store.role() is None:
-            self.store.start("secondary", path, self.disk.size)
-        self._begin_keeper()
+        self.order("secondary", path=path)
+        with self.places.locked():
+            if self.store.role() is None:
+                self.store.start("secondary", path, self.size)
+        self.begin_keeper()
 
     def share(self) -> None:
         """Let this node use the disk through the other one, which goes on to write to it.
@@ -156,7 +163,7 @@ class Side:
         """
         if self.store.role() == "primary" and self.peer is None:
             return
-        self._await_state(self.patience.expected, like=("linked",))
+        self.await_state(self.patience.expected, like=("linked",))
         if (state := self.live()).get("state") != "linked":
             raise self._refused("both copies must be whole before two nodes use it: "
                                 f"{state.get('reason') or state.get('state') or 'it is closed'}")
@@ -172,22 +179,22 @@ class Side:
         :raises BlockDeviceError: there is something that cannot be ended
         """
         self.store.end_front()
-        self._end_processes()
+        self.end_processes()
         if self.disk.children:
             self.child("close")
         shutil.rmtree(self.places.folder, ignore_errors=True)
 
     # Steps
 
-    def _become_primary(self, note: Note) -> None:
+    def become_primary(self, note: Note) -> None:
         """Open the copy here for writing, after what is known of it is durable."""
-        self._end_processes()  # its file stays: who uses it waits meanwhile
+        self.end_processes()  # its file stays: who uses it waits meanwhile
         # Who had it open was killed: what was on its way may be on one side only.
         note = note if note.closed else note.renewed()
         replace(note, closed=False).save(self.places.note)
-        self.store.start("primary", self.child("open", exclusive=True).path, self.disk.size)
+        self.store.start("primary", self.child("open", exclusive=True).path, self.size)
 
-    def _end_processes(self) -> None:
+    def end_processes(self) -> None:
         """End the processes; the storage daemon first, for it writes with the keeper's help."""
         was_primary = self.store.role() == "primary"
         if self.store.end() and was_primary and (note := Note.load(self.places.note)):
@@ -196,8 +203,14 @@ class Side:
             processes.end(self.ctx, self._name(part))
         self.places.forget_live()
 
-    def _order(self, role: str, *, peer_is_old: bool = False, path: str = "") -> None:
-        """Write down what the keeper is to do."""
+    def order(
+        self, role: str, *, peer_is_old: bool = False, path: str = "",
+        waits: bool = False,
+    ) -> None:
+        """Write down what the keeper is to do.
+
+        :param waits: who uses the disk waits since it was begun anew
+        """
         peer, own = self.peer, self.disk.node
         if peer is None or own is None:
             return
@@ -206,10 +219,11 @@ class Side:
             "role": role, "disk": self.disk.uuid, "secret": self.disk.granted["secret"],
             "address": _address(own), "port": self.disk.granted["port"], "path": path,
             "peer": {"uuid": peer.uuid, "name": peer.name, "address": _address(peer)},
-            "size": self.disk.size, "peer_is_old": peer_is_old,
+            "size": self.size, "peer_is_old": peer_is_old,
+            "waits": waits or (role == "primary" and bool(self.places.order().get("waits"))),
             "wait": self.disk.params.get("fence-timeout", 0)})
 
-    def _begin_keeper(self) -> None:
+    def begin_keeper(self) -> None:
         if self.peer is None:
             return
         if not self._runs("keeper"):
@@ -230,19 +244,19 @@ class Side:
                     f"{self.ctx.logs / self._name(part)}.log")
             time.sleep(PAUSE)
 
-    def _await_link(self) -> None:
+    def await_link(self) -> None:
         """:raises BlockDeviceError: what is written would not go to the other node"""
         if self.peer is None:
             return
-        self._await_state(self.patience.expected, like=("linked", "filling", "alone", "frozen"))
+        self.await_state(self.patience.expected, like=("linked", "filling", "alone", "frozen"))
         state = self.live()
         if state.get("state") not in ("linked", "filling", "alone", "frozen"):
             raise self._refused(
-                f"{state.get('reason') or 'its keeper does not run'}. See that {self._peer_name} "
+                f"{state.get('reason') or 'its keeper does not run'}. See that {self.peer_name} "
                 "runs and the network between the two works, and run gnt-instance activate-disks "
                 f"{self.disk.instance}")
 
-    def _await_state(
+    def await_state(
         self, seconds: float, *, like: Collection[str] = (), unlike: Collection[str] = ()
     ) -> None:
         """Wait until the connection is in one of some states, or in none of others."""
@@ -267,7 +281,7 @@ class Side:
         return f"{part}-{self.places.uuid}"
 
     @property
-    def _peer_name(self) -> str:
+    def peer_name(self) -> str:
         return self.peer.name if self.peer else "the other node"
 
     def _why_not(self, note: Note) -> str:
@@ -275,9 +289,9 @@ class Side:
         if not note.generation:
             return "nothing was ever copied to it"
         if not note.whole:
-            return f"it was being filled from {self._peer_name}, and does not have all of it"
+            return f"it was being filled from {self.peer_name}, and does not have all of it"
         if self.is_marked:
-            return f"{self._peer_name} was written to while the copy here could not follow"
+            return f"{self.peer_name} was written to while the copy here could not follow"
         return ""
 
     def _refused(self, problem: str) -> BlockDeviceError:

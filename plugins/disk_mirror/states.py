@@ -20,7 +20,7 @@ def shown(side: Side, note: Note, running: Collection[str]) -> DiskStatus:
 
     :param running: the names of the processes of this driver on the node
     """
-    role, size = side.store.role(), side.disk.size
+    role, size = side.store.role(), side.size
     if role is None:
         return DiskStatus(True, size=size, local=_of_copy(side, note), reason=_missing(side, note))
     state = side.live()
@@ -30,7 +30,7 @@ def shown(side: Side, note: Note, running: Collection[str]) -> DiskStatus:
     if not state and side.peer is not None:
         reason = ("its keeper does not run, so writes may wait: run gnt-instance activate-disks "
                   f"{side.disk.instance}")
-    if state.get("state") == "frozen":
+    if state.get("state") in ("frozen", "held"):
         reason = f"writes wait until the master knows that the other copy is left behind: {reason}"
     if role == "primary":
         return DiskStatus(

@@ -8,13 +8,14 @@ which reads and writes through the first: QEMU does not let a disk be a file and
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import stat
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.plugin_api import BlockDeviceError, CommandFailed, processes, run_command
 
@@ -62,6 +63,14 @@ class Store:
         found = processes.kept(self.ctx).get(self.name)
         return found.facts["role"] if found is not None else None
 
+    def size(self) -> int:
+        """Return how large the disk is for the storage daemon, MiB; 0 where there is none."""
+        found = processes.kept(self.ctx).get(self.name)
+        if found is None:
+            return 0
+        # Those of earlier versions of this plugin say nothing of it.
+        return int(found.facts.get("size") or self.places.order().get("size", 0))
+
     def qmp(self) -> Qmp:
         """:raises QmpLost: there is no storage daemon, or it does not reply"""
         return Qmp.at(self.places.qmp)
@@ -90,11 +99,16 @@ class Store:
             # flushed on the other node only.
             words += ["--export", f"nbd,id=copy,node-name=data,name={EXPORT},writable=on,"
                       "writethrough=on"]
-        self._begin(self.name, words, {"role": role})
+        self._begin(self.name, words, {"role": role, "size": size})
         self._await(self.name, self._replies, f"open {path}")
 
     def serve(self) -> None:
         """Let the disk be used on this node; it is served already, or from now on."""
+        self.serve_guest()
+        self.serve_shared()
+
+    def serve_guest(self) -> None:
+        """Let the file that is the disk be connected with the storage daemon."""
         # Copying takes the place of a node for those who use it by then: who comes later must use
         # the one that copies, or his writes pass it by.
         with self.places.locked(), self.qmp() as qmp:
@@ -102,14 +116,16 @@ class Store:
                 node = MIRRORED if MIRRORED in qmp.nodes() else "disk"
                 qmp.run("block-export-add", type="nbd", id="guest", node_name=node, name=EXPORT,
                         writable=True)
-        self.serve_shared()
 
     def serve_shared(self) -> None:
         """Be the disk as a file, whoever serves it here."""
         if processes.kept(self.ctx).get(self.front) is None:
             self._unmount()
             self.places.device.touch(mode=0o600)
+            self.places.front_qmp.unlink(missing_ok=True)
             self._begin(self.front, [
+                "--chardev", "socket,id=qmp,server=on,wait=off,"
+                f"path={self._short(self.places.front_qmp)}", "--monitor", "chardev=qmp",
                 "--blockdev", json.dumps({
                     "driver": "nbd", "node-name": "disk", "export": EXPORT,
                     "server": {"type": "unix", "path": self._short(self.places.guest)},
@@ -117,6 +133,25 @@ class Store:
                 "--export", "fuse,id=disk,node-name=disk,writable=on,"
                 f"mountpoint={str(self.places.device).replace(',', ',,')}"], {})
         self._await(self.front, self._is_mounted, f"make {self.places.device} the disk")
+
+    def can_widen(self) -> bool:
+        """Whether the file can become larger while it is used."""
+        return self.front not in processes.kept(self.ctx) or self.places.front_qmp.exists()
+
+    def widen(self, size: int) -> None:
+        """Let the file be `size` MiB large; the storage daemon is, and serves it.
+
+        :raises BlockDeviceError: it cannot be
+        """
+        # It learns the size when it connects again, and that it does when it is asked for data.
+        _read_uncached(self.places.device)
+        with Qmp.at(self.places.front_qmp) as front:
+            front.run("block_resize", node_name="disk", size=size * MIB)
+        until = time.monotonic() + START_SECONDS
+        while self.places.device.stat().st_size < size * MIB:  # the kernel remembers it a while
+            if time.monotonic() > until:
+                raise BlockDeviceError(f"{self.places.device} does not become {size} MiB large")
+            time.sleep(PAUSE)
 
     @contextmanager
     def sink(self, size: int) -> Iterator[None]:
@@ -158,7 +193,7 @@ class Store:
         processes.end(self.ctx, self.name)
         return finished
 
-    def _begin(self, name: str, words: list[str], facts: dict[str, str]) -> None:
+    def _begin(self, name: str, words: list[str], facts: dict[str, Any]) -> None:
         program = program_of(self.ctx)
         if program is None:
             raise BlockDeviceError(f"node {self.ctx.node}: {PROGRAM} not found: install "
@@ -207,6 +242,24 @@ def program_of(ctx: HookContext) -> Path | None:
     """Return the storage daemon of this node."""
     paths = [root / folder / PROGRAM for root in (ctx.root, Path("/")) for folder in FOLDERS]
     return next((path for path in paths if os.access(path, os.X_OK)), None)
+
+
+def _read_uncached(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+    try:
+        with mmap.mmap(-1, mmap.PAGESIZE) as page:
+            os.preadv(opened, [page], 0)
+    finally:
+        os.close(opened)
+
+
+def size_of(path: str) -> int:
+    """Return how many bytes a file or device has."""
+    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.lseek(opened, 0, os.SEEK_END)
+    finally:
+        os.close(opened)
 
 
 def _driver(path: str) -> str:
