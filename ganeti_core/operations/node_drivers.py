@@ -192,8 +192,10 @@ def _absent(
     (its, mine), what = rows, f"{kind.title} '{driver}'"
     wanted = _version(mine).strip(" ()")
     if its is not None and its["problem"]:
-        return (f"Node '{node.name}' cannot use the {what}{_version(its)}: {its['problem']}"
-                + (f"; needed is {wanted}, as on the master" if wanted else ""))
+        advice = f"; needed is {wanted}, as on the master" if wanted else ""
+        if mine is not None and mine["problem"]:
+            advice = f"; neither can the master use its own ({wanted or 'a file'})"
+        return f"Node '{node.name}' cannot use the {what}{_version(its)}: {its['problem']}{advice}"
     if mine is None:
         return (f"Node '{node.name}' has no {what}, and neither has the master (gnt-cluster plugins"
                 " shows which there are)")

@@ -1,6 +1,7 @@
 """A transfer that stands still is given up; one that is only slow is not."""
 
-from ganeti_core.operations.instance.migration_transfer import STALLED, Progress
+from ganeti_core.model import Node
+from ganeti_core.operations.instance.migration_transfer import STALLED, Progress, _hopeless
 from ganeti_core.plugin_api.data import MigrationStatus
 
 MIB = 1 << 20
@@ -39,3 +40,11 @@ def test_a_line_of_progress_has_percent_speed_and_time_left():
 def test_a_line_of_progress_says_only_what_is_known():
     status = MigrationStatus("active", 0, 256 * MIB)
     assert Progress(since=0.0).line(status, now=2.0) == "* memory transfer progress: 0.00 %"
+
+
+def test_a_failure_without_a_reason_says_where_to_look():
+    source, target = (Node(uuid=name, name=name, group="g", primary_ip="") for name in "ab")
+    bare, told = MigrationStatus("failed"), MigrationStatus("failed", message="no room")
+    assert _hopeless(bare, goes_on=True, source=source, target=target).endswith(
+        "see what the guest's log says on a and on b")
+    assert _hopeless(told, goes_on=True, source=source, target=target) == "no room"

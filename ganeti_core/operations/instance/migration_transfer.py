@@ -122,7 +122,9 @@ def _pause(status: MigrationStatus, elapsed: float) -> float:
 def _hopeless(status: MigrationStatus, goes_on: bool, source: Node, target: Node) -> str:
     """Why the transfer is not to be waited for any longer; empty while it is."""
     if status.state != "active":
-        return status.message or f"transfer {status.state}"
+        return status.message or (
+            f"the transfer ended as {status.state}, and its hypervisor does not say why: see "
+            f"what the guest's log says on {source.name} and on {target.name}")
     if status.endless:
         return status.endless
     if not goes_on:
