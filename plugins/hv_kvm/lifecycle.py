@@ -27,10 +27,14 @@ AGENT_PATIENCE = 60.0
 
 RESET_LIMIT = 30.0
 """Seconds in which QEMU resets a machine when it is told to."""
-FIRMWARE_LIMIT, LOOK = 80.0, 1.0
+FIRMWARE_LIMIT, LOOK = 80.0, 0.25
 FIRMWARE_WORK = 5.0
 """After a reset the firmware resets the machine once more: SeaBIOS always does, within this
 processor time of QEMU's. How many seconds that takes on a busy host nobody knows."""
+SETTLED_WORK, SETTLED_LOOKS = 0.5, 8
+"""It does so in several ways, one after the other: on a busy host up to four resets come, with 0.05
+seconds of processor time between them. They are over when QEMU has worked for this long without
+one, or was idle at so many looks."""
 UEFI_LIMIT = 5.0
 """Seconds in which OVMF does so, if at all."""
 NEVER_RAN = "prelaunch"
@@ -106,12 +110,16 @@ def _await_firmware(guest: Guest, qmp: Qmp, uefi: bool) -> None:
         return
     until = time.monotonic() + (UEFI_LIMIT if uefi else FIRMWARE_LIMIT)
     enough = processes.cpu_seconds(pid) + FIRMWARE_WORK
-    while guest.pid() is not None and (left := until - time.monotonic()) > 0:
-        with suppress(QmpUnreachable):
-            qmp.wait_event("RESET", min(left, LOOK), where={"guest": True})
-            return
-        if processes.cpu_seconds(pid) > enough:
-            return
+    was_reset, idle = False, 0
+    while (guest.pid() is not None and time.monotonic() < until and idle < SETTLED_LOOKS
+           and processes.cpu_seconds(pid) < enough):
+        try:
+            qmp.wait_event("RESET", LOOK, where={"guest": True})
+        except QmpUnreachable:
+            idle = idle + 1 if was_reset and processes.is_idle(pid) else 0
+        else:
+            was_reset, idle = True, 0
+            enough = processes.cpu_seconds(pid) + SETTLED_WORK
 
 
 def go_on(guest: Guest) -> None:

@@ -39,6 +39,15 @@ def cpu_seconds(pid: int) -> float:
         return 0.0
 
 
+def is_idle(pid: int) -> bool:
+    """Return whether none of its threads has, or waits for, a processor at this moment."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        return not any(_fields(thread / "stat")[0] == "R" for thread in threads)
+    except (OSError, IndexError):
+        return True
+
+
 def resident_mib(pid: int) -> float:
     """Memory that `pid` holds, MiB; 0 when it is gone."""
     try:
@@ -96,4 +105,8 @@ def _all_pids() -> Iterator[int]:
 
 def _stat(pid: int) -> list[str]:
     """Fields of ``/proc/PID/stat`` from the state on; the name before it may hold anything."""
-    return Path(f"/proc/{pid}/stat").read_text(errors="replace").rsplit(")", 1)[1].split()
+    return _fields(Path(f"/proc/{pid}/stat"))
+
+
+def _fields(stat: Path) -> list[str]:
+    return stat.read_text(errors="replace").rsplit(")", 1)[1].split()
