@@ -8,13 +8,14 @@ target listens again, with a new key, and the source goes on to send over it.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from ganeti_core.plugin_api import HypervisorError
 from ganeti_core.plugin_api.data import MigrationTarget
 
 from . import encryption
 from .guests import Guest
-from .qmp import Qmp
+from .qmp import Qmp, QmpRefused
 
 CUT = "postcopy-paused"
 MENDING = "postcopy-recover"
@@ -36,6 +37,7 @@ def reopen(guest: Guest, address: str) -> MigrationTarget:
     key = encryption.new_key()
     host = f"[{address}]" if ":" in address else address
     with guest.control() as qmp:
+        _pause(qmp)
         if not is_cut(qmp):
             raise HypervisorError(f"{guest.name} awaits no rest of its memory here")
         encryption.encrypt(guest, qmp, "server", key)
@@ -46,6 +48,17 @@ def reopen(guest: Guest, address: str) -> MigrationTarget:
         raise HypervisorError(
             f"QEMU does not tell on which port it awaits the rest of {guest.name}")
     return MigrationTarget(address=address, port=port, details={"key": key})
+
+
+def _pause(qmp: Qmp) -> None:
+    """Let a target that has not noticed the cut, since it only waits, stop waiting."""
+    if qmp.execute("query-migrate").get("status") != "postcopy-active":
+        return
+    with suppress(QmpRefused):  # it has noticed in the meantime
+        qmp.execute("migrate-pause")
+    deadline = time.monotonic() + LIMIT
+    while not is_cut(qmp) and time.monotonic() < deadline:
+        time.sleep(POLL)
 
 
 def resume(guest: Guest, target: MigrationTarget) -> None:
