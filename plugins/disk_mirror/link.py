@@ -61,8 +61,6 @@ class Link:
     _listeners: list[socket.socket] = field(default_factory=list)
     _broken: threading.Event = field(default_factory=threading.Event)
     _alone: bool = False
-    _owed: bool = False
-    """Whether the cluster has still to be told that the other copy is left behind."""
 
     # What goes on
 
@@ -121,15 +119,15 @@ class Link:
         with Qmp.at(self.places.qmp) as store:
             for name in store.bitmaps() - {f"since-{mine.generation}"}:
                 store.run("block-dirty-bitmap-remove", node="data", name=name)
-        self._alone = self._owed = False
+        self._alone = False
+        self._owe(False)
         self.places.say("linked", how=how, size=order["size"])
         while self._is_mirrored():
             self._rest(BEAT)
             self._say(control, do="alive")
         # Copying has ended by itself: what was written since is here only.
         reason = f"{order['peer']['name']} cannot be written to"
-        self._owed = not self._reported(order)
-        self._go_alone(reason)
+        self._go_alone(reason, owed=not self._reported(order))
         raise Lost(reason)
 
     def _begin_copying(self, control: Wire, how: str, other: Note) -> str:
@@ -282,6 +280,7 @@ class Link:
         order = self.places.order()
         limit = float(order["wait"])
         until = time.monotonic() + (limit or math.inf)
+        owed = False
         state = "frozen" if self._is_mirrored() else "held"
         self.places.say(state, reason=reason)
         while self._must_wait():
@@ -291,7 +290,7 @@ class Link:
                 break
             if status == UNHEARD and time.monotonic() > until:
                 log.error("disk %s: in %g s nobody could be told", self.places.uuid, limit)
-                self._owed = True
+                owed = True
                 break
             self.places.say(state, reason=f"{reason}; {why}")
             if self._is_back():
@@ -299,7 +298,7 @@ class Link:
             time.sleep(BEAT)
         else:
             return
-        self._go_alone(reason)
+        self._go_alone(reason, owed=owed)
 
     def _is_back(self) -> bool:
         """Whether the other node can be reached, with a copy from which nothing is missing."""
@@ -310,9 +309,12 @@ class Link:
         control.sock.close()
         return filled_how(self._note(), other, other_is_old=False) == "nothing"
 
-    def _go_alone(self, reason: str) -> None:
-        """Begin a new generation, then let writes go on here only."""
-        self._note().renewed().save(self.places.note)
+    def _go_alone(self, reason: str, *, owed: bool = False) -> None:
+        """Begin a new generation, then let writes go on here only.
+
+        :param owed: the cluster has still to be told
+        """
+        replace(self._note().renewed(), owed=owed).save(self.places.note)
         self._alone = True
         with Store(self.ctx, self.places).sink(int(self.places.order()["size"])), (
                 Qmp.at(self.places.qmp)) as store:
@@ -332,9 +334,17 @@ class Link:
         order = self.places.order()
         if order["peer_is_old"] and not self._alone:
             self._go_alone(reason)
-        if self._owed:
-            self._owed = not self._reported(order)
+        if self._note().owed:
+            self._alone = True  # and the keeper before this one said so
+            self._owe(not self._reported(order))
         self.places.say("alone" if self._alone else "unlinked", reason=reason)
+
+    def _owe(self, owed: bool) -> None:
+        """Note durably whether the cluster has still to be told that the other copy is left behind.
+        """
+        note = self._note()
+        if note.owed != owed:
+            replace(note, owed=owed).save(self.places.note)
 
     def _reported(self, order: dict[str, Any]) -> bool:
         """Tell that the other copy is left behind; tells whether that is durable."""

@@ -27,6 +27,7 @@ class Note:
     :param closed: nobody has it open for writing; False when who had it open was killed
     :param earlier: the generations before, newest first
     :param peer: uuid of the node that has the other copy
+    :param owed: the cluster has still to be told that the other copy is left behind
     :param size: to which the disk has grown here, MiB; 0 where it has not
     """
 
@@ -36,6 +37,7 @@ class Note:
     earlier: tuple[str, ...] = ()
     peer: str = ""
     size: int = 0
+    owed: bool = False
 
     @classmethod
     def load(cls, file: Path) -> Self | None:
@@ -44,7 +46,7 @@ class Note:
             found = json.loads(file.read_text())
             return cls(str(found["generation"]), bool(found["whole"]), bool(found["closed"]),
                        tuple(map(str, found["earlier"])), str(found["peer"]),
-                       int(found.get("size", 0)))
+                       int(found.get("size", 0)), bool(found.get("owed")))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -73,8 +75,9 @@ class Note:
 
         The one that had it, should it come back, misses what was written meanwhile.
         """
-        changed = self.renewed() if self.peer not in ("", peer) else self
-        return replace(changed, peer=peer)
+        if self.peer in ("", peer):
+            return replace(self, peer=peer)
+        return replace(self.renewed(), peer=peer, owed=False)
 
     def told(self) -> dict[str, Any]:
         """As the node that writes gets to know it.

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 
 import pytest
 from mirror_lab import (
     NAME,
+    NEW,
     Writer,
     back,
     cluster,
     data,
     device,
     files,
+    kept,
     kill,
     mirror_cluster,
     mounts,
@@ -67,6 +70,25 @@ def test_writes_wait_until_the_loss_of_a_copy_is_known(pair: VirtualCluster) -> 
     assert stale(pair) == []
     assert json.loads(live.read_text()) == {"state": "linked", "how": "changes", "size": 4}
     assert data(pair, "node3").read_bytes() == data(pair, "node2").read_bytes()
+
+
+def test_a_killed_keeper_still_tells_of_the_copy_that_is_left_behind(
+    cluster: VirtualCluster,
+) -> None:
+    cluster.gnt("gnt-cluster", "modify", "-D", "mirror:fence-timeout=1")
+    cluster.gnt("gnt-instance", "add", *NEW, "-s", "4M", "-n", "node2:node3", NAME)
+    cluster.gnt("gnt-cluster", "modify", "-D", "mirror:fence-timeout=0")
+    signal_master(cluster, signal.SIGSTOP)
+    kill(cluster, "node3", "store")
+    writer = Writer(device(cluster, "node2"))
+    live = next(cluster.paths("node2").plugin_state.rglob("live.json"))
+    wait_until(lambda: json.loads(live.read_text())["state"] == "alone", "writes go on")
+    for pid in kept(cluster, "node2", "keeper"):
+        if not Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sh\0"):
+            os.kill(pid, signal.SIGKILL)  # not who begins it again
+    signal_master(cluster, signal.SIGCONT)
+    wait_until(lambda: stale(cluster) == ["node3"], "the cluster knows")
+    writer.stop()
 
 
 def test_no_acknowledged_write_is_lost_with_its_node(pair: VirtualCluster) -> None:
