@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from ganeti_core.operations.node_drivers import NodeDrivers
     from ganeti_core.operations.saga import Entry
     from ganeti_core.operations.subscribers import Subscribers
-    from ganeti_core.plugins import PluginHost, PluginStatus
+    from ganeti_core.plugin_registry import PluginStatus
+    from ganeti_core.plugins import PluginHost
     from ganeti_core.query.engine import QueryEngine
 
 LONGEST_WAIT = 600.0

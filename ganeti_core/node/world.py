@@ -18,7 +18,8 @@ from ganeti_core.node.receiving import stream_endpoint
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.context import HookContext, MasterQuery, no_master
-from ganeti_core.plugins import DISABLED, PluginHost
+from ganeti_core.plugin_registry import DISABLED
+from ganeti_core.plugins import PluginHost
 from ganeti_core.rpc.identity import NodeIdentity
 from ganeti_core.span_exporters import SpanExporters
 

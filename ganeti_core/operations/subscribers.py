@@ -21,7 +21,7 @@ from ganeti_core.node import channel
 from ganeti_core.operations.helper_process import HelperProcess
 from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.events import EVENTS, EVENTS_GROUP
-from ganeti_core.plugins import DISABLED, PluginStatus
+from ganeti_core.plugin_registry import DISABLED, PluginStatus
 from ganeti_core.spans import ACTIVE, Tracing, hook_span, on_behalf
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pytest
 
 from ganeti_core.plugin_api.collector import COLLECTORS
 from ganeti_core.plugin_files import FOLDER
-from ganeti_core.plugins import PluginHost, PluginStatus
+from ganeti_core.plugin_registry import PluginStatus
+from ganeti_core.plugins import PluginHost
 
 COLLECTOR = """
 from dataclasses import dataclass

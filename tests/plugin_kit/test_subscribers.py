@@ -11,7 +11,7 @@ from stevedore import ExtensionManager
 from third_party import install
 
 from ganeti_core.operations.subscribers import MOST_WAITING, Subscribers
-from ganeti_core.plugins import PluginStatus
+from ganeti_core.plugin_registry import PluginStatus
 from ganeti_core.spans import Place, Span, within
 
 LISTENING = """

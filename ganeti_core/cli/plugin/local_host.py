@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from ganeti_core.plugins import PluginStatus
+    from ganeti_core.plugin_registry import PluginStatus
 
 
 def load_host(settings: Mapping[str, Any] | None = None) -> PluginHost:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from ganeti_core.plugin_api.data import Description
     from ganeti_core.plugin_api.kinds import Kind
-    from ganeti_core.plugins import PluginHost, PluginStatus
+    from ganeti_core.plugin_registry import PluginStatus
+    from ganeti_core.plugins import PluginHost
 
 WIDTH = 96
 

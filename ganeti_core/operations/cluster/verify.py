@@ -20,7 +20,7 @@ from ganeti_core.plugin_api.extstorage import EXTSTORAGE
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.plugin_api.iallocator import IALLOCATORS
 from ganeti_core.plugin_api.os import OS_DEFINITIONS
-from ganeti_core.plugins import DISABLED
+from ganeti_core.plugin_registry import DISABLED
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
