@@ -15,6 +15,10 @@ SWEEPS = bytes.fromhex(
     "bb00f0 b80010 8ed8 31f6 fe04 0f013c 81c60010 75f5 050010 3d0090 72e9 43 75e3"
     "baf803 b064 ee eb d8")
 
+ATTEMPTS = 4
+"""On a busy machine a pass may come, once in some hundred, during which the emulated guest writes
+nothing: then the migration ends, and rightly so."""
+
 
 @pytest.fixture(scope="module")
 def restless(make_cluster):
@@ -40,9 +44,13 @@ def state(mover):
 
 
 def test_a_migration_that_would_never_end_is_given_up_with_the_reason(restless):
-    home = restless.home
-    job = restless.migrate()
-    assert restless.await_end(job) == "error"
+    for _ in range(ATTEMPTS):
+        home = restless.home
+        job = restless.migrate()
+        if restless.await_end(job) == "error":
+            break
+    else:
+        pytest.fail(restless.log(job))
     log = restless.log(job)
     assert "the guest still writes to it" in log
     assert "* memory transfer progress: " in log
