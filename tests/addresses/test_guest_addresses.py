@@ -169,13 +169,13 @@ def test_a_network_that_cannot_be_served_is_refused_before_anything_is_made(
 ) -> None:
     cluster.gnt("gnt-network", "add", "--network", "198.18.0.0/24", "--tags", "service:dnsmasq",
                 "far")
-    cluster.gnt("gnt-network", "connect", "-N", "mode=routed,link=main", "far", "default")
+    cluster.gnt("gnt-network", "connect", "-N", "mode=user,link=main", "far", "default")
     ran = cluster.try_("gnt-instance", "add", "-t", "sharedfile", "-s", "1M", "-o", "tiny", "-B",
                        "memory=16M", "-n", "node2", "--net", "0:ip=pool,network=far",
                        "--no-name-check", "--no-ip-check", "far.example.com")
     assert ran.status == 1
-    assert ("cannot serve network far where cards have the mode routed: they share no segment with "
-            "a server") in " ".join(ran.stderr.split())
+    assert ("cannot serve network far where cards have the mode user: the node has no end of them"
+            ) in " ".join(ran.stderr.split())
     assert cluster.instances() == [[NAME]]
 
 
