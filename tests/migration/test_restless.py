@@ -76,21 +76,22 @@ def test_a_connection_that_is_cut_halfway_is_mended(restless):
     restless.cluster.gnt("gnt-instance", "modify", "-H", "migration_caps=postcopy-ram", NAME)
     job = restless.migrate()
     restless.await_line(job, "* starting memory transfer")
+    # QEMU greets one at a time: the node daemon's turn may last.
     (control,) = (restless.cluster.root / home).glob(f"**/{NAME}/control")
-    with Qmp.connect(control) as qmp:
+    with Qmp.connect(control, LONG) as qmp:
         qmp.execute("migrate-set-parameters", {"max-postcopy-bandwidth": 4096})
     # A cut before the target runs the guest loses it: its half was not all there.
     restless.await_line(job, "* memory transfer complete")
 
     def answers(status):
-        with Qmp.connect(control) as qmp:
+        with Qmp.connect(control, LONG) as qmp:
             return qmp.execute("query-migrate")["status"] == status
 
     wait_until(lambda: answers("postcopy-active"), "it is handed over", LONG)
-    with Qmp.connect(control) as qmp:
+    with Qmp.connect(control, LONG) as qmp:
         qmp.execute("yank", {"instances": [{"type": "migration"}]})
     wait_until(lambda: answers("postcopy-paused"), "the cut is noticed", LONG)
-    with Qmp.connect(control) as qmp:
+    with Qmp.connect(control, LONG) as qmp:
         qmp.execute("migrate-set-parameters", {"max-postcopy-bandwidth": 0})
     assert restless.await_end(job) == "success", restless.log(job)
     assert "joining them again" in restless.log(job)
