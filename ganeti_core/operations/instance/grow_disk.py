@@ -80,7 +80,7 @@ class Grow(Operation[InstanceGrowDisk, GrowPlan]):
         index = _index(op.disk, len(instance.disks))
         disk = ctx.snapshot.disks_of(instance)[index]
         if GROWABLE not in ctx.host.describe(DISK_TEMPLATES, disk.template).capabilities:
-            raise OpPrereqError(f"Disks of template {disk.template} cannot grow in this version",
+            raise OpPrereqError(f"Disks of the template {disk.template} cannot be grown",
                                 ECODE_INVAL)
         size = op.amount if op.absolute else disk.size + op.amount
         if size < disk.size:
