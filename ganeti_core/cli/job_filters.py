@@ -56,11 +56,10 @@ def _delete(session: Session, arguments: list[str]) -> int:
 
 def _info(session: Session, arguments: list[str]) -> int:
     rows: list[list[Any]] = session.client.query_filters(arguments or None, list(_FIELDS))
-    # Ganeti's master answers of a rule that there is not with a row of nulls, ours with none.
-    missing = set(arguments) - {row[0] for row in rows}
+    missing = [name for name, row in zip(arguments, rows, strict=False) if row[0] is None]
     if missing:
-        raise OpPrereqError(f"There is no filter rule {', '.join(sorted(missing))}: gnt-filter "
-                            "list shows those that there are", ECODE_NOENT)
+        raise OpPrereqError(f"There is no filter rule {', '.join(missing)}: gnt-filter list shows "
+                            "those that there are", ECODE_NOENT)
     for row in rows:
         print(f"UUID: {row[0]}")
         for title, value in zip(_TITLES[1:], row[1:], strict=True):

@@ -75,10 +75,9 @@ def test_a_rule_that_loses_its_predicates_is_warned_of(run) -> None:
 
 def test_a_rule_that_there_is_not_is_named(run) -> None:
     rule = ["11111111-1111-4111-8111-111111111111", 3, 0, [], "CONTINUE", []]
-    for rows in ([rule, [None] * 6], [rule]):
-        ran = run(["gnt-filter", "info", rule[0], "5"], ["QueryFilters", "*", rows])
-        assert ran.status == 1
-        assert "There is no filter rule 5: gnt-filter list shows those that there are" in ran.err
+    ran = run(["gnt-filter", "info", rule[0], "5"], ["QueryFilters", "*", [rule, [None] * 6]])
+    assert ran.status == 1
+    assert "There is no filter rule 5: gnt-filter list shows those that there are" in ran.err
     assert run(["gnt-filter", "info", rule[0]], ["QueryFilters", "*", [rule]]).status == 0
 
 
