@@ -10,7 +10,6 @@ from ganeti_core.cli import options as opt
 from ganeti_core.cli.failure import wrong_input
 from ganeti_core.cli.lists import Listing, listing_commands
 from ganeti_core.cli.session import Command
-from ganeti_core.errors import ECODE_NOENT, OpPrereqError
 
 if TYPE_CHECKING:
     from ganeti_core.cli.session import Session
@@ -56,11 +55,9 @@ def _delete(session: Session, arguments: list[str]) -> int:
 
 def _info(session: Session, arguments: list[str]) -> int:
     rows: list[list[Any]] = session.client.query_filters(arguments or None, list(_FIELDS))
-    missing = [name for name, row in zip(arguments, rows, strict=False) if row[0] is None]
-    if missing:
-        raise OpPrereqError(f"There is no filter rule {', '.join(missing)}: gnt-filter list shows "
-                            "those that there are", ECODE_NOENT)
     for row in rows:
+        if row[0] is None:  # a rule that was named and does not exist
+            continue
         print(f"UUID: {row[0]}")
         for title, value in zip(_TITLES[1:], row[1:], strict=True):
             print(f"  {title}: {value}")

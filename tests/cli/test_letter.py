@@ -73,14 +73,6 @@ def test_a_rule_that_loses_its_predicates_is_warned_of(run) -> None:
                answer).err == ""
 
 
-def test_a_rule_that_there_is_not_is_named(run) -> None:
-    rule = ["11111111-1111-4111-8111-111111111111", 3, 0, [], "CONTINUE", []]
-    ran = run(["gnt-filter", "info", rule[0], "5"], ["QueryFilters", "*", [rule, [None] * 6]])
-    assert ran.status == 1
-    assert "There is no filter rule 5: gnt-filter list shows those that there are" in ran.err
-    assert run(["gnt-filter", "info", rule[0]], ["QueryFilters", "*", [rule]]).status == 0
-
-
 def test_an_unknown_disk_template_is_named_before_its_disks(run) -> None:
     ran = run(["gnt-instance", "add", "-t", "nosuch", "-o", "noop", "i1"],
               ["QueryClusterInfo", "*", {"disk_template_needs": {"file": {}, "plain": {}}}])
