@@ -343,8 +343,8 @@ class Jobs:
                            if op["OP_ID"] == "OP_INSTANCE_ACTIVATE_DISKS"]
         return [(True, number) for number, _ in enumerate(wanted, 1)]
 
-    def wait_for_job_change(self, job_id, *_args, wait):
-        return [["success", [None]], []]
+    def wait_for_job_change(self, job_id, seen, *, wait):
+        return seen.take([["success", [None]], []])
 
 
 def test_disks_are_active_again_after_a_boot_of_the_other_node():
