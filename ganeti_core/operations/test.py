@@ -142,7 +142,7 @@ class Dummy(Operation[TestDummy, "list[list[OpCode]]"]):
 def _jobs(asked: Any) -> list[list[OpCode]]:
     """Read a list of jobs, each a list of opcodes.
 
-    :raises OpPrereqError: it is none (`ECODE_INVAL`)
+    :raises OpPrereqError: it is not such a list (`ECODE_INVAL`)
     """
     if asked is None:
         return []

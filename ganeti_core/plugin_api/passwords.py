@@ -94,7 +94,7 @@ def _derive(password: str, salt: bytes, cost: int, block: int, parallel: int) ->
 
 
 def _scrypt_parts(value: str) -> tuple[int, int, int, bytes, bytes] | None:
-    """Cost, block size, parallelism, salt and key; None where it is none of ours."""
+    """Return cost, block size, parallelism, salt and key; None where it has another form."""
     parts = value.split(":")
     if len(parts) != 5 or not all(part.isascii() and part.isdecimal() for part in parts[:3]):
         return None

@@ -76,7 +76,10 @@ def volume(line: str) -> dict[str, Any]:
 
 
 def _number(word: str) -> int:
-    """:raises GanetiError: it is none"""
+    """Read a number that may carry the unit B.
+
+    :raises GanetiError: it is not a number
+    """
     try:
         return int(word.removesuffix("B"))
     except ValueError as exc:

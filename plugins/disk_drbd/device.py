@@ -146,7 +146,7 @@ class Device:
 
     @property
     def fences(self) -> bool:
-        """Whether writes are to wait, when the peer is lost, until the cluster knows that."""
+        """Whether writes are to wait, when the other node is lost, until the cluster knows that."""
         helper = self.tools.helper() or ""
         # One that the kernel cannot start would let writes wait for ever.
         return Path(helper).name == HELPER and is_program(helper) and bool(

@@ -1,8 +1,9 @@
 """``ganeti-drbd-helper``: the program that the kernel module calls (its ``usermode_helper``).
 
 Of all that it is called for it does one thing. ``fence-peer`` means that a device is to be written
-while its peer is not connected; until the program ends, the kernel lets writes wait. It reports to
-the master that the peer's copy is left behind, and its exit status says what the kernel may do.
+while the other node is not connected; until the program ends, the kernel lets writes wait. It
+reports to the master that the other copy is left behind, and its exit status says what the kernel
+may do.
 """
 
 from __future__ import annotations
