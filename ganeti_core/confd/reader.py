@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ganeti_core.config.codec import decode_object
-from ganeti_core.config.store import snapshot_of
+from ganeti_core.config.decoded import DecodedObjects
 
 if TYPE_CHECKING:
     from ganeti_core.config.replica import Replica
     from ganeti_core.config.snapshot import Snapshot
-    from ganeti_core.model import ConfigObject
     from ganeti_core.paths import Paths
 
 
@@ -28,7 +26,7 @@ class CopyReader:
     """What the copy said last; None where the node has none."""
     _known: tuple[int, int] | None = None
     _stamp: tuple[object, ...] = ()
-    _objects: dict[tuple[str, str], tuple[str, ConfigObject]] = field(default_factory=dict)
+    _objects: DecodedObjects = field(default_factory=DecodedObjects)
 
     def refresh(self) -> bool:
         """Read what is new; whether there is anything new.
@@ -45,10 +43,8 @@ class CopyReader:
         if found is None:
             return False
         known, meta, rows = found
-        objects = {(kind, uuid): self._decoded(kind, uuid, doc) for kind, uuid, doc in rows}
-        self.snapshot = snapshot_of(
-            ((kind, uuid, value) for (kind, uuid), (_, value) in objects.items()), meta)
-        self._known, self._objects = known, objects
+        self.snapshot = self._objects.snapshot(rows, meta)
+        self._known = known
         return True
 
     def _look(self) -> tuple[object, ...]:
@@ -65,9 +61,6 @@ class CopyReader:
 
     def _forget(self) -> bool:
         had = self.snapshot is not None
-        self.snapshot, self._known, self._objects = None, None, {}
+        self.snapshot, self._known = None, None
+        self._objects.forget()
         return had
-
-    def _decoded(self, kind: str, uuid: str, doc: str) -> tuple[str, ConfigObject]:
-        before = self._objects.get((kind, uuid))
-        return before if before and before[0] == doc else (doc, decode_object(kind, doc))

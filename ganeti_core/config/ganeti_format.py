@@ -31,7 +31,7 @@ from ganeti_core.model import (
 from ganeti_core.model.ganeti_settings import GANETI_SETTINGS, other_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ganeti_core.config.snapshot import Snapshot
 
@@ -279,28 +279,40 @@ def write_config(snapshot: Snapshot, *, own: bool = False) -> Data:
 
     :param own: with what only this project knows, for `read_config`; Ganeti would refuse it
     """
+    data = {
+        **write_frame(snapshot),
+        "instances": {uuid: write_instance(instance)
+                      for uuid, instance in snapshot.instances.items()},
+        "disks": {uuid: write_disk(disk, snapshot) for uuid, disk in snapshot.disks.items()},
+    }
+    if own:
+        data[OWN_KEY] = {value.uuid: found for value in _everything(snapshot)
+                         if (found := _own_of(value))}
+    return data
+
+
+def write_frame(snapshot: Snapshot) -> Data:
+    """Write the configuration without the two tables that grow large: instances and disks."""
     cluster = snapshot.cluster
     of_file = dict(cluster.other.get(_FILE_KEY, {}))
     without = {key: value for key, value in cluster.other.items() if key != _FILE_KEY}
-    everything = [value for kind in KINDS for value in snapshot.of_kind(kind).values()]
-    data = {
+    return {
         **of_file,
         "version": of_file.get("version", DEFAULT_VERSION),
         "serial_no": snapshot.serial,
         "ctime": of_file.get("ctime", cluster.ctime),
-        "mtime": max([of_file.get("mtime", 0.0), *(value.mtime for value in everything)]),
+        "mtime": max([of_file.get("mtime", 0.0),
+                      *(value.mtime for value in _everything(snapshot))]),
         "cluster": _write_cluster(replace(cluster, other=without)),
         "nodegroups": _table(_GROUP, snapshot.groups.values()),
         "nodes": _table(_NODE, snapshot.nodes.values()),
         "networks": _table(_NETWORK, snapshot.networks.values()),
-        "instances": {uuid: write_instance(instance)
-                      for uuid, instance in snapshot.instances.items()},
-        "disks": {uuid: write_disk(disk, snapshot) for uuid, disk in snapshot.disks.items()},
         "filters": _table(_FILTER, snapshot.filters.values()),
     }
-    if own:
-        data[OWN_KEY] = {value.uuid: found for value in everything if (found := _own_of(value))}
-    return data
+
+
+def _everything(snapshot: Snapshot) -> Iterator[ConfigObject]:
+    return (value for kind in KINDS for value in snapshot.of_kind(kind).values())
 
 
 def _own_of(value: ConfigObject) -> Data:

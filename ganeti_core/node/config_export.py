@@ -7,14 +7,12 @@ kept under another name before the first export.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ganeti_core.config.codec import decode_object
-from ganeti_core.config.ganeti_format import write_config
-from ganeti_core.config.store import snapshot_of
+from ganeti_core.config.decoded import DecodedObjects
+from ganeti_core.config.ganeti_text import ConfigText
 from ganeti_core.rpc.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -43,6 +41,8 @@ class ConfigFile:
     replica: Replica
     _written: tuple[int, int] | None = None
     """Epoch and serial of what was exported last."""
+    _objects: DecodedObjects = field(default_factory=DecodedObjects)
+    _text: ConfigText = field(default_factory=ConfigText)
 
     def refresh(self) -> bool:
         """Write the file if the configuration has changed; whether it had to be written.
@@ -56,9 +56,7 @@ class ConfigFile:
             self._forget_if_gone()
             return False
         at, meta, rows = found
-        snapshot = snapshot_of(
-            ((kind, uuid, decode_object(kind, doc)) for kind, uuid, doc in rows), meta)
-        text = json.dumps(write_config(snapshot), sort_keys=True, separators=(",", ":")).encode()
+        text = self._text.write(self._objects.snapshot(rows, meta)).encode()
         file = self.paths.config_data
         if not is_export(self.paths):
             _keep(file)
@@ -76,6 +74,8 @@ class ConfigFile:
     def _forget_if_gone(self) -> None:
         if not self.paths.database.exists():
             self._written = None
+            self._objects.forget()
+            self._text.forget()
             remove_export(self.paths)
 
 
