@@ -12,6 +12,7 @@ from pathlib import Path
 
 from machines.fleet import Fleet, Prepared
 from machines.machine import Machine, Ran
+from machines.sorts import USUAL, Sort
 
 PATIENCE = 180.0
 """Seconds for what takes a few where nothing is emulated."""
@@ -27,7 +28,8 @@ class MachineCluster:
     @classmethod
     @contextmanager
     def lent(cls, name: str, count: int, package: Path, script: str, *init: str,
-             templates: str) -> Iterator[MachineCluster]:
+             templates: str, hypervisor: str = "fake", sort: Sort = USUAL
+             ) -> Iterator[MachineCluster]:
         """Give a cluster for as long as it is used; see `up`.
 
         With ``GANETI_LAB_KEPT`` set it is left up in the lab of that name and given again, for who
@@ -36,30 +38,32 @@ class MachineCluster:
         :param name: of the lab, unique among those that may be up at once
         """
         kept = os.environ.get("GANETI_LAB_KEPT")
-        fleet = Fleet(kept or f"{name}{os.getpid()}")
+        fleet = Fleet(kept or f"{name}{os.getpid()}", sort=sort)
         try:
             if kept and len(fleet.all()) == count:
                 yield cls(fleet, fleet.all())
             else:
-                yield cls.up(fleet, count, package, script, *init, templates=templates)
+                yield cls.up(fleet, count, package, script, *init, templates=templates,
+                             hypervisor=hypervisor)
         finally:
             if not kept:
                 fleet.down()
 
     @classmethod
     def up(cls, fleet: Fleet, count: int, package: Path, script: str, *init: str,
-           templates: str) -> MachineCluster:
+           templates: str, hypervisor: str = "fake") -> MachineCluster:
         """Start machines with the package and make a cluster of them.
 
         :param script: run on a machine before its state is saved
         :param init: options of ``gnt-cluster init``
         :param templates: disk templates to enable
+        :param hypervisor: to enable
         """
         machines = fleet.up(count, Prepared(
             f"dpkg -i {package.name} > /dev/null\n{script}", (package,)))
         made = cls(fleet, machines)
-        made.gnt("gnt-cluster", "init", "--enabled-hypervisors=fake", "--master-netdev=br0",
-                 f"--enabled-disk-templates={templates}",
+        made.gnt("gnt-cluster", "init", f"--enabled-hypervisors={hypervisor}",
+                 "--master-netdev=br0", f"--enabled-disk-templates={templates}",
                  f"--ipolicy-disk-templates={templates}", *init, "cluster.example.com")
         for machine in machines[1:]:
             made.gnt("gnt-node", "add", "--no-ssh-key-check", f"{machine.name}.example.com")

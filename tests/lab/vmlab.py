@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from machines.fleet import MEMORY, Fleet, Prepared
+from machines.fleet import Fleet, Prepared
 from machines.image import why_not
 from machines.machine import CARDS, Machine
+from machines.sorts import CONTAINERS, MEMORY, SORTS, SVM, USUAL, XEN
 
 Options = argparse.Namespace
 _NETWORKS = {"primary": 0, "replication": 1}
@@ -23,6 +24,7 @@ _NETWORKS = {"primary": 0, "replication": 1}
 def up(fleet: Fleet, options: Options) -> int:
     """start so many machines: node1, node2, ..."""
     begun = time.monotonic()
+    fleet = Fleet(options.lab, options.memory, SORTS[options.sort])
     machines = fleet.up(options.count, Prepared(
         options.prepare.read_text() if options.prepare else "", tuple(options.file)))
     print(f"{', '.join(one.name for one in machines)} ready after"
@@ -102,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def verb(name: str, function: Callable[[Fleet, Options], int]) -> argparse.ArgumentParser:
         one = verbs.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
-        one.set_defaults(function=function, memory=MEMORY)
+        one.set_defaults(function=function)
         if name not in ("up", "down"):
             one.add_argument("machine", help="node1, node2, ...")
         if name in ("cut", "join"):
@@ -112,7 +114,13 @@ def _parser() -> argparse.ArgumentParser:
 
     begin = verb("up", up)
     begin.add_argument("count", type=int)
-    begin.add_argument("--memory", type=int, default=MEMORY, help="MiB of each (%(default)s)")
+    begin.add_argument("--memory", type=int, default=0,
+                       help=f"MiB of each ({MEMORY}, with --xen {XEN.memory})")
+    for sort, text in ((XEN, "run their systems as first domains of Xen"),
+                       (SVM, "with a processor for virtual machines of their own: modprobe"
+                             " kvm-amd"), (CONTAINERS, "with LXC and CRIU")):
+        begin.add_argument(f"--{sort.name}", dest="sort", action="store_const", const=sort.name,
+                           default=USUAL.name, help=text)
     begin.add_argument("--prepare", type=Path, metavar="SCRIPT",
                        help="run on the first one before its state is saved for all")
     begin.add_argument("--file", type=Path, action="append", default=[],
@@ -133,7 +141,7 @@ def main() -> int:
     options = _parser().parse_args()
     if reason := why_not():
         raise SystemExit(f"no lab here: {reason}")
-    return int(options.function(Fleet(options.lab, options.memory), options))
+    return int(options.function(Fleet.found(options.lab), options))
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from machines import image
 from machines.machine import BOOTING, CARDS, DATA_DISKS, Machine
+from machines.sorts import SORTS, USUAL, Sort
 
-MEMORY = 768
 KEPT_SECONDS = 24 * 3600.0
 PORT = 8000
 """Of the server that files are copied from; it is there while they are."""
@@ -48,14 +48,26 @@ class Fleet:
     """The machines of one lab; labs of different names do not meet.
 
     :param name: of the lab, at most 8 letters and digits
+    :param memory: MiB of each machine; 0: as much as its sort needs
     """
 
     name: str = "lab"
-    memory: int = MEMORY
+    memory: int = 0
+    sort: Sort = USUAL
+
+    @classmethod
+    def found(cls, name: str) -> Fleet:
+        """Return the lab of that name as it was brought up."""
+        sort = image.home() / f"lab-{name}" / "sort"
+        return cls(name, sort=SORTS[sort.read_text()] if sort.exists() else USUAL)
 
     @property
     def folder(self) -> Path:
         return image.home() / f"lab-{self.name}"
+
+    @property
+    def _memory(self) -> int:
+        return self.memory or self.sort.memory
 
     @property
     def namespace(self) -> str:
@@ -63,7 +75,8 @@ class Fleet:
 
     def machine(self, number: int) -> Machine:
         """Return the machine ``nodeN``, whether it is there or not."""
-        return Machine(number, self.folder / f"node{number}", self.namespace, image.ready())
+        return Machine(number, self.folder / f"node{number}", self.namespace,
+                       image.ready(self.sort))
 
     def all(self) -> list[Machine]:
         """List the machines that there are, running or not."""
@@ -78,14 +91,16 @@ class Fleet:
         :raises OSError: the machines cannot be started, or do not boot
         """
         self.down()
-        image.ready()
+        image.ready(self.sort)
+        self.folder.mkdir(parents=True)
+        (self.folder / "sort").write_text(self.sort.name)
         self._make_network(count)
         saved = self._saved(prepared or Prepared())
         machines = [self.machine(number) for number in range(1, count + 1)]
 
         def restore(machine: Machine) -> None:
             machine.copy_of(saved)
-            machine.start(count, memory=self.memory, saved=True)
+            machine.start(count, memory=self._memory, saved=True)
             machine.identify(count)
 
         with ThreadPoolExecutor() as pool:
@@ -129,7 +144,8 @@ class Fleet:
     def _saved(self, prepared: Prepared) -> Machine:
         """Return the machine, switched off, whose state others are restored from; made once."""
         kept = hashlib.sha256(repr(
-            (image.ready().folder.name, prepared.digest(), self.memory, DATA_DISKS,
+            (image.ready(self.sort).folder.name, prepared.digest(),
+             self._memory, self.sort, DATA_DISKS,
              (Path(__file__).parent / "machine.py").read_text())).encode()).hexdigest()[:12]
         folder = image.home() / f"saved-{kept}"
         with image.exclusively(folder):
@@ -137,7 +153,7 @@ class Fleet:
                 self._save(prepared, folder)
                 _forget_unused()
             os.utime(folder)
-        return Machine(0, folder, self.namespace, image.ready())
+        return Machine(0, folder, self.namespace, image.ready(self.sort))
 
     def _save(self, prepared: Prepared, folder: Path) -> None:
         begun = time.monotonic()
@@ -146,7 +162,7 @@ class Fleet:
         machine = self.machine(0)
         try:
             machine.create()
-            machine.start(0, memory=self.memory)
+            machine.start(0, memory=self._memory)
             machine.wait_until_ready()
             if prepared.files:
                 self.copy(prepared.files, machine, "/root")

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from machines import kernel
+from machines import kernel, ramdisk, xen
+from machines.sorts import SORTS, USUAL, Sort
 
 HERE = Path(__file__).resolve().parent
 RELEASE = "bookworm"
@@ -40,14 +41,24 @@ _SSH = "Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  Lo
 class Image:
     """A built image.
 
-    :param folder: with the files ``root.ext4``, ``vmlinux`` and ``initrd``
+    :param folder: with the files ``root.ext4``, ``vmlinux`` and ``initrd``; ``xen`` where the sort
+        has that
+    :param sort: of the machines that it is for
     """
 
     folder: Path
+    sort: Sort = USUAL
 
     @property
     def root(self) -> Path:
         return self.folder / "root.ext4"
+
+    def boot_words(self, command_line: str) -> list[str]:
+        """Return the options of QEMU that start the kernel, and what is below it."""
+        if self.sort.xen:
+            return xen.boot_words(self.folder, f"console=hvc0 {command_line}")
+        return ["-kernel", f"{self.folder}/vmlinux", "-initrd", f"{self.folder}/initrd",
+                "-append", f"console=ttyS0 {command_line}"]
 
 
 def home() -> Path:
@@ -66,8 +77,8 @@ def why_not() -> str:
     return "" if Path("/dev/net/tun").exists() else "needs /dev/net/tun: modprobe tun"
 
 
-def ready() -> Image:
-    """Return the image; build it if it is not there.
+def ready(sort: Sort = USUAL) -> Image:
+    """Return the image of a sort of machines; build it if it is not there.
 
     :raises subprocess.CalledProcessError: a step of building failed, such as fetching packages
     """
@@ -75,7 +86,12 @@ def ready() -> Image:
     for file in sorted(HERE.glob("init*")):
         recipe.update(file.read_bytes())
     recipe.update(repr((RELEASE, PACKAGES, NOT_UNPACKED, kernel.UNUSED, _BOOT_MODULES)).encode())
-    image = Image(home() / f"image-{recipe.hexdigest()[:12]}")
+    # Sorts that differ only in how they are started have one image.
+    if sort.packages:
+        recipe.update(repr((sort.packages, sort.xen)).encode())
+    for name in xen.FILES if sort.xen else ():
+        recipe.update((HERE / name).read_bytes())
+    image = Image(home() / f"image-{recipe.hexdigest()[:12]}", sort)
     with exclusively(image.folder):
         if not image.root.exists():
             print(f"Building the lab's image in {image.folder}; once, it takes minutes.",
@@ -83,7 +99,7 @@ def ready() -> Image:
             draft = image.folder.with_suffix(".draft")
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
-            _build(draft)
+            _build(draft, sort)
             draft.rename(image.folder)
     return image
 
@@ -97,26 +113,28 @@ def exclusively(folder: Path) -> Iterator[None]:
         yield
 
 
-def _build(folder: Path) -> None:
+def _build(folder: Path, sort: Sort) -> None:
     root = folder / "root"
     excluded = [f"--dpkgopt=path-exclude={pattern}" for pattern in NOT_UNPACKED]
     with (folder / "mmdebstrap.log").open("w") as log:
         subprocess.run(
             ["mmdebstrap", "--variant=minbase", "--aptopt=APT::Install-Recommends \"false\"",
-             *excluded, f"--include={','.join(PACKAGES)}", RELEASE, root],
+             *excluded, f"--include={','.join(PACKAGES + sort.packages)}", RELEASE, root],
             check=True, stdout=log, stderr=log)
     linux = kernel.fetch(folder)
     shutil.copytree(linux.modules, root / "lib/modules" / linux.release)
     (folder / "vmlinux").write_bytes(linux.uncompressed())
     _configure(root)
-    _make_initrd(folder, linux)
+    ramdisk.make(folder / "initrd", HERE / "initrd.sh", linux.needed(*_BOOT_MODULES))
+    if sort.xen:
+        xen.furnish(folder, root, linux)
     disk = folder / "root.ext4.draft"
     with disk.open("wb") as file:
         file.truncate(4 << 30)
     subprocess.run(
         ["mke2fs", "-q", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard", "-J", "size=32",
          "-d", root, disk], check=True)
-    for done in (root, linux.tree, folder / "initrd.tree"):
+    for done in (root, linux.tree):
         shutil.rmtree(done)
     disk.rename(folder / "root.ext4")
 
@@ -139,23 +157,5 @@ def _configure(root: Path) -> None:
     shutil.rmtree(root / "var/cache/apt/archives", ignore_errors=True)
 
 
-def _make_initrd(folder: Path, linux: kernel.Kernel) -> None:
-    tree = folder / "initrd.tree"
-    for name in ("bin", "proc", "sys", "dev", "mnt", "modules"):
-        (tree / name).mkdir(parents=True)
-    shutil.copy(shutil.which("busybox") or "/bin/busybox", tree / "bin/busybox")
-    files = linux.needed(*_BOOT_MODULES)
-    for file in files:
-        shutil.copy(file, tree / "modules")
-    (tree / "modules/order").write_text("".join(f"{file.name}\n" for file in files))
-    shutil.copy(HERE / "initrd.sh", tree / "init")
-    (tree / "init").chmod(0o755)
-    os.mknod(tree / "dev/console", 0o600 | 0o020000, os.makedev(5, 1))
-    names = "".join(f"{file.relative_to(tree)}\n" for file in sorted(tree.rglob("*")))
-    with (folder / "initrd").open("wb") as packed:
-        subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], input=names.encode(), cwd=tree,
-                       stdout=packed, check=True)
-
-
 if __name__ == "__main__":
-    print(ready().folder)
+    print(ready(SORTS[sys.argv[1] if len(sys.argv) > 1 else ""]).folder)

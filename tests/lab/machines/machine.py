@@ -20,7 +20,7 @@ DATA_DISKS = {"vdb": 8, "vdc": 4, "vdd": 4}
 """The disks beside the system's, empty, by their names in the guest: GiB."""
 CARDS = ("79", "80")
 """By number of the card: the number of its network, 10.N.0.0/24."""
-_COMMAND_LINE = ("console=ttyS0 root=/dev/vda quiet panic=-1 mitigations=off nokaslr audit=0"
+_COMMAND_LINE = ("root=/dev/vda quiet panic=-1 mitigations=off nokaslr audit=0"
                  " net.ifnames=0 random.trust_cpu=1")
 _WRAPPED = ('export HOME=/root LANG=C.UTF-8; cd; out=$(mktemp);'
             ' bash -euo pipefail -c "$1" > "$out" 2>&1 < /dev/null; status=$?;'
@@ -90,14 +90,13 @@ class Machine:
             f"mac=52:54:00:{network}:00:{self.number:02x}")]
         subprocess.run(
             ["ip", "netns", "exec", self.namespace, "qemu-system-x86_64", "-name", self.name,
-             "-M", "q35", "-accel", "tcg", "-cpu", "Nehalem", "-m", str(memory), "-nodefaults",
-             "-no-user-config", "-no-reboot", "-display", "none", "-daemonize",
+             "-M", "q35", "-accel", "tcg", "-cpu", self.image.sort.cpu, "-m", str(memory),
+             "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-daemonize",
              "-pidfile", self.folder / "pid",
              "-qmp", f"unix:{self.folder}/monitor,server=on,wait=off",
              "-chardev", f"socket,id=console,path={self.folder}/console,server=on,wait=off,"
              f"logfile={console}", "-serial", "chardev:console",
-             "-kernel", self.image.folder / "vmlinux", "-initrd", self.image.folder / "initrd",
-             "-append", f"{_COMMAND_LINE} lab.id={self.number} lab.count={count}",
+             *self.image.boot_words(f"{_COMMAND_LINE} lab.id={self.number} lab.count={count}"),
              *disks, *cards, "-device", "virtio-serial-pci",
              "-chardev", f"socket,id=agent,path={self.folder}/agent,server=on,wait=off",
              "-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
