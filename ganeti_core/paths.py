@@ -71,9 +71,14 @@ class Paths:
         """Folder of the jobs' files as Ganeti writes them: an export, where it is wanted."""
         return self.data / "queue"
 
+    @property
+    def plugin_states_kept(self) -> Path:
+        """Parent of every plugin's private folder that survives a reboot."""
+        return self.data / "plugins"
+
     def plugin_keep(self, kind: str, driver: str) -> Path:
         """A driver's private folder that survives a reboot."""
-        return self.data / "plugins" / kind / driver
+        return self.plugin_states_kept / kind / driver
 
     @property
     def epoch(self) -> Path:

@@ -41,6 +41,8 @@ class CopyReader:
             return self._forget()
         found = self.replica.configuration(self._known)
         if found is None:
+            if self.snapshot is None:
+                self._stamp = ()  # whoever makes the copy may do so without another change of it
             return False
         known, meta, rows = found
         self.snapshot = self._objects.snapshot(rows, meta)

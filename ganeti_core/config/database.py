@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import StoreBroken
+from ganeti_core.readers import admit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,7 +133,7 @@ def _damaged(path: Path, why: object) -> StoreBroken:
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open or make a database file, mode 0600, with our settings.
+    """Open or make a database file with our settings; its owner and its `readers` may read it.
 
     :raises StoreBroken: it cannot be opened
     """
@@ -142,6 +143,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     try:
         if fresh:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            admit(path, path)
         # Writes come from the journal thread only; start-up reads happen before it has work.
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         db.execute(f"PRAGMA page_size={_PAGE}")

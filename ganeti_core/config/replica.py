@@ -20,6 +20,7 @@ from urllib.parse import quote
 from ganeti_core.config.database import Write, apply_writes, open_database, prepare_schema
 from ganeti_core.config.journal import PREVIOUS
 from ganeti_core.errors import StoreBroken
+from ganeti_core.readers import admit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,24 +112,43 @@ class Replica:
         """Read all objects, unless they are those of the epoch and serial that are `known`.
 
         Returns the new epoch and serial, the small facts, and (kind, uuid, document) of each; None
-        where nothing is new or there is no copy. It works beside a master daemon, too.
+        where nothing is new or there is no copy. It works beside a master daemon, too, and for who
+        may only read the file, its log and the index of that.
         """
         with self._mutex:  # the file must not be replaced meanwhile
             try:
-                # A connection that could write would, at its end, tidy up the log of the file.
-                db = sqlite3.connect(f"file:{quote(str(self._path))}?mode=ro", uri=True)
+                return self._configuration(known, "mode=ro")
             except sqlite3.Error:
+                pass  # it is being made, or is damaged: others say so
+            # Who may not make the index of a log cannot read a file whose log was tidied up, unless
+            # nobody writes to it meanwhile: there would be a log then.
+            before = self._closed()
+            with contextlib.suppress(sqlite3.Error):
+                found = self._configuration(known, "immutable=1") if before else None
+                return found if before == self._closed() else None
+            return None
+
+    def _closed(self) -> tuple[int, int, int] | None:
+        """What tells whether the file has changed; None where it has a log."""
+        with contextlib.suppress(OSError):
+            state = self._path.stat()
+            if not self._path.with_name(self._path.name + "-wal").exists():
+                return state.st_ino, state.st_mtime_ns, state.st_size
+        return None
+
+    def _configuration(
+        self, known: tuple[int, int] | None, how: str
+    ) -> tuple[tuple[int, int], dict[str, str], list[tuple[str, str, str]]] | None:
+        """:raises sqlite3.Error: it cannot be read in this way"""
+        # A connection that could write would, at its end, tidy up the log of the file.
+        link = sqlite3.connect(f"file:{quote(str(self._path))}?{how}", uri=True)
+        with contextlib.closing(link) as db:
+            db.execute("BEGIN")
+            meta = dict(db.execute("SELECT key, value FROM meta"))
+            at = (int(meta.get("epoch", 0)), int(meta.get("config_serial", 0)))
+            if at == known or not at[1]:
                 return None
-            with contextlib.closing(db):
-                try:
-                    db.execute("BEGIN")
-                    meta = dict(db.execute("SELECT key, value FROM meta"))
-                    at = (int(meta.get("epoch", 0)), int(meta.get("config_serial", 0)))
-                    if at == known or not at[1]:
-                        return None
-                    return at, meta, db.execute("SELECT kind, uuid, doc FROM object").fetchall()
-                except sqlite3.Error:
-                    return None  # it is being made, or is damaged: others say so
+            return at, meta, db.execute("SELECT kind, uuid, doc FROM object").fetchall()
 
     def append(self, group: Group) -> bool:
         """Make a group durable; False when it does not follow what is here.
@@ -178,6 +198,7 @@ class Replica:
             self._close()
             # The database first: without its log it may be damaged, and the log would be applied
             # to the new one. Who dies in between has no copy, and asks for one.
+            admit(self._incoming, self._path)
             _unlink(self._path)
             self._incoming.rename(self._path)
             _sync_folder(self._path.parent)

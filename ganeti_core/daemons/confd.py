@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ganeti_core.paths import Paths
 
 NAME = "ganeti-confd"
+USER = "gnt-confd"
 PAUSE = 0.25
 """Seconds between two looks whether the copy has changed."""
 STOP_SECONDS = 0.5
@@ -77,10 +78,8 @@ class Confd:
     @classmethod
     def build(cls, paths: Paths, address: tuple[str, int]) -> Confd:
         """:raises ConfigurationError: there is no key"""
-        made = cls(paths, address, Service(read_key(paths)),
+        return cls(paths, address, Service(read_key(paths)),
                    CopyReader(paths, Replica(paths.database)), intervals())
-        made.refresh()
-        return made
 
     def open(self) -> socket.socket:
         """:raises OSError: the port cannot be opened"""
@@ -145,13 +144,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``ganeti-confd``."""
     options = make_parser().parse_args(argv)
     return on_node.run(NAME, options, lambda paths, identity, process: _serve(
-        paths, (options.bind or identity.address, options.port), process))
+        paths, (options.bind or identity.address, options.port), process), USER)
 
 
 def _serve(paths: Paths, address: tuple[str, int], process: Daemon) -> int:
     try:
         confd = Confd.build(paths, address)
         link = confd.open()
+        process.become_user()
+        # Only now: who could write would leave a new log behind.
+        confd.refresh()
     except (GanetiError, OSError) as exc:
         return on_node.cannot_serve(process, address, exc)
     end_on_signals(confd.leave)
@@ -168,7 +170,7 @@ def _serve(paths: Paths, address: tuple[str, int], process: Daemon) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Describe the options of the daemon."""
     return on_node.make_parser(
-        NAME, "Ganeti configuration daemon: answers signed questions by UDP", PORT)
+        NAME, "Ganeti configuration daemon: answers signed questions by UDP", PORT, USER)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from ganeti_core.daemons.account import Account
+from ganeti_core.daemons.account import Account, add_user
 from ganeti_core.daemons.process import Daemon, port_number
 from ganeti_core.errors import GanetiError
 from ganeti_core.logs import set_up_logging
@@ -40,9 +40,7 @@ def make_parser(
     parser.add_argument("-p", "--port", type=port_number, default=port,
                         help=f"Network port (default: {port or own})")
     if user:
-        parser.add_argument("--user", help=(
-            "The user that the daemon becomes when what needs root is open (default: "
-            f"{user}, where root starts it on a real host)"))
+        add_user(parser, user)
     return parser
 
 

@@ -21,6 +21,7 @@ from ganeti_core.logs import reopen_logs
 from ganeti_core.pid_file import PidFile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType, TracebackType
 
     from ganeti_core.daemons.account import Account
@@ -127,14 +128,22 @@ class Daemon:
         raise_descriptor_limit()
         return self
 
-    def become_user(self) -> None:
+    def become_user(self, *, logs: Sequence[str] = (), plugins: str = "") -> None:
         """Give up root's rights, where the daemon has a user of its own.
 
+        :param logs: what it writes in the folder of logs beside its own log
+        :param plugins: a kind of plugins that it runs, with folders of their own
         :raises ConfigurationError: that cannot be done
         """
         if self.account is not None:
             paths = self.paths
-            self.account.become((paths.data, paths.run, paths.reports, paths.log))
+            for name in logs:
+                self.account.own(paths.log / name)
+            for above in (paths.plugin_state, paths.plugin_states_kept, paths.log):
+                if plugins:
+                    self.account.own_tree(above / plugins)
+            self.account.become(
+                (paths.data, paths.run, paths.sockets, paths.reports, paths.log), paths)
 
     def ready(self) -> None:
         """Say that the daemon serves."""

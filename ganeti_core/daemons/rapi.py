@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import errno
 import logging
 import signal
-import socket
 import ssl
-import struct
 import threading
 import time
 from dataclasses import dataclass
@@ -17,14 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.daemons import on_master
+from ganeti_core.daemons.account import add_user
 from ganeti_core.daemons.process import Daemon, end_process, port_number
+from ganeti_core.daemons.rapi_settings import Settings, listen
 from ganeti_core.errors import ConfigurationError, NotMaster
 from ganeti_core.logs import reopen_logs
 from ganeti_core.paths import Paths
 from ganeti_core.rpc.identity import NodeIdentity
 
 if TYPE_CHECKING:
+    import socket
+
     from ganeti_core.rapi.authenticators import Authenticators
+    from ganeti_core.rapi.console_dialer import Dialer
     from ganeti_core.rapi.consoles import ConsoleRelays
     from ganeti_core.rapi.login import Login
     from ganeti_core.rapi.master import MasterLink
@@ -33,96 +35,13 @@ log = logging.getLogger(__name__)
 
 NAME = "ganeti-rapi"
 PORT = 5080
+USER = "gnt-rapi"
 AUDIT_LOG = "rapi-audit.log"
 ROLE_PATIENCE = 10.0
 """How long a node that has just become the master may take to know it."""
+ROLE_PAUSE = 0.2
 ROLE_SECONDS = 1.0
 """How often the daemon looks whether its node is still the master."""
-BACKLOG = 1024
-LISTEN_SECONDS = 15.0
-"""How long to wait for the port: the daemon of the former master ends just now, perhaps."""
-LISTEN_PAUSE = 0.2
-_SIOCGIFADDR = 0x8915
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Where and how to serve."""
-
-    address: str
-    port: int
-    secure: bool
-    certificate: Path
-    key: Path | None
-    chain: Path | None
-    strict: bool
-    clients: int
-    authenticators: tuple[str, ...] = ("users-file",)
-    client_ca: Path | None = None
-
-    @classmethod
-    def of(cls, options: argparse.Namespace, paths: Paths) -> Settings:
-        """Read options.
-
-        :raises ConfigurationError: an interface has no address, or two of them exclude each other
-        """
-        if options.client_ca and options.no_ssl:
-            raise ConfigurationError("--client-ca has no effect with --no-ssl: clients show "
-                                     "certificates as a TLS connection begins")
-        address = options.bind or (address_of(options.interface) if options.interface else "")
-        certificate = options.ssl_cert or paths.rapi_certificate
-        return cls(address, options.port, not options.no_ssl, certificate,
-                   options.ssl_key or None, options.ssl_chain or None,
-                   options.require_authentication, options.max_clients,
-                   options.authenticators, options.client_ca)
-
-
-def address_of(interface: str) -> str:
-    """The IPv4 address of a network interface.
-
-    :raises ConfigurationError: there is none
-    """
-    import fcntl
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        request = struct.pack("256s", interface.encode()[:15])
-        try:
-            found = fcntl.ioctl(sock.fileno(), _SIOCGIFADDR, request)
-        except OSError as exc:
-            raise ConfigurationError(
-                f"-i {interface}: the interface has no IPv4 address ({exc.strerror})") from exc
-    return socket.inet_ntoa(found[20:24])
-
-
-def listen(settings: Settings) -> socket.socket:
-    """Open the listening socket; where somebody has it, wait a while.
-
-    :raises ConfigurationError: it cannot be opened
-    """
-    until = time.monotonic() + LISTEN_SECONDS
-    while True:
-        try:
-            sock = _listening(settings.address, settings.port)
-        except OSError as exc:
-            if exc.errno == errno.EADDRINUSE and time.monotonic() < until:
-                time.sleep(LISTEN_PAUSE)
-                continue
-            raise ConfigurationError(
-                f"port {settings.port} of {settings.address or 'all addresses'} cannot be opened: "
-                f"{exc.strerror}") from exc
-        sock.setblocking(False)
-        return sock
-
-
-def _listening(address: str, port: int) -> socket.socket:
-    """Without an address on all, IPv6 included where there is any."""
-    if address:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        return socket.create_server((address, port), family=family, backlog=BACKLOG)
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG,
-                                    dualstack_ipv6=True)
-    return socket.create_server(("", port), backlog=BACKLOG)
 
 
 def master_named(paths: Paths) -> str:
@@ -145,7 +64,7 @@ def await_role(paths: Paths) -> None:
         except NotMaster:
             if time.monotonic() > until:
                 raise
-        time.sleep(LISTEN_PAUSE)
+        time.sleep(ROLE_PAUSE)
 
 
 def check_role(paths: Paths) -> None:
@@ -156,7 +75,35 @@ def check_role(paths: Paths) -> None:
                         f"{NAME} runs there")
 
 
-async def _serve(paths: Paths, settings: Settings, process: Daemon) -> None:
+@dataclass(frozen=True)
+class Opened:
+    """What only root can have, perhaps."""
+
+    listener: socket.socket
+    context: ssl.SSLContext | None
+    consoles: Dialer | None
+
+    def close(self) -> None:
+        if self.consoles is not None:
+            self.consoles.close()
+
+
+def _open(paths: Paths, settings: Settings, process: Daemon) -> Opened:
+    """Open what needs root, and go on as the daemon's own user, where it has one.
+
+    :raises GanetiError: something cannot be opened, or that user would be of no use
+    """
+    from ganeti_core.plugin_api.authenticator import AUTHENTICATORS
+    from ganeti_core.rapi.authenticators import LOG_FILE
+    from ganeti_core.rapi.console_dialer import Dialer
+
+    context, listener = _context(settings), listen(settings)
+    dialer = Dialer.start(paths) if process.account is not None else None
+    process.become_user(logs=(AUDIT_LOG, LOG_FILE), plugins=AUTHENTICATORS.name)
+    return Opened(listener, context, dialer)
+
+
+async def _serve(paths: Paths, settings: Settings, opened: Opened, process: Daemon) -> None:
     """Serve until told to end.
 
     :raises GanetiError: it cannot begin, or another node has become the master
@@ -169,13 +116,12 @@ async def _serve(paths: Paths, settings: Settings, process: Daemon) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    master = MasterLink(paths.master_socket)
+    master, audit = MasterLink(paths.master_socket), AuditLog(paths.log / AUDIT_LOG)
     authenticators = _authenticators(paths, settings, master)
     login = _login(paths, authenticators)
-    audit = AuditLog(paths.log / AUDIT_LOG)
     application = Application(
-        master, login, settings.strict, audit=audit, consoles=_consoles(paths))
-    listener = Listener(application, listen(settings), _context(settings),
+        master, login, settings.strict, audit=audit, consoles=_consoles(paths, opened.consoles))
+    listener = Listener(application, opened.listener, opened.context,
                         Limits(settings.clients))
 
     def reload() -> None:
@@ -201,9 +147,8 @@ async def _serve(paths: Paths, settings: Settings, process: Daemon) -> None:
         await listener.run(stop)
     finally:
         living.cancel()
-        authenticators.close()
-        master.close()
-        audit.close()
+        for one in (authenticators, master, audit, opened):
+            one.close()
     if not role.cancel():
         role.result()
     log.info("%s stops", NAME)
@@ -224,12 +169,16 @@ def _authenticators(paths: Paths, settings: Settings, master: MasterLink) -> Aut
     return found
 
 
-def _consoles(paths: Paths) -> ConsoleRelays:
+def _consoles(paths: Paths, dialer: Dialer | None) -> ConsoleRelays:
     from ganeti_core.node.receiving import stream_endpoint
     from ganeti_core.node.world import LocalNode
+    from ganeti_core.rapi.console_dialer import connect
     from ganeti_core.rapi.consoles import ConsoleRelays
 
-    return ConsoleRelays(lambda: stream_endpoint(LocalNode(NodeIdentity.load(paths), paths)))
+    if dialer is not None:
+        return ConsoleRelays(dialer.connect)
+    return ConsoleRelays(lambda offer: connect(
+        stream_endpoint(LocalNode(NodeIdentity.load(paths), paths)), offer))
 
 
 def _login(paths: Paths, authenticators: Authenticators) -> Login:
@@ -306,6 +255,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--authenticators", type=_names, metavar="NAMES", default="users-file",
                         help="who knows users and their passwords, in the order in which they are"
                         " asked, with commas; default: users-file")
+    add_user(parser, USER)
     return parser
 
 
@@ -335,6 +285,7 @@ def run_daemon(paths: Paths, options: Any) -> int:
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(paths, Settings.of(options, paths), process))
+            settings = Settings.of(options, paths)
+            runner.run(_serve(paths, settings, _open(paths, settings, process), process))
 
-    return on_master.run(NAME, paths, options, serve)
+    return on_master.run(NAME, paths, options, serve, USER)

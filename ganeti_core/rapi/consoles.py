@@ -6,34 +6,31 @@ has the guest's node open a door to that one console, and goes there over the no
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, OpExecError
-from ganeti_core.node.console_door import hear, message
 from ganeti_core.rapi.failures import HttpFailure, failure_of, not_found
 from ganeti_core.rapi.reading import encoded
 from ganeti_core.rapi.tickets import SECONDS, Tickets
-from ganeti_core.rpc.relay import PIECE, RelayLimits, StreamChannel, relay
+from ganeti_core.rpc.relay import RelayLimits, relay
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ganeti_core.plugin_api.context import StreamEndpoint
     from ganeti_core.rapi.master import Asks
     from ganeti_core.rapi.permissions import Actor
     from ganeti_core.rapi.request import Call
     from ganeti_core.rapi.websocket import WebSocket
+    from ganeti_core.rpc.relay import StreamChannel
 
 log = logging.getLogger(__name__)
 
 OPEN = "OpenConsole"
 OPEN_SECONDS = 40.0
 """What the master and the node may take, together."""
-CONNECT_SECONDS = 10.0
 MOST_RELAYS = 50
 
 
@@ -73,10 +70,10 @@ async def reach(call: Call) -> Reached:
 class ConsoleRelays:
     """Makes tickets, and relays for those who have one.
 
-    :param endpoint: this node's end of connections to other nodes; None where there is no node
+    :param dial: goes to the door of a console (`console_dialer.connect`); None: there is no node
     """
 
-    endpoint: Callable[[], StreamEndpoint] | None = None
+    dial: Callable[[dict[str, Any]], Awaitable[StreamChannel]] | None = None
     limits: RelayLimits = field(default_factory=RelayLimits)
     tickets: Tickets = field(default_factory=Tickets)
     _relays: int = 0
@@ -119,30 +116,9 @@ class ConsoleRelays:
 
     async def _connect(self, offer: dict[str, Any]) -> StreamChannel:
         """:raises OpExecError: the node does not let us in"""
-        if self.endpoint is None:
+        if self.dial is None:
             raise OpExecError("this daemon has no way to nodes")
-        endpoint = self.endpoint()
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                reader, writer = await asyncio.open_connection(
-                    offer["address"], offer["port"], ssl=endpoint.client_context(), limit=PIECE)
-        except OSError as exc:
-            raise OpExecError(f"the node of the console cannot be reached: {exc}") from exc
-        try:
-            tls = writer.get_extra_info("ssl_object")
-            if not endpoint.admits(tls.getpeercert(binary_form=True) or b""):
-                raise OpExecError("the certificate at the console is of no node of this cluster")
-            writer.write(message({"token": offer["token"]}))
-            async with asyncio.timeout(CONNECT_SECONDS):
-                said = await hear(reader)
-            if "error" in said:
-                raise OpExecError(str(said["error"])[:500])
-        except BaseException as exc:
-            writer.close()
-            if isinstance(exc, OSError):
-                raise OpExecError(f"the console was lost: {exc}") from exc
-            raise
-        return StreamChannel(reader, writer)
+        return await self.dial(offer)
 
     async def carry(
         self, client: WebSocket, reached: Reached, allowed: Callable[[], Awaitable[bool]]

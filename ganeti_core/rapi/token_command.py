@@ -16,6 +16,7 @@ from ganeti_core.rapi.access_command import described, run
 from ganeti_core.rapi.permissions import resolve
 from ganeti_core.rapi.scopes import Scope
 from ganeti_core.rapi.tokens import Token, digest_of, new_text, parse_tokens
+from ganeti_core.readers import admit
 from ganeti_core.rpc.atomic import exclusive, write_private
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def _add(options: argparse.Namespace) -> None:
     token = Token(options.name, digest_of(text), words, scope if scope != Scope() else None,
                   options.expires)
     file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    admit(file.parent, file.parent)
     with exclusive(file):
         lines = _text(file).splitlines()
         if any(_named(line, options.name) for line in lines):

@@ -15,6 +15,7 @@ from ganeti_core.plugin_api.passwords import make_scrypt
 from ganeti_core.rapi.access_command import described, run
 from ganeti_core.rapi.permissions import resolve
 from ganeti_core.rapi.users import parse_users
+from ganeti_core.readers import admit
 from ganeti_core.rpc.atomic import exclusive, write_private
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def _set(options: argparse.Namespace) -> None:
         raise OpPrereqError("; ".join(odd), ECODE_INVAL)
     file, secret = _file(options), make_scrypt(_password())
     file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    admit(file.parent, file.parent)
     with exclusive(file):
         lines = [line for line in _lines(file) if not _is_of(line, options.name)]
         _write(file, [*lines, f"{options.name} {secret} {words}".rstrip()])

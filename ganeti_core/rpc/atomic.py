@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganeti_core.readers import admit
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,7 +19,7 @@ _DRAFT = re.compile(r"\..+\.(?:(?P<pid>[0-9]+)-)?[a-z0-9_]{8}")
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """Write a secret so that no other user can read it at any moment."""
+    """Write a secret so that no other user can read it at any moment, but its `readers`."""
     write_atomically(file, content, 0o600)
 
 
@@ -31,6 +33,7 @@ def write_atomically(file: Path, content: bytes, mode: int, *, durable: bool = T
     try:
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
+            admit(stream.fileno(), file)
             stream.write(content)
             stream.flush()
             if durable:

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,117 +15,44 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from virtual_cluster import wait_until
+from own_host import OwnHost, needs_namespaces, rights
 
 from ganeti_core.daemons.account import Account
 from ganeti_core.daemons.mond import NAME, USER
 from ganeti_core.errors import ConfigurationError
 from ganeti_core.node.published import Published, publish
 from ganeti_core.paths import Paths
-from ganeti_core.pid_file import is_held, running_pid
 from ganeti_core.plugin_api.data import Metric
 from ganeti_core.rpc.identity import NodeIdentity
 
-TOP = Path(__file__).resolve().parents[2]
-DEBIAN = TOP / "packaging/debian"
 ADDRESS = "127.77.18.15"
 PORT = 815
 """One that only root can open."""
 UID, GID = 7715, 7716
-ENTER = """
-set -e
-folder=$1; shift
-for file in passwd group; do mount --bind "$folder/$file" "/etc/$file"; done
-# Python and the sources, where they lie in a folder of root's own: each is named with that folder.
-number=0
-for pair in "$@"; do
-    number=$((number + 1))
-    mkdir -p "$folder/kept/$number"
-    mount --bind "${pair#*|}" "$folder/kept/$number"
-done
-number=0
-for pair in "$@"; do
-    number=$((number + 1))
-    closed=${pair%%|*}
-    [ "$(stat -c %a "$closed")" = 755 ] || mount -t tmpfs -o mode=755 tmpfs "$closed"
-    mkdir -p "${pair#*|}"
-    mount --rbind "$folder/kept/$number" "${pair#*|}"
-done
-# Whole: a link from /var/run to /run would lead who looks from outside to another place.
-mount -t tmpfs -o mode=755 tmpfs /var
-mkdir -m 755 /var/lib /var/log /var/run
-touch "$folder/ready"
-exec sleep infinity
-"""
 PAGES = ("/", "/1/list/collectors", "/1/report/all", "/1/report/default/load", "/metrics",
          "/metrics/cluster")
 
-needs_namespaces = [pytest.mark.needs_root, pytest.mark.skipif(
-    not all(map(shutil.which, ("unshare", "nsenter"))), reason="needs unshare and nsenter")]
-
-
-def closed_above(folder: Path) -> Iterator[Path]:
-    """The topmost folder above `folder` that others than root cannot enter, if there is one."""
-    for parent in reversed(folder.parents):
-        if not parent.stat().st_mode & 1:
-            yield parent
-            return
-
-
 @dataclass
-class Host:
-    """A host of its own; `paths` are its files as seen from here."""
-
-    process: subprocess.Popen[bytes]
-
-    @property
-    def paths(self) -> Paths:
-        return Paths(Path(f"/proc/{self.process.pid}/root"))
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a command there."""
-        environment = {name: value for name, value in os.environ.items() if name != "GANETI_ROOT"}
-        return subprocess.run(
-            ["nsenter", "-t", str(self.process.pid), "-m", *words], cwd="/", env=environment,
-            capture_output=True, text=True, timeout=120)
+class Host(OwnHost):
+    """The host with the daemon of these tests."""
 
     def mond(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self.run(str(Path(sys.executable).parent / NAME), "--bind", ADDRESS,
-                        "--port", str(PORT), *words)
+        return self.start(NAME, "--bind", ADDRESS, "--port", str(PORT), *words)
 
     @property
     def pid(self) -> int | None:
-        return running_pid(self.paths.daemon_pid(NAME))
+        return self.pid_of(NAME)
 
     def end(self) -> None:
-        """End the daemon, if there is one."""
-        if (pid := self.pid) is not None:
-            os.kill(pid, 15)
-            wait_until(lambda: not is_held(self.paths.daemon_pid(NAME)), "the daemon has ended")
+        self.stop(NAME)
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    folder = tmp_path_factory.mktemp("host")
-    for file, line in (("passwd", f"{USER}:x:{UID}:{GID}::/:/usr/sbin/nologin"),
-                       ("group", f"gnt-daemons:x:{GID}:")):
-        before = [one for one in Path("/etc", file).read_text().splitlines()
-                  if not one.startswith(line.partition(":")[0] + ":")]
-        (folder / file).write_text("\n".join([*before, line, ""]))
-        (folder / file).chmod(0o644)
-    programs = [f"{closed}|{needed}" for needed in dict.fromkeys(
-        Path(one) for one in (sys.base_prefix, sys.prefix, TOP)) for closed in closed_above(needed)]
-    with subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", ENTER, "host",
-                           str(folder), *programs]) as process:
-        try:
-            wait_until(lambda: (folder / "ready").exists() or process.poll() is not None, "a host")
-            assert process.poll() is None
-            made = Host(process)
-            furnish(made.paths)
-            yield made
-            made.end()
-        finally:
-            process.kill()
+    with Host.made(tmp_path_factory.mktemp("host"), {USER: (UID, ("gnt-daemons",))},
+                   {"gnt-daemons": GID}) as made:
+        furnish(made.paths)
+        yield made
 
 
 def furnish(paths: Paths) -> None:
@@ -165,10 +89,6 @@ def serving(host: Host) -> Iterator[Host]:
     assert started.returncode == 0, started.stderr
     yield host
     host.end()
-
-
-def rights(pid: int) -> dict[str, str]:
-    return dict(re.findall(r"(?m)^(\w+):\t(.*)$", Path(f"/proc/{pid}/status").read_text()))
 
 
 class TestOnItsOwnHost:
@@ -267,15 +187,3 @@ def test_only_root_becomes_another_user(tmp_path: Path) -> None:
             Account.wanted("root", USER, Paths(tmp_path))
     finally:
         os.seteuid(0)
-
-
-def test_the_package_makes_the_user_and_opens_the_folders_to_its_group(tmp_path: Path) -> None:
-    users = [line.split(maxsplit=3) for line in (DEBIAN / "sysusers.conf").read_text().splitlines()
-             if not line.startswith("#")]
-    assert [one[:3] for one in users] == [
-        ["g", "gnt-daemons", "-"], ["u", USER, "-:gnt-daemons"]]
-    groups = {line.split()[1]: line.split()[4] for line in
-              (DEBIAN / "tmpfiles.conf").read_text().splitlines() if line.startswith("d ")}
-    assert {folder for folder, group in groups.items() if group == "gnt-daemons"} == {
-        "/run/ganeti", "/var/lib/ganeti", "/var/log/ganeti"}
-    assert "useradd --system --gid gnt-daemons" in (DEBIAN / "postinst").read_text()

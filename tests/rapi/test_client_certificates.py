@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from rapi_cluster import unverified
 from served import Server, read_all, serving
 
-from ganeti_core.daemons.rapi import Settings, make_parser
+from ganeti_core.daemons.rapi import make_parser
+from ganeti_core.daemons.rapi_settings import Settings
 from ganeti_core.errors import ConfigurationError
 from ganeti_core.paths import Paths
 from ganeti_core.rapi.client_certificates import admit_clients

@@ -6,26 +6,33 @@ import asyncio
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asked import PASSWORDS, Answer, FakeMaster, application, ask, credentials
 from served import SECONDS, Server, serving
+from virtual_cluster import wait_until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
+from ganeti_core.errors import OpExecError
 from ganeti_core.node.console_door import Door, Target
+from ganeti_core.operations.helper_process import HelperProcess
 from ganeti_core.plugin_api import unix_sockets
 from ganeti_core.plugin_api.context import StreamEndpoint
 from ganeti_core.plugin_api.testing.contexts import make_context
 from ganeti_core.plugin_api.testing.streams import with_streams
+from ganeti_core.rapi import console_dialer
 from ganeti_core.rapi.application import Application
 from ganeti_core.rapi.audit import AuditLog
+from ganeti_core.rapi.console_dialer import Dialer
 from ganeti_core.rapi.consoles import ConsoleRelays
 from ganeti_core.rapi.permissions import Actor, Rights
 from ganeti_core.rapi.tickets import MOST_OF_ONE, Tickets
@@ -45,7 +52,7 @@ class WithGuest(FakeMaster):
 
     endpoint: StreamEndpoint | None = None
     guest: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
-    doors: list[asyncio.Task[None]] = field(default_factory=list)
+    doors: list[tuple[Door, asyncio.Task[None]]] = field(default_factory=list)
     target: Target = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +65,7 @@ class WithGuest(FakeMaster):
         assert self.endpoint is not None
         offer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         door = Door(self.endpoint, self.target)
-        self.doors.append(asyncio.create_task(door.serve(offer.set_result)))
+        self.doors.append((door, asyncio.create_task(door.serve(offer.set_result))))
         return {"instance": NAME, "kind": "serial", **await offer}
 
 
@@ -97,15 +104,43 @@ class Site:
         return int(caught.value.response.status_code)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+@contextmanager
+def dialing(endpoint: StreamEndpoint) -> Iterator[Dialer]:
+    """What connects for a daemon that has no key, in a thread instead of a process."""
+    ours, theirs = socket.socketpair()
+    thread = threading.Thread(target=lambda: asyncio.run(console_dialer.serve(theirs, endpoint)))
+    thread.start()
+    try:
+        yield Dialer(HelperProcess("", (), ours))
+    finally:
+        ours.close()
+        thread.join()
+        theirs.close()
+
+
+@pytest.fixture(params=["with the node's key", "without it"])
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
     endpoint = with_streams(make_context(tmp_path)).endpoint()
     master = WithGuest({"QueryInstances": [[NAME, True]]}, endpoint=endpoint)
-    relays = ConsoleRelays(lambda: endpoint, RelayLimits(look=0.05))
-    app = application(tmp_path, master, consoles=relays, audit=AuditLog(tmp_path / "audit"))
-    with master.guest, serving(app) as server:
-        master.guest.settimeout(SECONDS)
-        yield Site(app, server, master, tmp_path)
+    with dialing(endpoint) as dialer:
+        dial = (dialer.connect if request.param == "without it"
+                else partial(console_dialer.connect, endpoint))
+        relays = ConsoleRelays(dial, RelayLimits(look=0.05))
+        app = application(tmp_path, master, consoles=relays, audit=AuditLog(tmp_path / "audit"))
+        with master.guest, serving(app) as server:
+            master.guest.settimeout(SECONDS)
+            yield Site(app, server, master, tmp_path)
+            # Its end of a connection is closed before the loop that it runs in.
+            wait_until(lambda: all(task.done() or not door._claimed.is_set()
+                                   for door, task in master.doors), "doors that were used close")
+
+
+def test_a_dialer_that_was_lost_is_named(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with ours, pytest.raises(OpExecError, match=r"is lost .*restart ganeti-rapi"):
+        asyncio.run(Dialer(HelperProcess("", (), ours)).connect(
+            {"address": "127.0.0.1", "port": 1, "token": "x"}))
 
 
 def test_bytes_go_both_ways_until_the_guest_ends(site: Site) -> None:

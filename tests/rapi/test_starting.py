@@ -10,7 +10,8 @@ from rapi_cluster import with_users
 from virtual_cluster import wait_until
 
 from ganeti_core.bootstrap import local_daemons
-from ganeti_core.daemons.rapi import Settings, address_of, listen, make_parser
+from ganeti_core.daemons.rapi import make_parser
+from ganeti_core.daemons.rapi_settings import Settings, address_of, listen
 from ganeti_core.errors import ConfigurationError
 from ganeti_core.paths import Paths
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError
 from ganeti_core.node.services.arguments import decode
+from ganeti_core.readers import admit
 from ganeti_core.rpc.atomic import write_atomically, write_private
 from ganeti_core.rpc.certs import make_request
 
@@ -124,4 +125,5 @@ def _write_shared(paths: Paths, wanted: CryptoArgs) -> None:
         raise OpPrereqError(f"'{wanted.name}' is none of the shared key files", ECODE_INVAL)
     file = paths.data / wanted.name
     file.parent.mkdir(mode=0o750, exist_ok=True)
+    admit(file.parent, file.parent)
     write_private(file, base64.b64decode(wanted.content))
