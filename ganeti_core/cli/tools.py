@@ -125,7 +125,7 @@ CLUSTER = _tool("gnt-cluster", {
     "renew-crypto": ("cluster.renew_crypto", "Renews cluster certificates, keys and secrets"),
     "search-tags": ("cluster.tags", "Searches the tags on all objects on the cluster for a given"
                                     " pattern (regex)"),
-    "show-ispecs-cmd": ("cluster.specs", "Show the command line to re-create the cluster"),
+    "show-ispecs-cmd": ("cluster.info", "Show the command line to re-create the cluster"),
     "top": ("cluster.top", "Shows nodes, guests, jobs and alarms, again and again"),
     "verify": ("cluster.verify", "Does a check on the cluster configuration"),
     "verify-disks": ("cluster.verify", "Does a check on the cluster disk status"),
@@ -135,7 +135,7 @@ CLUSTER = _tool("gnt-cluster", {
 
 NODE = _tool("gnt-node", {
     "add": ("node.add", "Add a node to the cluster"),
-    "add-tags": ("node.tags", "Add tags to the given node"),
+    "add-tags": ("node.lists", "Add tags to the given node"),
     "evacuate": ("node.instances", "Relocate the primary and/or secondary instances from a node"),
     "health": ("node.power", "List health of node(s) using out-of-band"),
     "failover": ("node.instances", "Stops the primary instances on a node and start them on"
@@ -153,16 +153,16 @@ NODE = _tool("gnt-node", {
     "list-storage": ("node.storage", "List storage units on node(s). The available fields are (see"
                                      " the man page for details): node, type, name, size, used,"
                                      " free, allocatable."),
-    "list-tags": ("node.tags", "List the tags of the given node"),
+    "list-tags": ("node.lists", "List the tags of the given node"),
     "migrate": ("node.instances", "Migrate all the primary instance on a node away from it (only"
                                   " for instances of type drbd)"),
     "modify": ("node.modify", "Alters the parameters of a node"),
     "modify-storage": ("node.storage", "Modify storage volume on a node"),
     "power": ("node.power", "Change power state of node by calling out-of-band helper."),
-    "powercycle": ("node.power_cycle", "Tries to forcefully powercycle a node"),
+    "powercycle": ("node.power", "Tries to forcefully powercycle a node"),
     "preflight": ("node.preflight", "Looks whether hosts can be nodes"),
     "remove": ("node.modify", "Removes a node from the cluster"),
-    "remove-tags": ("node.tags", "Remove tags from the given node"),
+    "remove-tags": ("node.lists", "Remove tags from the given node"),
     "repair-storage": ("node.storage", "Repairs a storage volume on a node"),
     "restricted-command": ("node.restricted", "Executes a restricted command on node(s)"),
     "retry-debts": ("node.debts", "Try at once what earlier jobs left to do on nodes"),
@@ -172,7 +172,7 @@ NODE = _tool("gnt-node", {
 INSTANCE = _tool("gnt-instance", {
     "activate-disks": ("instance.storage", "Activate an instance's disks"),
     "add": ("instance.add", "Creates and adds a new instance to the cluster"),
-    "add-tags": ("instance.tags", "Add tags to the given instance"),
+    "add-tags": ("instance.lists", "Add tags to the given instance"),
     "change-group": ("instance.identity", "Change group of instance"),
     "console": ("instance.console", "Opens a console on the specified instance"),
     "deactivate-disks": ("instance.storage", "Deactivate an instance's disks"),
@@ -188,7 +188,7 @@ INSTANCE = _tool("gnt-instance", {
                                " details). The default field list is (in order): name,"
                                " hypervisor, os, pnode, status, oper_ram."),
     "list-fields": ("instance.lists", "Lists all available fields for instances"),
-    "list-tags": ("instance.tags", "List the tags of the given instance"),
+    "list-tags": ("instance.lists", "List the tags of the given instance"),
     "migrate": ("instance.relocate", "Migrate instance to its secondary node (only for mirrored"
                                      " instances)"),
     "modify": ("instance.modify", "Alters the parameters of an instance"),
@@ -197,8 +197,8 @@ INSTANCE = _tool("gnt-instance", {
     "reboot": ("instance.power", "Reboots an instance"),
     "recreate-disks": ("instance.storage", "Recreate an instance's disks"),
     "reinstall": ("instance.reinstall", "Reinstall a stopped instance"),
-    "remove": ("instance.remove", "Shuts down the instance and removes it"),
-    "remove-tags": ("instance.tags", "Remove tags from given instance"),
+    "remove": ("instance.identity", "Shuts down the instance and removes it"),
+    "remove-tags": ("instance.lists", "Remove tags from given instance"),
     "rename": ("instance.identity", "Rename the instance"),
     "replace-disks": ("instance.storage", "Replaces disks for the instance"),
     "shutdown": ("instance.power", "Stops an instance"),
@@ -225,7 +225,7 @@ JOB = _tool("gnt-job", {
     "list-fields": ("job.lists", "Lists all available fields for jobs"),
     "wait": ("job.watch", "Wait for a job to finish"),
     "watch": ("job.watch", "Follow a job and print its output as it arrives"),
-    "why": ("job.why", "Explain what a job waits for"),
+    "why": ("job.info", "Explain what a job waits for"),
 }, show="info")
 
 OS = _tool("gnt-os", {
@@ -260,7 +260,7 @@ FILTER = _tool("gnt-filter", {
 
 GROUP = _tool("gnt-group", {
     "add": ("group.change", "Add a new node group to the cluster"),
-    "add-tags": ("group.tags", "Add tags to the given group"),
+    "add-tags": ("group.lists", "Add tags to the given group"),
     "assign-nodes": ("group.change", "Assign nodes to a group"),
     "evacuate": ("group.evacuate", "Evacuate all instances within a group"),
     "info": ("group.info", "Show group information"),
@@ -269,17 +269,17 @@ GROUP = _tool("gnt-group", {
                             " details). The default field list is (in order): name, node_cnt,"
                             " pinst_cnt, alloc_policy, ndparams."),
     "list-fields": ("group.lists", "Lists all available fields for node groups"),
-    "list-tags": ("group.tags", "List the tags of the given group"),
+    "list-tags": ("group.lists", "List the tags of the given group"),
     "modify": ("group.change", "Alters the parameters of a node group"),
     "remove": ("group.change", "Remove an (empty) node group from the cluster"),
-    "remove-tags": ("group.tags", "Remove tags from the given group"),
+    "remove-tags": ("group.lists", "Remove tags from the given group"),
     "rename": ("group.change", "Rename a node group"),
-    "show-ispecs-cmd": ("group.specs", "Show the command line to re-create a group"),
+    "show-ispecs-cmd": ("group.lists", "Show the command line to re-create a group"),
 })
 
 NETWORK = _tool("gnt-network", {
     "add": ("network.change", "Add a new IP network to the cluster"),
-    "add-tags": ("network.tags", "Add tags to the given network"),
+    "add-tags": ("network.lists", "Add tags to the given network"),
     "connect": ("network.change", "Map a given network to the specified node group with given mode"
                                   " and link (netparams)"),
     "disconnect": ("network.change", "Unmap a given network from a specified node group"),
@@ -289,10 +289,10 @@ NETWORK = _tool("gnt-network", {
                               " details). The default list is (in order): name, network, gateway,"
                               " mac_prefix, group_list, tags."),
     "list-fields": ("network.lists", "Lists all available fields for networks"),
-    "list-tags": ("network.tags", "List the tags of the given network"),
+    "list-tags": ("network.lists", "List the tags of the given network"),
     "modify": ("network.change", "Alters the parameters of a network"),
     "remove": ("network.change", "Remove an (empty) network from the cluster"),
-    "remove-tags": ("network.tags", "Remove tags from given network"),
+    "remove-tags": ("network.lists", "Remove tags from given network"),
 })
 
 STORAGE = _tool("gnt-storage", {

@@ -10,6 +10,7 @@ from ganeti_core.cli.formats import FORMAT, print_data, wants_data
 from ganeti_core.cli.options import flag
 from ganeti_core.cli.policy import policy_limits
 from ganeti_core.cli.session import Command
+from ganeti_core.cli.show_specs import FOR_CLUSTER
 from ganeti_core.cli.table import format_time
 
 if TYPE_CHECKING:
@@ -119,4 +120,5 @@ COMMANDS = {
     "info": Command(_info, "[--roman]", options=(
         flag("--roman", dest="roman_integers", help="Accepted for compatibility, no effect"),
         FORMAT)),
+    "show-ispecs-cmd": FOR_CLUSTER,
 }

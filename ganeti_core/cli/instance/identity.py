@@ -1,4 +1,4 @@
-"""``gnt-instance rename``, ``move`` and ``change-group``."""
+"""``gnt-instance rename``, ``move``, ``change-group`` and ``remove``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ganeti_core.cli import options as opt
 from ganeti_core.cli.confirm import ask
 from ganeti_core.cli.failure import EXIT_FAILURE, wrong_input
+from ganeti_core.cli.instance.selection import must_exist
 from ganeti_core.cli.instance.settings import NO_IP_CHECK, NO_NAME_CHECK
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.waiting import JobSet, all_succeeded, submit
@@ -56,6 +57,20 @@ def _change_group(session: Session, arguments: list[str]) -> int:
     return all_succeeded(jobs.finish())
 
 
+def _remove(session: Session, arguments: list[str]) -> int:
+    name = arguments[0]
+    if not session.options.force:
+        must_exist(session, name)
+        if not ask(f"This will remove the volumes of the instance {name} (including mirrors), thus"
+                   " removing all the data of the instance. Continue?"):
+            return EXIT_FAILURE
+    submit(session, session.opcode(
+        "OP_INSTANCE_REMOVE", instance_name=name,
+        ignore_failures=session.options.ignore_failures,
+        shutdown_timeout=session.options.shutdown_timeout))
+    return 0
+
+
 _RUNNING = (*opt.SUBMITTING, opt.PRIORITY)
 
 COMMANDS = {
@@ -75,4 +90,8 @@ COMMANDS = {
                          help="A node group that the instance may go to"),
             opt.flag("--early-release", dest="early_release",
                      help="Let go of the old secondary's locks early"))),
+    "remove": Command(_remove, "[-f] <instance-name>", 1, 1, (
+        opt.FORCE, opt.SHUTDOWN_TIMEOUT, *opt.SUBMITTING, opt.DRY_RUN, opt.PRIORITY,
+        opt.flag("--ignore-failures", dest="ignore_failures",
+                 help="Forget the instance though something of it could not be removed"))),
 }

@@ -1,4 +1,4 @@
-"""``gnt-job info``."""
+"""``gnt-job info``, and ``why``: what a job waits for, in words."""
 
 from __future__ import annotations
 
@@ -86,4 +86,13 @@ def _info(session: Session, arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS = {"info": Command(_info, "<job-id> [<job-id>...]", 1, None, (FORMAT,))}
+def _why(session: Session, arguments: list[str]) -> int:
+    for sentence in session.client.explain_job(job_number(arguments[0])):
+        print(sentence)
+    return 0
+
+
+COMMANDS = {
+    "info": Command(_info, "<job-id> [<job-id>...]", 1, None, (FORMAT,)),
+    "why": Command(_why, "<job-id>", 1, 1),
+}

@@ -1,7 +1,8 @@
-"""``gnt-node power`` and ``health``: past the nodes themselves, by a program that switches them."""
+"""``gnt-node power`` and ``health``, by a program that switches nodes, and ``powercycle``."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli import options as opt
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = ("on", "off", "cycle", "status")
 _ASKED = ("off", "cycle")
+_DECLINED = 2
 
 
 def _show(session: Session, rows: list[list[str]]) -> None:
@@ -77,6 +79,18 @@ TIMEOUT = opt.value("--oob-timeout", dest="oob_timeout", type="positive", defaul
 DELAY = opt.value("--power-delay", dest="power_delay", type="float", default=2.0,
                   help="Seconds between two nodes that are switched on")
 
+def _power_cycle(session: Session, arguments: list[str]) -> int:
+    (node,) = arguments
+    if not session.options.confirm and not ask(
+            f"Are you sure you want to hard powercycle node {node}?", "--yes"):
+        return _DECLINED
+    said = submit(session, session.opcode(
+        "OP_NODE_POWERCYCLE", node_name=node, force=session.options.force))
+    if said:
+        print(said, file=sys.stderr)
+    return 0
+
+
 COMMANDS = {
     "health": Command(_health, "[<node-name>...]", 0, None, (
         opt.NO_HEADERS, opt.SEPARATOR, opt.PRIORITY, TIMEOUT)),
@@ -86,4 +100,7 @@ COMMANDS = {
                  help="Switch nodes off that are not marked offline (dangerous)"),
         opt.flag("--auto-promote", dest="auto_promote",
                  help="Make other nodes master candidates in their place"))),
+    "powercycle": Command(_power_cycle, "<node-name>", 1, 1, (
+        opt.FORCE, opt.flag("--yes", dest="confirm", help="Do not ask for confirmation"),
+        opt.DRY_RUN, opt.PRIORITY, *opt.SUBMITTING)),
 }

@@ -1,7 +1,0 @@
-"""``gnt-group show-ispecs-cmd``."""
-
-from __future__ import annotations
-
-from ganeti_core.cli.show_specs import FOR_GROUPS
-
-COMMANDS = {"show-ispecs-cmd": FOR_GROUPS}
