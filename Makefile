@@ -65,7 +65,7 @@ torture: setup
 	@$(PYTEST) -m torture $(ARGS) || { [ $$? = 5 ] && echo "There are no such tests yet."; }
 
 lab: setup
-	$(BIN)/pytest -n 0 -q --durations=0 --durations-min=1 -m lab tests/lab $(ARGS)
+	$(BIN)/pytest -n 0 -q --durations=0 --durations-min=1 -m lab tests/lab tests/safety $(ARGS)
 
 deb:
 	@$(PYTHON) packaging/build_deb.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,11 +13,32 @@ import pytest
 from hypothesis import HealthCheck, settings
 from virtual_cluster import VirtualCluster, virtual_cluster
 
+ROUNDS, ROUNDS_OF_LAB = 50, 5
+"""In which a fault meets an operation: in `make torture`, and in `make lab`."""
 QEMU = "qemu-system-x86_64"
 
 # How long an example takes says nothing on a machine that is busy with something else.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--safety-seed", type=int,
+                     help="of the first round in which a fault meets an operation")
+    parser.addoption("--safety-rounds", type=int, help="how many of them there are")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give the rounds of a fault and an operation their seeds: others each day."""
+    if "safety_seed" not in metafunc.fixturenames:
+        return
+    given, rounds = (metafunc.config.getoption(name) for name in (
+        "--safety-seed", "--safety-rounds"))
+    first = datetime.date.today().toordinal() * 100 if given is None else given
+    metafunc.parametrize("safety_seed", [
+        pytest.param(seed, id=f"seed-{seed}", marks=[pytest.mark.torture, *(
+            [pytest.mark.lab] if seed < first + ROUNDS_OF_LAB else [])])
+        for seed in range(first, first + (rounds or ROUNDS))])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

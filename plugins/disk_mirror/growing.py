@@ -8,11 +8,15 @@ connected, whoever was killed in between.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from ganeti_core.plugin_api import BlockDeviceError, processes
 
 from .side import Side
+from .stores import PAUSE
+
+_NO_KEEPER = "its keeper does not run"
 
 
 def grow(side: Side, size: int) -> None:
@@ -23,7 +27,7 @@ def grow(side: Side, size: int) -> None:
     note = side.note()
     writes = side.store.role() == "primary" or side.store.front in processes.kept(side.ctx)
     if side.store.role() is not None and side.store.size() < size:
-        _check_both_follow(side)
+        _check_may_grow(side, size)
         if not side.store.can_widen():
             raise _refused(side, "it was opened by an earlier version: close it once, by a "
                            "shutdown of the instance or by a migration")
@@ -34,15 +38,21 @@ def grow(side: Side, size: int) -> None:
         replace(note, size=size).save(side.places.note)
 
 
-def _check_both_follow(side: Side) -> None:
-    """:raises BlockDeviceError: the other copy does not follow, or is not known to grow"""
+def _check_may_grow(side: Side, size: int) -> None:
+    """Wait until the other copy follows, or waits for the device here to become as large as it is.
+
+    :raises BlockDeviceError: it does neither, or is not known to grow
+    """
     if side.peer is None:
         return
-    side.await_state(side.patience.expected, like=("linked",))
-    state = side.live()
-    if state.get("state") != "linked":
-        raise _refused(side, "both copies must be whole while it is in use: "
-                       f"{state.get('reason') or state.get('state') or 'its keeper does not run'}")
+    until = time.monotonic() + side.patience.expected
+    while (state := side.live()).get("state") != "linked":
+        if state.get("wanted") == size:
+            return
+        if time.monotonic() > until:
+            raise _refused(side, "both copies must be whole while it is in use: "
+                           f"{state.get('reason') or state.get('state') or _NO_KEEPER}")
+        time.sleep(PAUSE)
     if "size" not in state:
         raise _refused(side, "its keeper is of an earlier version: run gnt-instance "
                        f"deactivate-disks and activate-disks {side.disk.instance} once")

@@ -141,8 +141,9 @@ class Keeper:
             self._copying.cut()
             self._copying.drain()
             self._copying = Carrier()
-            self.places.say("linking")
+            self.places.say("linking", wanted=size)
             if problem := self._fit(size):
+                self.places.say("lost", reason=problem, wanted=size)
                 wire.say({"error": problem})
                 return
         try:
@@ -166,8 +167,10 @@ class Keeper:
             if size is None or store.size() == int(size):
                 return ""
             if (have := size_of(path)) < int(size) * MIB:
-                return (f"the device there has {have // MIB} MiB, and the disk {size}: "
-                        "repeat gnt-instance grow-disk")
+                order = self.places.order()
+                return (f"the device there has {have // MIB} MiB, and the disk {size}: run "
+                        "gnt-instance grow-disk --absolute "
+                        f"{order.get('instance', 'INSTANCE')} {order.get('index', 'DISK')} {size}m")
             store.end()
             try:
                 store.start("secondary", path, int(size))

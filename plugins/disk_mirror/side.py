@@ -220,6 +220,7 @@ class Side:
             "address": _address(own), "port": self.disk.granted["port"], "path": path,
             "peer": {"uuid": peer.uuid, "name": peer.name, "address": _address(peer)},
             "size": self.size, "peer_is_old": peer_is_old,
+            "instance": self.disk.instance, "index": self.disk.index,
             "waits": waits or (role == "primary" and bool(self.places.order().get("waits"))),
             "wait": self.disk.params.get("fence-timeout", 0)})
 

@@ -161,3 +161,19 @@ def test_the_other_copy_is_lost_while_a_disk_grows(pair: VirtualCluster, writer:
     if configured(pair) == "4":
         pair.gnt(*TO, "8M")
     assert_grown(pair, writer)
+
+
+def test_a_copy_that_is_made_before_growing_is_finished_becomes_as_large(
+    pair: VirtualCluster, writer: Writer
+) -> None:
+    """The cluster does not know yet how large the disk is: it makes the copy too small."""
+    meanwhile(pair, lambda: signal_master(pair, signal.SIGKILL))
+    pair.tool("start")
+    goes_on(writer)
+    assert configured(pair) == "4"
+    made = pair.try_("gnt-instance", "replace-disks", "-s", NAME)
+    assert made.status == 1
+    assert f"run gnt-instance grow-disk --absolute {NAME} 0 8m" in made.stderr, made
+    pair.gnt(*TO, "8m")
+    assert_grown(pair, writer)
+    pair.verify()
