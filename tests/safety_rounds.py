@@ -24,7 +24,7 @@ LONG = 300.0
 FINAL = ("success", "error", "canceled")
 HOLDS = 2.0
 """Seconds before anybody notices what has happened."""
-_ADVICE = re.compile(r"gnt-instance grow-disk --absolute \S+ \d+ \d+m")
+_ADVICE = re.compile(r"gnt-instance (grow-disk --absolute \S+ \d+ \d+m|reboot \S+)")
 _CONCERNS = ("MIGRATE", "FAILOVER", "REPLACE_DISKS", "GROW_DISK", "EXPORT")
 
 

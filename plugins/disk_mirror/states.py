@@ -32,6 +32,11 @@ def shown(side: Side, note: Note, running: Collection[str]) -> DiskStatus:
                   f"{side.disk.instance}")
     if state.get("state") in ("frozen", "held"):
         reason = f"writes wait until the master knows that the other copy is left behind: {reason}"
+    if role == "primary" and side.store.is_out_of_reach():
+        return DiskStatus(
+            True, str(side.places.device), size, is_open=True, degraded=True, local="faulty",
+            reason="the process that makes it a file was killed, and who used it then gets errors"
+            f" until he opens it anew: run gnt-instance reboot {side.disk.instance}")
     if role == "primary":
         return DiskStatus(
             True, str(side.places.device), size, is_open=side.store.front in running,

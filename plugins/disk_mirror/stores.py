@@ -21,6 +21,7 @@ from ganeti_core.plugin_api import BlockDeviceError, CommandFailed, processes, r
 
 from .places import Places
 from .qmp import Qmp, QmpLost
+from .users import users_of, without_a_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,6 +121,7 @@ class Store:
     def serve_shared(self) -> None:
         """Be the disk as a file, whoever serves it here."""
         if processes.kept(self.ctx).get(self.front) is None:
+            left = users_of(self.places.device) if self._is_mounted() else []
             self._unmount()
             self.places.device.touch(mode=0o600)
             self.places.front_qmp.unlink(missing_ok=True)
@@ -131,8 +133,13 @@ class Store:
                     "server": {"type": "unix", "path": self._short(self.places.guest)},
                     "reconnect-delay": FOR_EVER, "discard": "unmap"}),
                 "--export", "fuse,id=disk,node-name=disk,writable=on,"
-                f"mountpoint={str(self.places.device).replace(',', ',,')}"], {})
+                f"mountpoint={str(self.places.device).replace(',', ',,')}"], {"left": left})
         self._await(self.front, self._is_mounted, f"make {self.places.device} the disk")
+
+    def is_out_of_reach(self) -> bool:
+        """Whether somebody uses the disk by a file that was there before its process was killed."""
+        found = processes.kept(self.ctx).get(self.front)
+        return found is not None and without_a_file(found.facts.get("left", ()))
 
     def can_widen(self) -> bool:
         """Whether the file can become larger while it is used."""

@@ -41,6 +41,7 @@ class MirroredGuest(Guest):
                 lambda node: self._stop("--kill", MASTER, "masterd"), self._bring_back),
             "keeper": Fault(lambda node: self._kill(node, "keeper")),
             "storage daemon": Fault(lambda node: self._kill(node, "store")),
+            "front": Fault(lambda node: self._kill(node, "front")),
             POWER: Fault(lambda node: self._stop("--crash", node), self._boot),
             "cable": Fault(self._cut_cable, lambda node: self.join_cables()),
             DISK: Fault(lambda node: self._disks[node].break_down()),

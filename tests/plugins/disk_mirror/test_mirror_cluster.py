@@ -121,6 +121,23 @@ def test_what_was_killed_is_begun_again_and_nothing_is_lost(pair: VirtualCluster
     pair.verify()
 
 
+def test_who_lost_the_file_that_he_writes_to_is_not_forgotten(pair: VirtualCluster) -> None:
+    """He gets errors although the disk is there again, until he opens it anew."""
+    writer = Writer(device(pair, "node2"))
+    wait_until(lambda: writer.acknowledged > 5, "it writes")
+    kill(pair, "node2", "front")
+    pair.gnt("gnt-instance", "activate-disks", NAME)
+    known = writer.acknowledged
+    assert number_on(device(pair, "node2")) == number_on(data(pair, "node3")) >= known
+    ran = pair.try_("gnt-cluster", "verify")
+    assert ran.status == 1
+    assert f"run gnt-instance reboot {NAME}" in ran.stdout + ran.stderr, ran
+    assert stale(pair) == []
+    assert writer.acknowledged == known
+    writer.stop()
+    pair.verify()
+
+
 def test_a_copy_is_replaced_by_one_on_another_node(pair: VirtualCluster) -> None:
     write(pair, "node2", b"kept")
     pair.gnt("gnt-instance", "replace-disks", "-n", "node1", NAME)
