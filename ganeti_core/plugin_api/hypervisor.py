@@ -30,6 +30,7 @@ BALLOON = "balloon"
 QUIET = "quiet"
 USAGE = "usage"
 DISK_MIRROR = "disk_mirror"
+DISK_RESIZE = "disk_resize"
 NODE_NETWORKS = "node_networks"
 """Guests' network cards are attached to networks of the node, by network back ends."""
 USER_NETWORKS = "user_networks"
@@ -57,7 +58,8 @@ class HypervisorSpec:
         """Describe the driver: instance parameters (`hvparams`) as JSON Schema, capabilities.
 
         Capabilities known to the core: ``live_migration``, ``hotplug``, ``balloon``, ``quiet``,
-        ``usage``, ``disk_mirror``, ``node_networks`` (network back ends attach the cards),
+        ``usage``, ``disk_mirror``, ``disk_resize``, ``node_networks`` (network back ends attach
+        the cards),
         ``user_networks`` (a card may have a back end of user-mode networking), ``helper_guests``
         (an image can be booted with an instance's disks; one that has shut itself down is listed
         as ``user-down``, whatever the instance's own parameters are), ``simulated`` (guests are
@@ -387,6 +389,24 @@ class HotplugSpec:
         raise NotImplementedError
 
 
+class DiskResizeSpec:
+    """Let a running guest see that a disk has grown."""
+
+    @hookspec(firstresult=True)
+    @where(changes=True, timeout=60.0)
+    def resize_disk(self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec) -> None:
+        """Let the guest have all of a disk of its own that has grown; twice is harmless.
+
+        `disk` is open, and `DiskSpec.size` its new size, MiB; what it lies on may be a little
+        larger. Nothing that the disk holds may change, whatever the sizes are. A driver without
+        this hook says in `Description.lacking` how its guests come to see what has grown.
+
+        :raises HypervisorError: it does not run, or does not see the new size yet; the disk is
+            used as before
+        """
+        raise NotImplementedError
+
+
 class BalloonSpec:
     """Change the memory of a running guest."""
 
@@ -512,7 +532,7 @@ HYPERVISORS = Kind(
     "hypervisors", HypervisorSpec,
     extensions=((LIVE_MIGRATION, MigrationSpec), (HOTPLUG, HotplugSpec),
                 (BALLOON, BalloonSpec), (QUIET, QuietSpec), (USAGE, UsageSpec),
-                (DISK_MIRROR, DiskMirrorSpec)),
+                (DISK_MIRROR, DiskMirrorSpec), (DISK_RESIZE, DiskResizeSpec)),
     optional=frozenset({"rename", "power_cycle", "migration_offer", "migration_switch",
                         "migration_reopen", "migration_resume",
                         "lasting_state", "set_lasting_state"}),

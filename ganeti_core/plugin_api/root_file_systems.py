@@ -20,6 +20,9 @@ from ganeti_core.errors import HypervisorError
 from .data import DiskSpec, InstanceSpec
 from .run import CommandFailed, run_command
 
+GROWN = ("the file system of its disk is one that the node has mounted, and does not grow with the "
+         "disk: resize2fs or the like can grow it, for a disk in a file after the next start")
+"""What to do when the disk has grown, for `Description.lacking`."""
 LOOPS = Path("/sys/block")
 LOOK_LIMIT = 20.0
 RELEASE_LIMIT = 5.0

@@ -14,10 +14,15 @@ from ganeti_core.plugin_api import (
     NodeRef,
     guest_folders,
     hookimpl,
+    root_file_systems,
 )
 from ganeti_core.plugin_api.data import HostFacts, RunningInstance
 from ganeti_core.plugin_api.host import measure_host
-from ganeti_core.plugin_api.hypervisor import LIVE_MIGRATION, USAGE
+from ganeti_core.plugin_api.hypervisor import (
+    DISK_RESIZE,
+    LIVE_MIGRATION,
+    USAGE,
+)
 from ganeti_core.plugin_api.usage import GuestUsage
 
 from . import lifecycle
@@ -48,7 +53,8 @@ class ChrootHypervisor:
             parameters=PARAMETERS, state_version=STATE_VERSION, disk_counts=(1, 1),
             capabilities=frozenset({USAGE}),
             lacking={LIVE_MIGRATION: "processes are not moved while they run; use gnt-instance "
-                                     "failover"})
+                                     "failover",
+                     DISK_RESIZE: root_file_systems.GROWN})
 
     @hookimpl
     def validate(self, ctx: HookContext, params: dict[str, Any]) -> None:

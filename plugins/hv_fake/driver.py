@@ -33,6 +33,7 @@ from ganeti_core.plugin_api.data import (
 from ganeti_core.plugin_api.hypervisor import (
     BALLOON,
     DISK_MIRROR,
+    DISK_RESIZE,
     HELPER_GUESTS,
     LIVE_MIGRATION,
     QUIET,
@@ -76,7 +77,8 @@ class FakeHypervisor:
             api_version=0, title="Fake hypervisor for tests: guests are files",
             parameters=PARAMETERS,
             capabilities=frozenset({
-                BALLOON, DISK_MIRROR, HELPER_GUESTS, LIVE_MIGRATION, QUIET, SIMULATED, USAGE}),
+                BALLOON, DISK_MIRROR, DISK_RESIZE, HELPER_GUESTS, LIVE_MIGRATION, QUIET,
+                SIMULATED, USAGE}),
             state_version=STATE_VERSION)
 
     @hookimpl
@@ -174,6 +176,14 @@ class FakeHypervisor:
         with guests.changing():
             if (guest := guests.find(instance.name)) is not None:
                 guests.put(replace(guest, is_quiet=False))
+
+    @hookimpl
+    @steered
+    def resize_disk(self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec) -> None:
+        guests = GuestFiles(ctx.state)
+        with guests.changing():
+            guest = _running(guests, instance.name)
+            guests.put(replace(guest, grown={**guest.grown, disk.uuid: disk.size}))
 
     @hookimpl
     @steered

@@ -38,6 +38,7 @@ class Guest:
     :param is_quiet: whether it was asked to write nothing to its disks
     :param until: when an active transfer is complete, seconds since the epoch
     :param ends: when a helper guest shuts itself down, seconds since the epoch; 0 for never
+    :param grown: the sizes of disks that have grown while it ran, MiB, by uuid
     :param mirrors: disks onto which others are copied, by uuid, and whether the guest has them
     """
 
@@ -53,6 +54,7 @@ class Guest:
     is_quiet: bool = False
     ends: float = 0.0
     mirrors: dict[str, bool] = field(default_factory=dict)
+    grown: dict[str, int] = field(default_factory=dict)
     version: int = STATE_VERSION
 
     @property

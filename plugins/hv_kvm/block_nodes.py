@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from ganeti_core.plugin_api import DiskSpec
+from ganeti_core.plugin_api import DiskSpec, HypervisorError
 
 from . import confinement, devices
 from .qmp import Qmp, QmpRefused, QmpUnreachable
@@ -27,7 +27,7 @@ def add(
     node = devices.block_node(disk, hvparams)
     if size is not None:
         node["size"] = size
-    hands_over = confinement.is_confined(hvparams) and node["file"]["driver"] in devices.LOCAL
+    hands_over = _is_handed_over(node, hvparams)
     if hands_over:
         path, mode = node["file"]["filename"], "rb" if disk.mode == "ro" else "r+b"
         with open(path, mode, buffering=0) as opened:
@@ -40,6 +40,32 @@ def add(
         if hands_over:
             _try(qmp, "remove-fd", {"fdset-id": fdset})
         raise
+
+
+def reopen(qmp: Qmp, disk: DiskSpec, hvparams: Mapping[str, Any], fdset: int) -> None:
+    """Let a disk have all of what it lies on that was limited to a size when it was added.
+
+    :raises HypervisorError: it is limited as before
+    """
+    node = devices.block_node(disk, hvparams)
+    if _is_handed_over(node, hvparams):
+        node["file"]["filename"] = f"/dev/fdset/{fdset}"
+    qmp.execute("blockdev-reopen", {"options": [node]})
+
+
+def _is_handed_over(node: Mapping[str, Any], hvparams: Mapping[str, Any]) -> bool:
+    return confinement.is_confined(hvparams) and node["file"]["driver"] in devices.LOCAL
+
+
+def size(qmp: Qmp, name: str) -> int:
+    """Bytes of a block node.
+
+    :raises HypervisorError: there is none of this name
+    """
+    for node in qmp.execute("query-named-block-nodes", {"flat": True}):
+        if node.get("node-name") == name:
+            return int(node["image"]["virtual-size"])
+    raise HypervisorError(f"the guest has no disk {name}")
 
 
 def remove(

@@ -31,6 +31,7 @@ from ganeti_core.plugin_api.host import measure_host
 from ganeti_core.plugin_api.hypervisor import (
     BALLOON,
     DISK_MIRROR,
+    DISK_RESIZE,
     HELPER_GUESTS,
     HOTPLUG,
     LIVE_MIGRATION,
@@ -54,6 +55,7 @@ from . import (
     mirroring,
     parameters,
     postcopy,
+    resizing,
     switched,
     usage,
 )
@@ -75,8 +77,8 @@ class KvmHypervisor:
             api_version=0, title="QEMU virtual machines, with KVM where it works",
             parameters=parameters.schema(), state_version=STATE_VERSION,
             capabilities=frozenset({
-                BALLOON, DISK_MIRROR, HELPER_GUESTS, HOTPLUG, LIVE_MIGRATION, NODE_NETWORKS, QUIET,
-                USAGE, USER_NETWORKS}),
+                BALLOON, DISK_MIRROR, DISK_RESIZE, HELPER_GUESTS, HOTPLUG, LIVE_MIGRATION,
+                NODE_NETWORKS, QUIET, USAGE, USER_NETWORKS}),
             pools=frozenset({"port"}), preference=100)
 
     @hookimpl
@@ -272,6 +274,10 @@ class KvmHypervisor:
     @hookimpl
     def modify_nic(self, ctx: HookContext, instance: InstanceSpec, nic: NicSpec) -> PluggedDevice:
         return hotplug.modify(guest(ctx, instance.name), nic)
+
+    @hookimpl
+    def resize_disk(self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec) -> None:
+        resizing.resize(guest(ctx, instance.name), disk)
 
     @hookimpl
     def mirror_disk(

@@ -47,7 +47,8 @@ def _begin(qmp: Qmp, runtime: Runtime, disk: DiskSpec, onto: DiskSpec) -> None:
     params, fdset = runtime.spec.hvparams, block_nodes.own_fdset(onto)
     if not block_nodes.has(qmp, onto):
         # It is written to, whatever the guest may do.
-        block_nodes.add(qmp, replace(onto, mode="rw"), params, fdset, _size(qmp, disk))
+        block_nodes.add(qmp, replace(onto, mode="rw"), params, fdset,
+                        block_nodes.size(qmp, devices.device_id(disk)))
     try:
         qmp.execute("blockdev-mirror", {
             "job-id": _name(onto), "device": devices.device_id(disk),
@@ -188,15 +189,6 @@ def _is_used(qmp: Qmp, disk: DiskSpec) -> bool:
     """Whether a device of the guest has the disk."""
     return any((device.get("inserted") or {}).get("node-name") == devices.device_id(disk)
                for device in qmp.execute("query-block") if device.get("qdev"))
-
-
-def _size(qmp: Qmp, disk: DiskSpec) -> int:
-    """Bytes of the disk that the guest sees."""
-    name = devices.device_id(disk)
-    for node in qmp.execute("query-named-block-nodes", {"flat": True}):
-        if node.get("node-name") == name:
-            return int(node["image"]["virtual-size"])
-    raise HypervisorError(f"the guest has no disk {disk.uuid}")
 
 
 def _let_go_on(guest: Guest, onto: DiskSpec, note: Note) -> None:

@@ -16,11 +16,18 @@ from ganeti_core.plugin_api import (
     NodeRef,
     guest_folders,
     hookimpl,
+    root_file_systems,
     run_command,
 )
 from ganeti_core.plugin_api.data import HostFacts, RunningInstance
 from ganeti_core.plugin_api.host import measure_host
-from ganeti_core.plugin_api.hypervisor import BALLOON, LIVE_MIGRATION, NODE_NETWORKS, USAGE
+from ganeti_core.plugin_api.hypervisor import (
+    BALLOON,
+    DISK_RESIZE,
+    LIVE_MIGRATION,
+    NODE_NETWORKS,
+    USAGE,
+)
 from ganeti_core.plugin_api.usage import GuestUsage
 
 from . import lifecycle, parameters, usage
@@ -42,8 +49,10 @@ class LxcHypervisor:
         return Description(
             api_version=0, title="Linux containers, by LXC", parameters=parameters.schema(),
             state_version=STATE_VERSION, capabilities=frozenset({BALLOON, NODE_NETWORKS, USAGE}),
-            disk_counts=(1, 1), lacking={LIVE_MIGRATION: "containers are not moved while they run; "
-                                                         "use gnt-instance failover"})
+            disk_counts=(1, 1), lacking={
+                LIVE_MIGRATION: "containers are not moved while they run; use gnt-instance "
+                                "failover",
+                DISK_RESIZE: root_file_systems.GROWN})
 
     @hookimpl
     def validate(self, ctx: HookContext, params: dict[str, Any]) -> None:

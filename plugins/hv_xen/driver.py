@@ -22,7 +22,13 @@ from ganeti_core.plugin_api.data import (
     MigrationTarget,
     RunningInstance,
 )
-from ganeti_core.plugin_api.hypervisor import BALLOON, LIVE_MIGRATION, NODE_NETWORKS, USAGE
+from ganeti_core.plugin_api.hypervisor import (
+    BALLOON,
+    DISK_RESIZE,
+    LIVE_MIGRATION,
+    NODE_NETWORKS,
+    USAGE,
+)
 from ganeti_core.plugin_api.usage import GuestUsage
 
 from . import lifecycle, migration, parameters
@@ -56,7 +62,10 @@ class _XenHypervisor:
         return Description(
             api_version=0, title=self.title, parameters=parameters.schema(self.kind),
             state_version=STATE_VERSION, pools=self.pools,
-            capabilities=frozenset({BALLOON, LIVE_MIGRATION, NODE_NETWORKS, USAGE}))
+            capabilities=frozenset({BALLOON, LIVE_MIGRATION, NODE_NETWORKS, USAGE}),
+            lacking={DISK_RESIZE: "Linux's block back end tells domains of the new size of a "
+                                  "device by itself; a disk in a file they see with it when they "
+                                  "start next"})
 
     @hookimpl
     def validate(self, ctx: HookContext, params: dict[str, Any]) -> None:

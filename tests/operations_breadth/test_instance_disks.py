@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from pathlib import Path
 
 from jobs import do, fields, instance, refused, submit
-from virtual_cluster import VirtualCluster
+from virtual_cluster import VirtualCluster, wait_until
+
+from ganeti_core.plugin_api.testing.faults import write_faults
 
 NAME = "disky.example.com"
 
@@ -49,6 +54,48 @@ def test_a_disk_grows(cluster: VirtualCluster) -> None:
         assert image(cluster).stat().st_size == 32 << 20
         do(cluster, "OP_INSTANCE_GROW_DISK", instance_name=name, disk=0, amount=40, absolute=True)
         assert image(cluster).stat().st_size == 40 << 20
+
+
+def seen(cluster: VirtualCluster) -> list[int]:
+    """The sizes of grown disks that the running guest has been told."""
+    (guest,) = cluster.root.glob(f"node1/var/run/ganeti/plugins/hypervisors/fake/{NAME}.guest")
+    return list(json.loads(guest.read_text())["grown"].values())
+
+
+def test_a_running_guest_sees_at_once_what_its_disk_has_grown(cluster: VirtualCluster) -> None:
+    faults = cluster.paths("node1").root / "etc/ganeti/fake-faults.json"
+    grow = {"OP_ID": "OP_INSTANCE_GROW_DISK", "instance_name": NAME, "disk": 0, "absolute": True}
+    with instance(cluster, NAME, start=True) as name:
+        ended = submit(cluster, {**grow, "amount": 20})
+        assert ended.messages[0][-1] == (
+            f" - INFO: The running guest of {name} sees disk 0 with 20 MiB now")
+        assert seen(cluster) == [20]
+        write_faults(faults, {"resize_disk": {"mode": "fail", "message": "no more seats"}})
+        ended = submit(cluster, {**grow, "amount": 24})
+        write_faults(faults, {})
+        assert ended.status == "success"
+        assert "does not see that: no more seats; it sees the new size" in ended.messages[0][-1]
+        assert fields(cluster, "instance", name, "disk.sizes") == [[24]]
+        assert seen(cluster) == [20]
+        do(cluster, "OP_INSTANCE_GROW_DISK", instance_name=name, disk=0, amount=24, absolute=True)
+        assert seen(cluster) == [24]
+
+
+def test_a_guest_is_told_of_its_grown_disk_after_the_master_was_killed(
+    cluster: VirtualCluster
+) -> None:
+    faults = cluster.paths("node1").root / "etc/ganeti/fake-faults.json"
+    with instance(cluster, NAME, start=True) as name:
+        write_faults(faults, {"resize_disk": {"mode": "block", "times": 1}})
+        job = cluster.submit("gnt-instance", "grow-disk", name, "0", "4m")
+        wait_until(lambda: '"times": 0' in faults.read_text(), "the guest is about to be told")
+        assert fields(cluster, "instance", name, "disk.sizes") == [[20]]
+        pid = int((cluster.root / "node1/var/run/ganeti/ganeti-masterd.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        write_faults(faults, {})
+        cluster.bring_back()
+        assert cluster.try_("gnt-job", "watch", job).status == 0
+        assert seen(cluster) == [20]
 
 
 def test_what_cannot_grow(cluster: VirtualCluster) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -71,7 +72,7 @@ def test_without_apt_the_user_is_told(tmp_path: Path) -> None:
 @pytest.mark.skipif(not (GUEST / "version").exists(),
                     reason="os_definitions/busybox/fetch-kernel was not run")
 @pytest.mark.parametrize("machine", ["pc", "q35"])
-def test_the_guest_knows_its_name_counts_sees_disks_come_and_go_and_powers_down(
+def test_the_guest_knows_its_name_counts_sees_disks_come_go_and_grow_and_powers_down(
     tmp_path: Path, machine: str
 ) -> None:
     ctx, kvm = make_context(tmp_path / "node1"), KvmHypervisor()
@@ -107,6 +108,10 @@ def test_the_guest_knows_its_name_counts_sees_disks_come_and_go_and_powers_down(
                           ) == "vda vdb"
             kvm.unplug_disk(ctx, instance, more)
             assert inside("while [ -b /dev/vdb ]; do usleep 9999; done; ls /sys/block") == "vda"
+            os.truncate(disk, 3 << 20)
+            kvm.resize_disk(ctx, instance, replace(instance.disks[0], size=3))
+            assert inside("while [ $(cat /sys/block/vda/size) = 2048 ]; do usleep 9999; done; "
+                          "cat /sys/block/vda/size") == "6144"
         kvm.stop(ctx, instance, False, 30.0)
         assert re.match(rb"count \d+ *\n", disk.read_bytes()[512:1024])
     finally:

@@ -30,6 +30,7 @@ from ganeti_core.plugin_api.data import (
 from ganeti_core.plugin_api.hypervisor import (
     BALLOON,
     DISK_MIRROR,
+    DISK_RESIZE,
     HOTPLUG,
     HYPERVISORS,
     LIVE_MIGRATION,
@@ -47,7 +48,8 @@ NODE = NodeRef("u-2", "node2.example.com", "127.0.0.2")
 NIC = NicSpec("n-1", 0, "aa:00:00:00:00:01")
 DISK = DiskSpec("d-1", 0, "file", 8)
 
-CAPABILITIES = frozenset({LIVE_MIGRATION, HOTPLUG, BALLOON, QUIET, DISK_MIRROR, USAGE})
+CAPABILITIES = frozenset({
+    LIVE_MIGRATION, HOTPLUG, BALLOON, QUIET, DISK_MIRROR, DISK_RESIZE, USAGE})
 
 
 class Driver(FakeHypervisor):
@@ -364,6 +366,16 @@ def test_hook_hypervisor_modify_nic(started: OnANode) -> None:
     started.call("plug_nic", instance=INSTANCE, nic=NIC)
     other = replace(NIC, mac="aa:00:00:00:00:02")
     assert started.call("modify_nic", instance=INSTANCE, nic=other).address == other.mac
+
+
+def test_hook_hypervisor_resize_disk(node: OnANode) -> None:
+    with pytest.raises(HypervisorError, match="does not run"):
+        node.call("resize_disk", instance=INSTANCE, disk=DISK)
+    node.call("start", instance=INSTANCE, paused=False)
+    for _ in range(2):
+        node.call("resize_disk", instance=INSTANCE, disk=replace(DISK, size=9))
+    (guest,) = node.world.local.paths.plugin_state.rglob(f"{INSTANCE.name}.guest")
+    assert json.loads(guest.read_text())["grown"] == {DISK.uuid: 9}
 
 
 def test_hook_hypervisor_set_memory(started: OnANode) -> None:

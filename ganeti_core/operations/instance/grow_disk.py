@@ -3,6 +3,9 @@
 A disk cannot shrink, so there is no undo. A node that says *no* fails the operation and nothing is
 changed. A node whose answer is lost may have grown the disk, or grow it yet: from there the only
 way is forward, so the new size is committed and the growing is owed.
+
+A running guest is told after the commit. Where it cannot be, the disk has grown all the same, and
+the guest sees that when it starts next.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from ganeti_core.operations.disk_work import (
     wipe_disks,
 )
 from ganeti_core.operations.driver_needs import disk_needs
+from ganeti_core.operations.instance.resizing import resize_for_guest
 from ganeti_core.operations.instance.running import lock_instance, primary_of, running_on
 from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.instance.syncing import wait_for_sync
@@ -118,10 +122,23 @@ class Grow(Operation[InstanceGrowDisk, GrowPlan]):
         after = owed or _wipe_grown(ctx, plan, spec)
         sizes = {step.disk.uuid: step.arguments["size"] for step in steps}
         ctx.commit([Put(_sized(plan.disk, sizes))], forward=after)
+        if plan.runs:
+            _tell_guest(ctx, instance, plan.index, owed)
         if not owed and op.wait_for_sync and instance.disks_active:
             wait_for_sync(ctx, instance)
-        if plan.runs:
-            ctx.info(f"The running guest of {instance.name} sees the new size when it starts next")
+
+    def resume(self, op: InstanceGrowDisk, ctx: OpContext) -> None:
+        instance = ctx.current.instance(op.instance_name)
+        if running_on(ctx, instance, primary_of(ctx, instance)) is not None:
+            resize_for_guest(ctx, instance, int(op.disk))
+
+
+def _tell_guest(ctx: OpContext, instance: Instance, index: int, owed: Sequence[Owed]) -> None:
+    if owed:
+        ctx.warn(f"The running guest of {instance.name} sees the new size of disk {index} when it "
+                 "starts next, since a node that did not answer grows it later")
+    else:
+        resize_for_guest(ctx, instance, index)
 
 
 def _index(asked: Any, count: int) -> int:

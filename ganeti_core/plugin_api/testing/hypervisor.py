@@ -26,6 +26,7 @@ from ganeti_core.plugin_api.data import (
 from ganeti_core.plugin_api.hypervisor import (
     BALLOON,
     DISK_MIRROR,
+    DISK_RESIZE,
     HYPERVISORS,
     QUIET,
     USAGE,
@@ -329,6 +330,29 @@ class HypervisorContract(MigrationTests, PluginContract):
             with pytest.raises(refusal):
                 calls.call(hook, {"ctx": ctx, "instance": instance, **device})
 
+    def test_a_guest_sees_that_its_disk_has_grown_where_that_is_promised(
+        self, calls: Calls[Any], ctx: HookContext, instance: InstanceSpec, description: Description
+    ) -> None:
+        grown = [replace(disk, size=disk.size + 1) for disk in instance.disks] or [DiskSpec(
+            "d15c0000-0000-4000-8000-00000000000f", 0, "any", 2, path="/no/such/disk")]
+        arguments = {"ctx": ctx, "instance": instance}
+        if DISK_RESIZE not in description.capabilities:
+            assert description.lacking.get(DISK_RESIZE, "unsaid").strip()
+            with pytest.raises(NotSupported):
+                calls.call("resize_disk", {**arguments, "disk": grown[0]})
+            return
+        with pytest.raises(HypervisorError):
+            calls.call("resize_disk", {**arguments, "disk": grown[0]})
+        calls.call("start", {**arguments, "paused": False})
+        for disk in grown if instance.disks else ():
+            if Path(disk.path).is_file():
+                with pytest.raises(HypervisorError):  # it has not grown
+                    calls.call("resize_disk", {**arguments, "disk": replace(disk, size=1 << 20)})
+                os.truncate(disk.path, (disk.size << 20) + 4096)  # rounded up by its storage
+                for _ in range(2):
+                    calls.call("resize_disk", {**arguments, "disk": disk})
+                assert Path(disk.path).stat().st_size == (disk.size << 20) + 4096
+        assert [guest.uuid for guest in calls.call("running", {"ctx": ctx})] == [instance.uuid]
 
     # What is kept of an instance beyond its runs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from mirror_lab import (
     stale,
 )
 from virtual_cluster import Ran, VirtualCluster, wait_until
+
+from ganeti_plugins.hv_kvm.qmp import Qmp
 
 __all__ = ["cluster", "mirror_cluster", "pair"]
 
@@ -107,6 +110,32 @@ def test_a_disk_in_use_grows_and_both_copies_with_it(
     pair.gnt("gnt-instance", "replace-disks", "-n", "node1", NAME)
     assert data(pair, "node1").stat().st_size == 12 * MIB
     pair.verify()
+
+
+@pytest.mark.needs_qemu
+@pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="QEMU is not installed")
+def test_a_guest_of_qemu_goes_on_and_sees_it_when_it_starts_next(cluster: VirtualCluster) -> None:
+    """The server of the disk's file takes no order about its size."""
+    cluster.gnt("gnt-cluster", "modify", "--enabled-hypervisors=fake,kvm", "-H",
+                "kvm:kernel_path=,kvm_flag=disabled")
+    cluster.gnt("gnt-instance", "add", "-t", "mirror", "-s", "4M", "-o", "tiny", "-n",
+                "node2:node3", "-H", "kvm", "-B", "memory=16M", "--no-nics", "--no-name-check",
+                "--no-ip-check", NAME)
+    said = cluster.gnt(*GROW, "4M").stdout
+    assert "has grown, and its running guest does not see that: QEMU refused block_resize" in said
+    assert (seen(cluster), sizes(cluster)) == (4 * MIB, {8})
+    cluster.gnt("gnt-instance", "reboot", "--type=hard", "--shutdown-timeout=0", NAME)
+    assert seen(cluster) == 8 * MIB
+    cluster.gnt("gnt-instance", "remove", "-f", "--shutdown-timeout=0", NAME)
+
+
+def seen(cluster: VirtualCluster) -> int:
+    """Bytes of the disk that the running guest has."""
+    [control] = cluster.root.glob(f"node2/**/{NAME}/control")
+    with Qmp.connect(control) as qmp:
+        [image] = [device["inserted"]["image"] for device in qmp.execute("query-block")
+                   if device.get("qdev")]
+    return int(image["virtual-size"])
 
 
 def test_a_closed_disk_grows_and_is_alike_when_it_is_opened(pair: VirtualCluster) -> None:
