@@ -4,6 +4,8 @@
 (``docs/man/*.md``, below their marker line), the scripts that complete commands in shells, and the
 recorded shape of the plugin contracts; ``--check`` only tells what is out of date; ``--html DIR``
 also renders everything with MkDocs, where that is installed.
+
+The pages tell what is installed: nothing is written where that is not what the tree would install.
 """
 
 from __future__ import annotations
@@ -17,7 +19,17 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))
 
-from pages import completion, contracts, core, helpers, manual, metrics, spec, support  # noqa: E402  # the pages lie beside this file, in no package
+from pages import (  # noqa: E402  # the pages lie beside this file, in no package
+    completion,
+    contracts,
+    core,
+    helpers,
+    installed,
+    manual,
+    metrics,
+    spec,
+    support,
+)
 
 REFERENCE = DOCS / "reference"
 MANUAL = DOCS / "man"
@@ -52,6 +64,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; 1 when out of date")
     parser.add_argument("--html", type=Path, metavar="DIR", help="render with MkDocs into DIR")
     options = parser.parse_args()
+    if problem := installed.problem(DOCS.parent / "setup.cfg"):
+        print(f"{problem}: pip install -e '.[dev]' first", file=sys.stderr)
+        return 2
     if options.check:
         for path in stale():
             print(f"out of date: {path} (python docs/build.py)")

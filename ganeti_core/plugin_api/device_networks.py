@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from .kinds import hookimpl
 from .network import DEVICE_LINK, link_of
 
 
-class DeviceNetwork:
+class DeviceNetwork(ABC):
     """The hooks `describe` and `attach` of such a back end, whose own are `check` and `detach`.
 
     A subclass says what it is, `title` and `capabilities`, and has `connect`. Its `check` takes
@@ -24,21 +25,21 @@ class DeviceNetwork:
     capabilities: ClassVar[frozenset[str]] = frozenset({DEVICE_LINK})
     api_version: ClassVar[int] = 0
 
+    @abstractmethod
     def check(self, ctx: HookContext, links: tuple[NetworkLink, ...]) -> list[str]:
         """The hook of this name, asked before each `connect`, too."""
-        raise NotImplementedError
 
+    @abstractmethod
     def connect(
         self, ctx: HookContext, nic: NicSpec, instance: InstanceSpec, device: str
     ) -> None:
         """Connect `device` to the card's link, which is there; `detach` follows if this fails."""
-        raise NotImplementedError
 
+    @abstractmethod
     def detach(
         self, ctx: HookContext, nic: NicSpec, instance: InstanceSpec, device: str
     ) -> None:
         """The hook of this name."""
-        raise NotImplementedError
 
     @hookimpl
     def describe(self) -> Description:

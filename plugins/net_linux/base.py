@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,13 +35,13 @@ class LinuxNetwork(DeviceNetwork):
 
     mode: ClassVar[str]
 
+    @abstractmethod
     def missing(self, ctx: HookContext, links: tuple[NetworkLink, ...]) -> list[str]:
         """Say which links this node does not have."""
-        raise NotImplementedError
 
+    @abstractmethod
     def join(self, ctx: HookContext, nic: NicSpec, instance: InstanceSpec, device: str) -> None:
         """Connect the interface to the card's link."""
-        raise NotImplementedError
 
     def leave(self, ctx: HookContext, nic: NicSpec, instance: InstanceSpec, device: str) -> None:
         """Take back what `join` did, also half of it; the interface may be gone by now."""

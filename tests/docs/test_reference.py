@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +31,19 @@ HOOKS = [(SINGULAR[kind.name], hook.name) for kind in KINDS.values() for hook in
 
 def test_the_generated_pages_are_current(build: ModuleType) -> None:
     assert build.stale() == [], "run: python docs/build.py"
+
+
+def test_no_page_is_written_of_another_tree_than_is_installed(tmp_path: Path) -> None:
+    """It would lack the plugins whose entry points are not installed yet."""
+    shutil.copytree(TOP / "docs", tmp_path / "docs")
+    declared = (TOP / "setup.cfg").read_text()
+    (tmp_path / "setup.cfg").write_text(declared.replace(
+        "\nganeti.hypervisors =", "\nganeti.hypervisors =\n    brandnew = brandnew:Driver"))
+    build = [sys.executable, str(tmp_path / "docs/build.py")]
+    ran = subprocess.run(build, capture_output=True, text=True, check=False, timeout=300)
+    assert ran.returncode == 2
+    assert "not those of setup.cfg (brandnew): pip install -e" in ran.stderr
+    assert not (tmp_path / "tests").exists()
 
 
 def test_every_kind_of_plugin_is_named_for_users() -> None:
