@@ -31,7 +31,8 @@ nothing."""
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "gnt-cluster": {
         "upgrade": "the package manager of each node installs another version"},
-    "gnt-debug": {"metad": "there is no metadata daemon"},
+    "gnt-debug": {"metad": "there is no daemon of this name to talk to: the service of a network "
+                           "answers its guests for metadata (tag cloud-metadata)"},
 }
 """By program: commands that are refused, and what is to be known instead."""
 

@@ -76,7 +76,7 @@ def rules(nic: NicSpec, device: str, wanted: Iterable[str]) -> Iterator[str]:
         yield f"ether saddr != {nic.mac} drop"
         yield f"arp saddr ether != {nic.mac} drop"
     if "ip" in filters:
-        yield from _by_address(*_addresses(nic))
+        yield from _by_address(*addresses(nic))
     yield "}"
     yield "}"
 
@@ -97,11 +97,13 @@ def _by_address(four: list[str], six: list[str]) -> Iterator[str]:
     yield f"ip6 saddr {{ {', '.join(('::', LINK_LOCAL, *six))} }} accept"
 
 
-def _addresses(nic: NicSpec) -> tuple[list[str], list[str]]:
+def addresses(nic: NicSpec) -> tuple[list[str], list[str]]:
     """The addresses of both families that a card may use: its own, and that of its MAC."""
     own = ipaddress.ip_address(str(nic.ip))
-    prefix = (nic.network or {}).get("network6")
-    made = [str(_eui64(ipaddress.IPv6Network(prefix), nic.mac))] if prefix else []
+    found = (nic.network or {}).get("network6")
+    prefix = ipaddress.IPv6Network(found) if found else None
+    # Each interface has an address of its link anyway.
+    made = [str(_eui64(prefix, nic.mac))] if prefix and not prefix.is_link_local else []
     return ([str(own)], made) if own.version == 4 else ([], [str(own), *made])
 
 

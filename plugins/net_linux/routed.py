@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ganeti_core.plugin_api import (
 )
 from ganeti_core.plugin_api.network import EXCLUSIVE, FILTERS, NEEDS_IP
 
+from . import filters
 from .base import LinuxNetwork
 from .interfaces import interface, ip, shown
 
@@ -24,7 +26,7 @@ FAMILIES = ("-4", "-6")
 
 
 class RoutedNetwork(LinuxNetwork):
-    """Routes the card's address to its interface; the link, if any, is a routing table.
+    """Routes the card's addresses to its interface; the link, if any, is a routing table.
 
     What comes from the interface is looked up in that table, too. The node answers for others on
     the interface (proxy ARP, proxy NDP), so the guest needs no gateway in its segment.
@@ -44,13 +46,14 @@ class RoutedNetwork(LinuxNetwork):
         if nic.ip is None:
             raise OpExecError(f"NIC {nic.index} of {instance.name} is routed, but has no IP "
                               "address")
-        family = f"-{ipaddress.ip_address(nic.ip).version}"
         _forget_rules(device)
         ip("link", "set", "dev", device, "up")
         table = ["table", nic.link] if nic.link else []
-        if table:
-            ip(family, "rule", "add", "dev", device, *table)
-        ip(family, "route", "replace", nic.ip, *table, "proto", "static", "dev", device)
+        for family, addresses in _by_family(nic):
+            if table:
+                ip(family, "rule", "add", "dev", device, *table)
+            for address in addresses:
+                ip(family, "route", "replace", address, *table, "proto", "static", "dev", device)
         _forward(device)
 
     def leave(self, ctx: HookContext, nic: NicSpec, instance: InstanceSpec, device: str) -> None:
@@ -60,6 +63,15 @@ class RoutedNetwork(LinuxNetwork):
             for family in FAMILIES:
                 with suppress(CommandFailed):
                     ip(family, "route", "flush", "table", "all", "proto", "static", "dev", device)
+
+
+def _by_family(nic: NicSpec) -> Iterator[tuple[str, list[str]]]:
+    """The card's addresses: its own, and the one that it makes of its network's prefix."""
+    own = ipaddress.ip_address(str(nic.ip)).version
+    for version, found in zip((4, 6), filters.addresses(nic), strict=True):
+        # A node may do without IPv6, and its guests then have none but what they were given.
+        if found and (version == own or (SETTINGS / f"ipv{version}").is_dir()):
+            yield f"-{version}", found
 
 
 def _is_table(name: str) -> bool:

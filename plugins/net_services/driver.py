@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ganeti_core.plugin_api import (
@@ -110,10 +110,6 @@ def _capabilities(ctx: HookContext, network: ServedNetwork) -> frozenset[str]:
     return about.capabilities
 
 
-def _without_six(network: ServedNetwork) -> ServedNetwork:
-    return replace(network, network={**(network.network or {}), "network6": None})
-
-
 @dataclass(frozen=True)
 class Server:
     """The dnsmasq of one network; its process, if any, carries `name`.
@@ -134,8 +130,7 @@ class Server:
             apart = EXCLUSIVE in _capabilities(ctx, network)
         except OpPrereqError:  # the back end was uninstalled
             apart = False
-        # Multicasts are not handed over, which addresses of IPv6 need.
-        return cls(ctx, _without_six(network) if apart else network, name, apart)
+        return cls(ctx, network, name, apart)
 
     @property
     def folder(self) -> Path:
@@ -159,7 +154,7 @@ class Server:
         """
         self.folder.mkdir(mode=0o750, exist_ok=True)
         user = _user(self.folder)
-        config = files.config(self.folder, self.network, user)
+        config = files.config(self.folder, self.network, user, self.is_apart)
         texts = {
             files.HOSTS: files.hosts(self.network, cards),
             files.OPTIONS: files.options(self.network, cards, self.ctx.config),
@@ -178,7 +173,8 @@ class Server:
             self._read_again(found)
         self._write({READ: wanted})
         if self.is_apart:
-            handover.begin(self.name, self.device, mac, cards)
+            handover.begin(self.name, self.device, handover.Place(
+                mac, files.own_six(self.network, mac)), cards)
         else:
             self._attach()
 

@@ -17,6 +17,11 @@ from . import metadata
 
 ADDRESS = "169.254.169.254"
 """The server's own address, the same on each node, and in no network of guests."""
+SUFFIX = 0xa9fea9fe
+"""What it is in a prefix of IPv6."""
+LINK_LOCAL = ipaddress.IPv6Network("fe80::/64")
+ROUTER_SECONDS = 1800
+"""How long guests that reach others by their node only remember that they do."""
 PORT = "port"
 """The interface of the server in its namespace."""
 LEASE = "12h"
@@ -34,9 +39,10 @@ class Ranges:
     @classmethod
     def of(cls, network: ServedNetwork) -> Ranges:
         known = network.network or {}
-        four, six = known.get("network"), known.get("network6")
-        return cls(ipaddress.IPv4Network(four) if four else None,
-                   ipaddress.IPv6Network(six) if six else None)
+        four = ipaddress.IPv4Network(known["network"]) if known.get("network") else None
+        six = ipaddress.IPv6Network(known["network6"]) if known.get("network6") else None
+        # Addresses of a link, as the network of instance communication has them, need no server.
+        return cls(four, None if six is None or six.is_link_local else six)
 
     def addresses(self, nic: NicSpec) -> list[str]:
         """The addresses of a card: its own, and the one that it makes of its MAC."""
@@ -53,8 +59,18 @@ def eui64(prefix: ipaddress.IPv6Network, mac: str) -> ipaddress.IPv6Address:
     return prefix.network_address + int.from_bytes(tail, "big")
 
 
-def config(folder: Path, network: ServedNetwork, user: str) -> str:
-    """What is fixed as long as its namespace is."""
+def own_six(network: ServedNetwork, mac: str) -> list[str]:
+    """The server's own addresses of IPv6, where its interface has this MAC address."""
+    six = Ranges.of(network).six
+    return [str(eui64(LINK_LOCAL, mac)), str(six.network_address + SUFFIX)] if six else []
+
+
+def config(folder: Path, network: ServedNetwork, user: str, is_apart: bool) -> str:
+    """What is fixed as long as its namespace is.
+
+    :param is_apart: whether guests share no segment with others of the network: then each reaches
+        the rest of it by its node only
+    """
     ranges = Ranges.of(network)
     lines = [
         f"interface={PORT}", "except-interface=lo", "bind-interfaces",
@@ -69,9 +85,9 @@ def config(folder: Path, network: ServedNetwork, user: str) -> str:
         lines += [f"dhcp-range={ranges.four.network_address},static,{ranges.four.netmask},{LEASE}",
                   f"shared-network={PORT},{ranges.four.network_address}"]
     if ranges.six:
-        lines += ["enable-ra", f"ra-param={PORT},0,0",
+        lines += ["enable-ra", f"ra-param={PORT},0,{ROUTER_SECONDS if is_apart else 0}",
                   f"dhcp-range={ranges.six.network_address},static,slaac,"
-                  f"{ranges.six.prefixlen},{LEASE}"]
+                  f"{'off-link,' if is_apart else ''}{ranges.six.prefixlen},{LEASE}"]
     return "\n".join((*lines, ""))
 
 
@@ -134,7 +150,7 @@ def setup(folder: Path, network: ServedNetwork, user: str, mac: str = "") -> Ite
     yield f"nft -f '{folder}/guard'"
     yield f"ip addr add {ADDRESS}/32 dev {PORT}"
     if ranges.six:
-        yield (f"ip -6 addr add {ranges.six.network_address + 0xa9fea9fe}/{ranges.six.prefixlen} "
+        yield (f"ip -6 addr add {ranges.six.network_address + SUFFIX}/{ranges.six.prefixlen} "
                f"dev {PORT} nodad")
     yield f"ip link set {PORT} up"
     if ranges.four:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import shutil
@@ -35,6 +36,7 @@ pytestmark = [
     pytest.mark.skipif(any(not shutil.which(one) for one in PROGRAMS),
                        reason=f"needs {', '.join(PROGRAMS)}"),
 ]
+PREFIX = ipaddress.IPv6Network(str(NETWORK["network6"]))
 TOLD = """#!/bin/sh
 [ "$1" = bound ] && env > "$TOLD"
 exit 0
@@ -240,7 +242,9 @@ def test_guests_that_share_no_segment_are_served(
     ctx: HookContext, network: ServedNetwork, served: tuple[ServedCard, ServedCard], tmp_path: Path
 ) -> None:
     pytest.importorskip("waitress")
-    routed = replace(network, mode="routed", link="", network=NETWORK | {"tags": [metadata.TAG]})
+    # As the network of instance communication has it.
+    routed = replace(network, mode="routed", link="", network=NETWORK | {
+        "tags": [metadata.TAG], "network6": "fe80::/10"})
     backend = RoutedNetwork()
     devices = [f"gr{end}{os.getpid()}" for end in "ab"]
     cards = tuple(replace(one, device=device, nic=replace(one.nic, mode="routed", link=""))
@@ -271,6 +275,70 @@ def test_guests_that_share_no_segment_are_served(
     assert interfaces(ctx, routed) == []
 
 
+@pytest.fixture
+def _forwards() -> Iterator[None]:
+    """The node routes IPv6, as its administrator lets it."""
+    setting = Path("/proc/sys/net/ipv6/conf/all/forwarding")
+    if not setting.exists():
+        pytest.skip("this node has no IPv6")
+    before = setting.read_text()
+    setting.write_text("1\n")
+    yield
+    setting.write_text(before)
+
+
+@pytest.mark.usefixtures("_forwards")
+@pytest.mark.parametrize("filters", [(), ("ip", "mac")])
+def test_guests_that_share_no_segment_have_addresses_of_ipv6_and_reach_others(
+    ctx: HookContext, network: ServedNetwork, served: tuple[ServedCard, ServedCard],
+    tmp_path: Path, filters: tuple[str, ...],
+) -> None:
+    tags = [f"{name}-filtered" for name in filters]
+    routed = replace(network, mode="routed", link="", network=NETWORK | {"tags": tags})
+    devices = [f"gs{end}{os.getpid()}" for end in "ab"]
+    cards = [replace(one, device=device, nic=replace(
+        one.nic, mode="routed", link="", network=NETWORK | {"tags": tags}))
+        for one, device in zip(served, devices, strict=True)]
+    addresses = [str(eui64(PREFIX, one.nic.mac)) for one in cards]
+    service, backend = DnsmasqService(), RoutedNetwork()
+    try:
+        with (guest("", cards[0].nic.mac, devices[0], tmp_path) as one,
+              guest("", cards[1].nic.mac, devices[1], tmp_path) as other):
+            for card_ in cards:
+                backend.attach(ctx, card_.nic, card_.instance, card_.device)
+            for device in devices:
+                assert f"{addresses[devices.index(device)]} dev {device}" in run(
+                    "ip", "-6", "route", "show", "proto", "static")
+            service.serve(ctx, routed, cards)
+            for there, address in zip((one, other), addresses, strict=True):
+                wait_until(lambda there=there, address=address: address in there.addresses(),
+                           "an address of IPv6")
+                assert "via fe80::" in there.run("ip", "-6", "route", "show", "default")
+            assert reaches(one, addresses[1])
+            assert reaches(other, addresses[0])
+            assert reaches(other, str(PREFIX.network_address + 0xa9fea9fe)), "the server itself"
+            run("ip", "addr", "add", "2001:db8:ffff::1/128", "dev", "lo")
+            assert reaches(one, "2001:db8:ffff::1"), "the node, and what is behind it"
+            run("ip", "addr", "del", "2001:db8:ffff::1/128", "dev", "lo")
+            for card_ in cards:
+                backend.detach(ctx, card_.nic, card_.instance, card_.device)
+            assert not any(device in run("ip", "-6", "route", "show", "proto", "static")
+                           for device in devices)
+    finally:
+        service.end(ctx, routed)
+
+
+def reaches(one: Guest, address: str) -> bool:
+    """Whether an answer comes, at last: neighbors have to be found first."""
+    def answered() -> bool:
+        return subprocess.run(
+            ["nsenter", "-t", str(one.pid), "-n", "busybox", "ping", "-6", "-c", "1", "-W", "2",
+             address], capture_output=True, timeout=30, check=False).returncode == 0
+
+    wait_until(answered, f"{address} answers")
+    return True
+
+
 def test_a_program_that_is_missing_is_named_with_its_package(
     ctx: HookContext, network: ServedNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,8 +359,6 @@ def test_guests_get_the_resolvers_of_the_cluster(
 
 
 def test_the_address_of_a_prefix_is_made_of_the_mac() -> None:
-    import ipaddress
-
     prefix = ipaddress.IPv6Network("2001:db8:0:1::/64")
     assert str(eui64(prefix, "00:1b:21:01:02:03")) == "2001:db8:0:1:21b:21ff:fe01:203"
 
