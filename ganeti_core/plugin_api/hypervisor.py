@@ -397,9 +397,10 @@ class DiskResizeSpec:
     def resize_disk(self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec) -> None:
         """Let the guest have all of a disk of its own that has grown; twice is harmless.
 
-        `disk` is open, and `DiskSpec.size` its new size, MiB; what it lies on may be a little
-        larger. Nothing that the disk holds may change, whatever the sizes are. A driver without
-        this hook says in `Description.lacking` how its guests come to see what has grown.
+        `DiskSpec.size` is its new size, MiB; what it lies on may be a little larger. It is not
+        opened anew, so `disk` has no path: the guest has what it was started with, or was given.
+        Nothing that the disk holds may change, whatever the sizes are. A driver without this hook
+        says in `Description.lacking` how its guests come to see what has grown.
 
         :raises HypervisorError: it does not run, or does not see the new size yet; the disk is
             used as before

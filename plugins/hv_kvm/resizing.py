@@ -31,13 +31,14 @@ def resize(guest: Guest, disk: DiskSpec) -> None:
     runtime = guest.load()
     if guest.pid() is None or runtime is None:
         raise HypervisorError(f"{guest.name} does not run on this node")
-    if disk.uuid not in {one.uuid for one in runtime.spec.disks}:
+    had = next((one for one in runtime.spec.disks if one.uuid == disk.uuid), None)
+    if had is None:
         raise HypervisorError(f"{guest.name} has no disk {disk.uuid}")
+    grown = replace(had, size=disk.size)
     with guest.control() as qmp:
-        _resize(qmp, runtime, disk)
+        _resize(qmp, runtime, grown)
     guest.save(replace(runtime, spec=replace(runtime.spec, disks=tuple(
-        replace(one, size=disk.size) if one.uuid == disk.uuid else one
-        for one in runtime.spec.disks))))
+        grown if one is had else one for one in runtime.spec.disks))))
 
 
 def _resize(qmp: Qmp, runtime: Runtime, disk: DiskSpec) -> None:

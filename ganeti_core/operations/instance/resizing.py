@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import GanetiError
-from ganeti_core.operations.disk_work import open_disks
-from ganeti_core.operations.instance.running import disk_nodes
 from ganeti_core.operations.specs import disks_of, spec_of
 from ganeti_core.plugin_api.hypervisor import DISK_RESIZE, HYPERVISORS
 
@@ -28,8 +26,7 @@ def resize_for_guest(ctx: OpContext, instance: Instance, index: int) -> None:
         return
     node = ctx.current.nodes[instance.primary_node]
     try:
-        (disk,) = open_disks(ctx, disk_nodes(ctx, instance, node), instance.uuid,
-                             [disks_of(ctx, instance)[index]])
+        disk = disks_of(ctx, instance)[index].on(node.uuid)
         ctx.hook(node, HYPERVISORS, instance.hypervisor, "resize_disk", subject=instance.uuid,
                  instance=spec_of(ctx, ctx.current.instances[instance.uuid]), disk=disk)
     except GanetiError as exc:

@@ -54,7 +54,7 @@ def test_a_guest_sees_its_grown_disk_and_moves_with_it(
     grow(disk.path, 3 * MIB)
     instance = replace(instance, disks=(replace(disk, size=3),))
     for _ in range(2):
-        kvm.resize_disk(ctx, instance, instance.disks[0])
+        kvm.resize_disk(ctx, instance, replace(disk, size=3, path=""))
     assert sizes(ctx, instance.name) == [3 * MIB]
     trip = Trip(kvm, ctx, other_ctx, instance)
     trip.send()
