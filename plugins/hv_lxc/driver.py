@@ -30,7 +30,7 @@ from ganeti_core.plugin_api.hypervisor import (
 )
 from ganeti_core.plugin_api.usage import GuestUsage
 
-from . import lifecycle, parameters, usage
+from . import apparmor, lifecycle, parameters, usage
 from .containers import STATE_VERSION, Host
 
 PROGRAMS = ("lxc-start", "lxc-stop", "lxc-console", "mount", "blkid", "partx", "ip")
@@ -73,6 +73,8 @@ class LxcHypervisor:
         elif sealed := [str(one.base) for one in host.hierarchies
                         if not os.access(one.base, os.W_OK)]:
             problems.append(f"No cgroups can be made in {', '.join(sealed)}")
+        if confined := apparmor.problem():
+            problems.append(confined)
         return problems
 
     @hookimpl

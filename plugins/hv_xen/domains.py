@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ganeti_core.plugin_api import (
     HookContext,
@@ -28,7 +29,7 @@ from ganeti_core.plugin_api import (
 )
 from ganeti_core.plugin_api.data import RunningInstance
 
-from .toolstack import Domain, Xl
+from .toolstack import CRASH, POWEROFF, Domain, Xl
 
 STATE_VERSION = 1
 CARDS = "var/run/ganeti/xen-hypervisor/nic"
@@ -90,16 +91,29 @@ class Guest:
         migration is here.
         """
         domain, runtime = found.get(self.name), self.load()
-        if domain is None or "c" in domain.flags or (runtime is not None and runtime.incoming):
+        if (runtime is not None and runtime.incoming) or self.was_sent():
             return None
-        if self.was_sent():
+        if domain is None and (runtime is None or runtime.sending or not self.has_programs()):
             return None
+        state, reason = self._state(domain, runtime)
         return RunningInstance(
-            name=self.name, uuid=runtime.spec.uuid if runtime else "",
-            state="user-down" if "s" in domain.flags and not (runtime and runtime.sending)
-            else "paused" if domain.is_paused else "running",
-            memory=runtime.memory if runtime else domain.memory, vcpus=domain.vcpus,
-            cpu_time=domain.cpu_seconds)
+            name=self.name, uuid=runtime.spec.uuid if runtime else "", state=state, reason=reason,
+            memory=runtime.memory if runtime else domain.memory if domain else 0,
+            vcpus=domain.vcpus if domain else runtime.spec.vcpus if runtime else 0,
+            cpu_time=domain.cpu_seconds if domain else 0.0)
+
+    def _state(
+        self, domain: Domain | None, runtime: Runtime | None
+    ) -> tuple[Literal["running", "paused", "user-down", "crashed"], str]:
+        # Without a domain: between the end of one that reboots and the new one.
+        if domain is None or not domain.has_shut_down or (runtime and runtime.sending):
+            return "paused" if domain is not None and domain.is_paused else "running", ""
+        if domain.reason == POWEROFF:
+            return "user-down", ""
+        if self.has_programs():  # xl is about to make it anew
+            return "running", ""
+        ended = "has crashed" if domain.reason == CRASH else "has ended to be rebooted"
+        return "crashed", f"it {ended}, and the xl that would have made it anew is gone"
 
     def was_sent(self) -> bool:
         """Whether all of it was handed over, and it only waits for what becomes of it."""

@@ -185,7 +185,7 @@ class XenPvmHypervisor(_XenHypervisor):
     """Runs instances as paravirtual domains."""
 
     kind = "pv"
-    title = "Xen, paravirtual domains (never tried on real Xen)"
+    title = "Xen, paravirtual domains"
 
 
 class XenHvmHypervisor(_XenHypervisor):

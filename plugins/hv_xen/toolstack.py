@@ -13,12 +13,19 @@ from ganeti_core.plugin_api.run import DEFAULT_PATH
 
 HOST = "Domain-0"
 ASK_LIMIT = 7.0
-_ROW = re.compile(r"(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([rbpscd-]{6,7})\s+([\d.]+)")
+POWEROFF, CRASH = 0, 3
+"""Of Xen's reasons for a domain to shut down (xen/include/public/sched.h). With the others, such as
+a reboot, it is made anew."""
+_ROW = re.compile(r"(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([rbpscd-]{6,7})\s+([\d.]+)"
+                  r"(?:\s+[\da-f-]{36}\s+(?:([\da-f]+)|-)(?:\s.*)?)?")
 
 
 @dataclass(frozen=True)
 class Domain:
-    """A domain as ``xl list`` shows it. `memory` in MiB; `flags` such as ``-b----``."""
+    """A domain as ``xl list -v`` shows it. `memory` in MiB; `flags` such as ``-b----``.
+
+    :param reason: why it has shut down, by Xen's numbers
+    """
 
     name: str
     number: int
@@ -26,6 +33,7 @@ class Domain:
     vcpus: int
     flags: str
     cpu_seconds: float
+    reason: int = POWEROFF
 
     @property
     def is_paused(self) -> bool:
@@ -58,7 +66,7 @@ class Xl:
         :raises HypervisorError: they cannot be listed
         """
         try:
-            return listed(self.run("list", timeout=ASK_LIMIT))
+            return listed(self.run("list", "-v", timeout=ASK_LIMIT))
         except CommandFailed as exc:
             raise HypervisorError(f"the domains of {self.ctx.node} cannot be listed: "
                                   f"{exc.message}") from exc
@@ -97,9 +105,10 @@ class Xl:
 
 
 def listed(text: str) -> dict[str, Domain]:
-    """Read ``xl list``; domains without a name are being made or ended."""
+    """Read ``xl list -v``; domains without a name are being made or ended."""
     rows = (_ROW.fullmatch(line.strip()) for line in text.splitlines())
-    return {row[1]: Domain(row[1], int(row[2]), int(row[3]), int(row[4]), row[5], float(row[6]))
+    return {row[1]: Domain(row[1], int(row[2]), int(row[3]), int(row[4]), row[5], float(row[6]),
+                           int(row[7] or "0", 16))
             for row in rows if row and row[1] != "(null)"}
 
 

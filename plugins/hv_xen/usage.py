@@ -1,8 +1,7 @@
 """What domains have used of their node.
 
 Xen counts processor time. Disks are counted by the kernel's part that serves them (blkback), cards
-by the kernel as interfaces of the node. What QEMU serves instead, such as disks that are files, is
-not counted.
+by the kernel as interfaces of the node. What QEMU serves instead is not counted.
 """
 
 from __future__ import annotations
@@ -31,7 +30,8 @@ def usage(xl: Xl) -> list[GuestUsage]:
     """What each guest that runs here has used."""
     found = list(guests(xl))
     domains = xl.domains() if found else {}
-    return [_of(one, domains) for one in found if one.info(domains) is not None]
+    return [_of(one, domains) for one in found
+            if one.name in domains and one.info(domains) is not None]
 
 
 def _of(guest: Guest, domains: dict[str, Domain]) -> GuestUsage:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 
 import pytest
 from cluster_of_machines import MachineCluster
 from machines.image import why_not
+from of_pytest import of_pytest
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200),
               pytest.mark.skipif(bool(why_not()), reason=why_not())]
@@ -17,8 +17,6 @@ HERE = Path(__file__).parent
 NAME = "web.example.com"
 ADD = ("gnt-instance", "add", "-t", "plain", "-o", "tiny", "-B", "memory=64M", "--no-nics",
        "--no-ip-check", "--no-name-check", "--no-start")
-KIT = ("pytest", "iniconfig", "packaging", "pygments")
-"""Distributions that the kit needs and the package does not bring."""
 SETUP = """
 pvcreate -q /dev/vdb /dev/vdc /dev/vdd
 vgcreate -q xenvg /dev/vdb
@@ -208,11 +206,7 @@ def test_thin_volumes_take_the_room_that_is_written_to(cluster: MachineCluster) 
 
 def test_the_template_keeps_its_contract_on_real_volumes(three: MachineCluster) -> None:
     """The kit runs on a machine, with the package's own Python."""
-    packages = {path.locate().parent if path.name == "__init__.py" else path.locate()
-                for name in KIT for path in metadata.files(name) or ()
-                if len(path.parts) == (2 if path.name == "__init__.py" else 1)
-                and path.suffix == ".py"}
-    three.fleet.copy([HERE / "kit_on_lvm.py", *map(Path, packages)], three.on(3), "/root/kit")
+    three.fleet.copy([HERE / "kit_on_lvm.py", *of_pytest()], three.on(3), "/root/kit")
     ran = three.on(3).run(
         "cd kit; PYTHONPATH=. /usr/lib/ganeti-core/bin/python -m pytest -q -x -p no:cacheprovider"
         " --durations=5 kit_on_lvm.py", seconds=900)

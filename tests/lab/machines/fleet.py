@@ -76,7 +76,7 @@ class Fleet:
     def machine(self, number: int) -> Machine:
         """Return the machine ``nodeN``, whether it is there or not."""
         return Machine(number, self.folder / f"node{number}", self.namespace,
-                       image.ready(self.sort))
+                       image.located(self.sort))
 
     def all(self) -> list[Machine]:
         """List the machines that there are, running or not."""
@@ -144,7 +144,7 @@ class Fleet:
     def _saved(self, prepared: Prepared) -> Machine:
         """Return the machine, switched off, whose state others are restored from; made once."""
         kept = hashlib.sha256(repr(
-            (image.ready(self.sort).folder.name, prepared.digest(),
+            (image.located(self.sort).folder.name, prepared.digest(),
              self._memory, self.sort, DATA_DISKS,
              (Path(__file__).parent / "machine.py").read_text())).encode()).hexdigest()[:12]
         folder = image.home() / f"saved-{kept}"
@@ -153,7 +153,7 @@ class Fleet:
                 self._save(prepared, folder)
                 _forget_unused()
             os.utime(folder)
-        return Machine(0, folder, self.namespace, image.ready(self.sort))
+        return Machine(0, folder, self.namespace, image.located(self.sort))
 
     def _save(self, prepared: Prepared, folder: Path) -> None:
         begun = time.monotonic()

@@ -77,11 +77,8 @@ def why_not() -> str:
     return "" if Path("/dev/net/tun").exists() else "needs /dev/net/tun: modprobe tun"
 
 
-def ready(sort: Sort = USUAL) -> Image:
-    """Return the image of a sort of machines; build it if it is not there.
-
-    :raises subprocess.CalledProcessError: a step of building failed, such as fetching packages
-    """
+def located(sort: Sort) -> Image:
+    """Return the image of a sort of machines, whether it has been built or not."""
     recipe = hashlib.sha256()
     for file in sorted(HERE.glob("init*")):
         recipe.update(file.read_bytes())
@@ -91,7 +88,15 @@ def ready(sort: Sort = USUAL) -> Image:
         recipe.update(repr((sort.packages, sort.xen)).encode())
     for name in xen.FILES if sort.xen else ():
         recipe.update((HERE / name).read_bytes())
-    image = Image(home() / f"image-{recipe.hexdigest()[:12]}", sort)
+    return Image(home() / f"image-{recipe.hexdigest()[:12]}", sort)
+
+
+def ready(sort: Sort = USUAL) -> Image:
+    """Return the image of a sort of machines; build it if it is not there.
+
+    :raises subprocess.CalledProcessError: a step of building failed, such as fetching packages
+    """
+    image = located(sort)
     with exclusively(image.folder):
         if not image.root.exists():
             print(f"Building the lab's image in {image.folder}; once, it takes minutes.",

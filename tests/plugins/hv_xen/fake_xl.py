@@ -91,13 +91,17 @@ def create(words):
     sys.stderr.write(f"Parsing config from {words[-1]}\n")
 
 
-def show_list(_):
-    print("Name                                        ID   Mem VCPUs\tState\tTime(s)")
-    print(f"{'Domain-0':40} {0:5d} {640:5d} {1:5d}     {'r-----'}  {12.3:8.1f}")
+def show_list(words):
+    verbose = "-v" in words
+    print("Name                                        ID   Mem VCPUs\tState\tTime(s)"
+          + "   UUID                            Reason-Code\tSecurity Label" * verbose)
+    print(f"{'Domain-0':40} {0:5d} {640:5d} {1:5d}     {'r-----'}  {12.3:8.1f}"
+          + f" {'0' * 8}-0000-0000-0000-{'0' * 12} {'-':>8} {'-':>16}" * verbose)
     with Host() as host:
         for name, one in host.data["domains"].items():
             print(f"{name:40} {one['id']:5d} {one['memory']:5d} {one['vcpus']:5d}     "
-                  f"{one['flags']}  {time.time() - one['since']:8.1f}")
+                  f"{one['flags']}  {time.time() - one['since']:8.1f}"
+                  + f" {one['config']['uuid']} {one.get('reason', '-'):>8} {'-':>16}" * verbose)
 
 
 def show_info(_):
@@ -116,7 +120,7 @@ def shutdown(words):
     with Host() as host:
         one = host.find(words[-1])
         if "deaf" not in one["config"].get("extra", ""):
-            one["flags"] = "---s--"
+            one.update(flags="---s--", reason="0")
 
 
 def reboot(words):
@@ -132,7 +136,7 @@ def reboot(words):
 def set_flags(flags):
     def change(words):
         with Host() as host:
-            host.find(words[-1])["flags"] = flags
+            host.find(words[-1]).update(flags=flags, reason="-")
 
     return change
 

@@ -12,14 +12,21 @@ from pathlib import Path
 import pytest
 from virtual_cluster import wait_until
 
-from ganeti_core.plugin_api import DiskSpec, HookContext, HypervisorError, InstanceSpec, NicSpec
-from ganeti_core.plugin_api.data import MigrationOffer, NodeRef
+from ganeti_core.plugin_api import (
+    DiskSpec,
+    HookContext,
+    HypervisorError,
+    InstanceSpec,
+    NicSpec,
+    processes,
+)
+from ganeti_core.plugin_api.data import HostFacts, MigrationOffer, NodeRef
 from ganeti_core.plugin_api.testing.contexts import make_context, neighbours
 from ganeti_plugins.hv_xen import XenPvmHypervisor
 from ganeti_plugins.hv_xen.configuration import text
 from ganeti_plugins.hv_xen.migration import _arguments as arguments
 from ganeti_plugins.hv_xen.parameters import filled
-from ganeti_plugins.hv_xen.toolstack import listed
+from ganeti_plugins.hv_xen.toolstack import Xl, listed
 from ganeti_plugins.net_linux import BridgedNetwork, RoutedNetwork
 
 BRIDGED = NicSpec("41c00000-0000-4000-8000-000000000001", 0, "aa:00:00:11:22:33", ip="192.0.2.7",
@@ -115,6 +122,68 @@ down.example.com                             7   128     1     ---s--      1.2
     assert found["server01.example.com"].cpu_seconds == 167643.2
 
 
+LISTED = """\
+Name                                        ID   Mem VCPUs\tState\tTime(s)
+Domain-0                                     0   640     1     r-----    1161.9
+web.example.com                              4    96     1     -b----      34.1
+new.example.com                              1   128     1     ------      22.8
+down.example.com                             5    96     1     ---s--      38.0
+paused.example.com                           6   128     1     --p---       0.0
+"""
+INFORMED = """\
+host                   : node1.example.com
+release                : 6.1.0-57-amd64
+version                : #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-3 (2026-11-26)
+machine                : x86_64
+nr_cpus                : 1
+max_cpu_id             : 0
+nr_nodes               : 1
+cores_per_socket       : 1
+threads_per_core       : 1
+cpu_mhz                : 2596.131
+hw_caps                : 078bfbfd:80982201:20100800:00000001:00000000:00000000:00000000:00000000
+virt_caps              : pv gnttab-v1 gnttab-v2
+total_memory           : 1535
+free_memory            : 748
+sharing_freed_memory   : 0
+sharing_used_memory    : 0
+outstanding_claims     : 0
+free_cpus              : 0
+xen_major              : 4
+xen_minor              : 17
+xen_extra              : .7
+xen_version            : 4.17.7
+xen_caps               : xen-3.0-x86_64
+xen_scheduler          : credit
+xen_pagesize           : 4096
+xen_changeset          :
+xen_commandline        : dom0_mem=640M,max:640M dom0_max_vcpus=1 com1=115200,8n1 console=com1
+"""
+"""Both as Xen 4.17.7 of Debian 12 printed them in the lab."""
+
+
+def test_domains_are_read_as_real_xl_lists_them() -> None:
+    found = listed(LISTED)
+    assert [(one.number, one.memory, one.flags, one.has_shut_down, one.is_paused)
+            for one in found.values()] == [
+        (0, 640, "r-----", False, False), (4, 96, "-b----", False, False),
+        (1, 128, "------", False, False), (5, 96, "---s--", True, False),
+        (6, 128, "--p---", False, True)]
+
+
+def test_the_host_is_read_as_real_xl_describes_it(tmp_path: Path) -> None:
+    """A guest of 128 MiB runs there."""
+    (tmp_path / "info").write_text(INFORMED)
+    (tmp_path / "list").write_text(LISTED)
+    program = tmp_path / "xl"
+    program.write_text(f'#!/bin/sh\nexec cat "{tmp_path}/$1"\n')
+    program.chmod(0o755)
+    facts = Xl(make_context(tmp_path / "node"), str(program)).facts(128)
+    assert facts == HostFacts(
+        memory_total=1535, memory_free=748, memory_host=659, cpu_total=1, cpu_sockets=1,
+        cpu_nodes=1, version="4.17", cpu_host=1)
+
+
 @pytest.fixture
 def xen(fake_xl: str) -> XenPvmHypervisor:
     return XenPvmHypervisor(fake_xl)
@@ -157,6 +226,34 @@ def test_a_guest_that_powers_off_is_told_from_one_that_is_gone(
     assert [guest.state for guest in xen.running(here)] == ["user-down"]
     xen.start(here, domain_instance, False)
     assert [guest.state for guest in xen.running(here)] == ["running"]
+
+
+@pytest.mark.parametrize(("reason", "message"), [(1, "has ended to be rebooted"),
+                                                 (3, "has crashed")])
+def test_a_guest_that_reboots_or_crashes_is_made_anew_or_shown_as_crashed(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec,
+    reason: int, message: str,
+) -> None:
+    """xl makes it anew where it still is there; in between, there is no domain at all."""
+    here, name = nodes[0], domain_instance.name
+    xen.start(here, domain_instance, False)
+    guest = xen._guest(here, domain_instance)
+    ended = {name: replace(guest.xl.domains()[name], flags="---s--", reason=reason)}
+    processes.begin(here, name, ["sleep", "600"])
+    wait_until(guest.has_programs, "xl is at work")
+    for domains in (ended, {}):
+        told = guest.info(domains)
+        assert told is not None
+        assert (told.state, told.memory, told.vcpus) == ("running", 128, 2)
+    processes.send(here, name, signal.SIGKILL)
+    wait_until(lambda: not guest.has_programs(), "xl is gone")
+    told = guest.info(ended)
+    assert told is not None
+    assert (told.state, told.is_over) == ("crashed", True)
+    assert message in told.reason
+    assert guest.info({}) is None
+    xen.start(here, domain_instance, False)
+    assert [one.state for one in xen.running(here)] == ["running"]
 
 
 def test_one_that_does_not_listen_is_destroyed_after_its_time(
