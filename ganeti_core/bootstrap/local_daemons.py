@@ -61,6 +61,21 @@ def start(paths: Paths, daemon: str, arguments: Sequence[str] = ()) -> None:
         raise OpExecError(str(exc).replace(" ".join(words[:6]), daemon, 1)) from exc
 
 
+def restart(paths: Paths, daemon: str) -> None:
+    """End a daemon and start it again: it runs what is installed now.
+
+    :raises OpExecError: it did not start; says why
+    """
+    if paths.root == Path("/") and _is_unit(daemon):
+        try:
+            run_command(["systemctl", "restart", f"{daemon}.service"], timeout=UNIT_SECONDS)
+        except CommandFailed as exc:
+            raise OpExecError(f"{exc} (journalctl -u {daemon} says more)") from exc
+        return
+    stop(paths, daemon)
+    start(paths, daemon)
+
+
 def start_rapi(paths: Paths) -> str:
     """Start the remote API on the master, where it is wanted; return why it did not start.
 

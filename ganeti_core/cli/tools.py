@@ -127,6 +127,7 @@ CLUSTER = _tool("gnt-cluster", {
                                     " pattern (regex)"),
     "show-ispecs-cmd": ("cluster.info", "Show the command line to re-create the cluster"),
     "top": ("cluster.top", "Shows nodes, guests, jobs and alarms, again and again"),
+    "upgrade": ("cluster.upgrade", "Upgrade (or downgrade) to a new Ganeti version"),
     "verify": ("cluster.verify", "Does a check on the cluster configuration"),
     "verify-disks": ("cluster.verify", "Does a check on the cluster disk status"),
     "version": ("cluster.facts", "Shows the cluster version"),

@@ -38,6 +38,7 @@ from ganeti_core.luxi.event_log import EventLog
 from ganeti_core.luxi.methods import Master, is_harmless
 from ganeti_core.luxi.server import LuxiServer
 from ganeti_core.node.services.crypto import complete_install
+from ganeti_core.node.services.facts import own_version
 from ganeti_core.node.world import LocalNode, World
 from ganeti_core.operations.cluster.master_ip import master_ip_call
 from ganeti_core.operations.consoles import Consoles
@@ -322,6 +323,7 @@ async def _serve(paths: Paths, process: Daemon, *, no_voting: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     check_role(paths)
+    own_version()  # before another one is installed
     daemon = MasterDaemon(paths, loop, stop, alone=no_voting)
     daemon.journal.on_broken = _end_soon
     if not no_voting and (problem := await asyncio.to_thread(daemon.check_vote)):

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganeti_core.bootstrap import local_daemons
+from ganeti_core.bootstrap import local_daemons, restart_node
 from ganeti_core.bootstrap.enrol import Enrolment, Master, enrol
 from ganeti_core.config.replica import Replica
 from ganeti_core.daemons import on_node
@@ -30,6 +30,7 @@ from ganeti_core.node.preflight import Question, preflight
 from ganeti_core.node.service import NodeService
 from ganeti_core.node.services.cluster_files import remove_drafts
 from ganeti_core.node.services.crypto import complete_install
+from ganeti_core.node.services.facts import own_version
 from ganeti_core.node.services.recovery import recover
 from ganeti_core.node.state import NodeState
 from ganeti_core.node.tending import Tending
@@ -83,6 +84,7 @@ class Noded:
     ) -> Noded:
         """Put the parts together; nothing listens yet. `address`: where, if not at the node's."""
         paths = local.paths
+        own_version()  # before another one is installed
         complete_install(paths)
         remove_drafts(paths)
         world = World(local, host)
@@ -93,6 +95,7 @@ class Noded:
                           Epochs(paths.epoch), Outcomes.in_folder(paths.calls),
                           Replica(paths.database), Collecting(world, workers),
                           lambda: local_daemons.start(paths, local_daemons.MASTERD),
+                          lambda: restart_node.begin(paths),
                           partial(report_left_behind, local))
         enrolment, spans = Enrolment(paths), SpanExporters.find()
         catch_up = CatchUp(state, NodeClients(TlsIdentity.of(paths), lambda: 0))

@@ -36,6 +36,7 @@ class NodeState:
     :param copying: held while the copy, or what is noted of copies, changes under an epoch that was
         checked: a promise to a new master must not fall in between
     :param start_master: starts the master daemon of this host
+    :param restart_daemons: has the daemons of this node restarted, soon
     :param report_left_behind: reports to the master, where it runs on this host, a disk, the node
         whose copy does not follow, and the node that says so (uuids); until a deadline
     :param gate: what may change the node waits there until it knows who may do that
@@ -50,6 +51,7 @@ class NodeState:
     replica: Replica
     collecting: Collecting
     start_master: Callable[[], None]
+    restart_daemons: Callable[[], None]
     report_left_behind: Callable[[str, str, str, float], None]
     copying: threading.Lock = field(default_factory=threading.Lock)
     files: Newest = field(default_factory=Newest)

@@ -29,8 +29,6 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
 nothing."""
 
 COMMANDS: Mapping[str, Mapping[str, str]] = {
-    "gnt-cluster": {
-        "upgrade": "the package manager of each node installs another version"},
     "gnt-debug": {"metad": "there is no daemon of this name to talk to: the service of a network "
                            "answers its guests for metadata (tag cloud-metadata)"},
 }

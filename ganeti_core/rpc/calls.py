@@ -38,6 +38,8 @@ class Service:
 SERVICES: dict[str, Service] = {
     "node.ping": Service(timeout=10.0, any_node=True),
     "node.facts": Service(any_node=True),
+    "node.installed": Service(timeout=60.0),
+    "node.restart": Service(changes=True),
     "node.epoch": Service(timeout=10.0, any_node=True),
     "node.members": Service(timeout=10.0, any_node=True),
     "node.collectors": Service(timeout=10.0),

@@ -39,8 +39,8 @@ def test_what_is_done_and_what_is_missing_is_all(report: dict[str, dict[str, obj
 @pytest.mark.parametrize(("kind", "done", "missing"), [
     ("opcodes", "OP_INSTANCE_MOVE", None),
     ("parameters", "OP_INSTANCE_CREATE.pnode", "OP_INSTANCE_CREATE.source_x509_ca"),
-    ("subcommands", "gnt-backup export", "gnt-cluster upgrade"),
-    ("options", "gnt-instance add -n/--node", "gnt-cluster upgrade --to"),
+    ("subcommands", "gnt-backup export", "gnt-debug metad"),
+    ("options", "gnt-instance add -n/--node", None),
     ("query fields", "instance.oper_state", None),
     ("verify codes", "ENODEFILESTORAGEPATHUNUSABLE", "ENODESSH"),
     ("LUXI methods", "QueryTags", None),

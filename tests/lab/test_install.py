@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hosts import Hosts, why_not
+from packages import as_version
 
 TOP = Path(__file__).resolve().parents[2]
 GUIDE = TOP / "docs/install.md"
@@ -28,16 +29,20 @@ def blocks() -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def hosts(package: Path) -> Iterator[Hosts]:
+def hosts(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     # In memory: an overlay cannot lie on an overlay, which a container's disk may be.
     folder = Path("/dev/shm") / f"ganeti-lab-{os.getpid()}"
+    newer = as_version(package, "99.0.0", tmp_path_factory.mktemp("newer"))
     try:
         with Hosts(folder, 3) as made:
             for host in made.all.values():
                 shutil.copy(package, host.folder / "root.up")
+                (host.folder / "root.up/new").mkdir()
+                shutil.copy(newer, host.folder / "root.up/new")
             yield made
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(newer.parent, ignore_errors=True)
 
 
 def test_the_guide_leads_to_a_cluster_with_a_running_guest(hosts: Hosts) -> None:
@@ -49,7 +54,9 @@ def test_the_guide_leads_to_a_cluster_with_a_running_guest(hosts: Hosts) -> None
             said[script] = ran.output
     listings = [text for script, text in said.items() if "gnt-instance list" in script]
     assert [re.findall(r"(host\d)\.example\.com +(\w+)", text)[-1] for text in listings] == [
-        ("host2", "running"), ("host3", "running"), ("host3", "running")]
+        ("host2", "running"), *[("host3", "running")] * 3]
+    assert "All nodes run 99.0.0." in next(
+        text for script, text in said.items() if "upgrade --check" in script)
     assert "ERROR" not in next(text for script, text in said.items() if "verify" in script)
     left = hosts.all["host3"].run("test -e /var/lib/ganeti/cluster.db; ! which gnt-node")
     assert left.status == 0
@@ -67,13 +74,20 @@ def test_a_guest_outlives_the_package_and_its_daemons(hosts: Hosts) -> None:
     assert shown.output.strip() == "running"
 
 
-def test_the_monitoring_daemon_is_not_root(hosts: Hosts) -> None:
+def test_daemons_that_strangers_reach_are_not_root(hosts: Hosts) -> None:
+    """On the master: each is a user of its own, and serves."""
     asked = hosts.all["host2"].run(
-        "ganeti-mond\n"
-        "stat -c %U /proc/$(cat /run/ganeti/ganeti-mond.pid)\n"
-        "python3 -c 'from urllib.request import urlopen; "
-        'print(urlopen("http://host2.example.com:1815/1/list/collectors").read().decode())\'')
+        "for daemon in mond confd rapi; do\n"
+        "    test -s /run/ganeti/ganeti-$daemon.pid || ganeti-$daemon\n"
+        "    stat -c %U /proc/$(cat /run/ganeti/ganeti-$daemon.pid)\n"
+        "done\n"
+        "gnt-confd master\n"
+        "python3 -c 'import ssl; from urllib.request import urlopen\n"
+        'print(urlopen("http://host2.example.com:1815/1/list/collectors").read().decode())\n'
+        'print(urlopen("https://host2.example.com:5080/2/info", context='
+        "ssl._create_unverified_context()).status)'")
     assert asked.status == 0, asked.output
-    user, collectors = asked.output.splitlines()
-    assert user == "gnt-mond"
+    *users, master, collectors, status = asked.output.splitlines()
+    assert users == ["gnt-mond", "gnt-confd", "gnt-rapi"]
+    assert (master, status) == ("host2.example.com", "200")
     assert '["diskstats", "storage", 0]' in collectors

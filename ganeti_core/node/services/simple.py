@@ -1,5 +1,5 @@
 """Services of a few lines: is the node there, which epoch, what became of a call, a test delay,
-reports of collectors, a new look for plugins."""
+reports of collectors, a new look for plugins, a restart of the node's daemons."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ def ping(state: NodeState, _args: dict[str, Any], _deadline: float) -> dict[str,
 def epoch(state: NodeState, _args: dict[str, Any], _deadline: float) -> dict[str, Any]:
     """Return ``{"epoch": n}``, the highest master epoch that this node has seen."""
     return {"epoch": state.epochs.highest()}
+
+
+def restart(state: NodeState, _args: dict[str, Any], _deadline: float) -> None:
+    """Begin to restart the daemons of this node, this one among them; they run on for a moment.
+
+    :raises OpExecError: that cannot be begun
+    """
+    try:
+        state.restart_daemons()
+    except OSError as exc:
+        raise OpExecError(f"the daemons cannot be restarted: {exc}") from exc
 
 
 @dataclass(frozen=True)

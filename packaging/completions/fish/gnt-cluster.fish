@@ -61,6 +61,8 @@ function __gnt_cluster_valued
             string split ' ' -- '--reason'
         case top
             string split ' ' -- '--interval --reason'
+        case upgrade
+            string split ' ' -- '--to --separator --reason'
         case verify
             string split ' ' -- '-g --node-group --priority -I --ignore-errors --reason'
         case verify-disks
@@ -148,6 +150,7 @@ complete -c gnt-cluster -n 'test (count (commandline -opc)) -eq 1' -a repair-dis
 complete -c gnt-cluster -n 'test (count (commandline -opc)) -eq 1' -a search-tags -d 'Searches the tags on all objects on the cluster for a given pattern (regex)'
 complete -c gnt-cluster -n 'test (count (commandline -opc)) -eq 1' -a show-ispecs-cmd -d 'Show the command line to re-create the cluster'
 complete -c gnt-cluster -n 'test (count (commandline -opc)) -eq 1' -a top -d 'Shows nodes, guests, jobs and alarms, again and again'
+complete -c gnt-cluster -n 'test (count (commandline -opc)) -eq 1' -a upgrade -d 'Upgrade (or downgrade) to a new Ganeti version'
 complete -c gnt-cluster -n 'test (count (commandline -opc)) -eq 1' -a verify -d 'Does a check on the cluster configuration'
 complete -c gnt-cluster -n 'test (count (commandline -opc)) -eq 1' -a verify-disks -d 'Does a check on the cluster disk status'
 complete -c gnt-cluster -n 'test (count (commandline -opc)) -eq 1' -a version -d 'Shows the cluster version'
@@ -411,6 +414,14 @@ complete -c gnt-cluster -n '__gnt_cluster_command top' -l once -d 'Print it once
 complete -c gnt-cluster -n '__gnt_cluster_command top' -s d -l debug -d 'Log and show more'
 complete -c gnt-cluster -n '__gnt_cluster_command top' -l reason -x -d 'Why this is done; kept with the job'
 complete -c gnt-cluster -n '__gnt_cluster_command top' -s h -l help -d 'Show what there is'
+complete -c gnt-cluster -n '__gnt_cluster_command upgrade' -l check -d 'Look whether all nodes can be upgraded; change nothing'
+complete -c gnt-cluster -n '__gnt_cluster_command upgrade' -l to -x -d 'The version, which is installed on all nodes already'
+complete -c gnt-cluster -n '__gnt_cluster_command upgrade' -l resume -d 'Go on with an upgrade that was interrupted'
+complete -c gnt-cluster -n '__gnt_cluster_command upgrade' -l no-headers -d 'Leave out the titles of the columns'
+complete -c gnt-cluster -n '__gnt_cluster_command upgrade' -l separator -x -d 'Put this between the columns instead of aligning them'
+complete -c gnt-cluster -n '__gnt_cluster_command upgrade' -s d -l debug -d 'Log and show more'
+complete -c gnt-cluster -n '__gnt_cluster_command upgrade' -l reason -x -d 'Why this is done; kept with the job'
+complete -c gnt-cluster -n '__gnt_cluster_command upgrade' -s h -l help -d 'Show what there is'
 complete -c gnt-cluster -n '__gnt_cluster_command verify' -s v -l verbose -d 'Show more'
 complete -c gnt-cluster -n '__gnt_cluster_command verify' -s g -l node-group -x -a '(__gnt_cluster_names group)' -d 'Name or UUID of a node group'
 complete -c gnt-cluster -n '__gnt_cluster_command verify' -l dry-run -d 'Only check whether it could be done; change nothing'

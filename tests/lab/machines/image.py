@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from machines import kernel, ramdisk, xen
+from machines import kernel, ramdisk, systemd, xen
 from machines.sorts import SORTS, USUAL, Sort
 
 HERE = Path(__file__).resolve().parent
@@ -86,7 +86,7 @@ def located(sort: Sort) -> Image:
     # Sorts that differ only in how they are started have one image.
     if sort.packages:
         recipe.update(repr((sort.packages, sort.xen)).encode())
-    for name in xen.FILES if sort.xen else ():
+    for name in (*(xen.FILES if sort.xen else ()), *(systemd.FILES if sort.systemd else ())):
         recipe.update((HERE / name).read_bytes())
     return Image(home() / f"image-{recipe.hexdigest()[:12]}", sort)
 
@@ -133,6 +133,8 @@ def _build(folder: Path, sort: Sort) -> None:
     ramdisk.make(folder / "initrd", HERE / "initrd.sh", linux.needed(*_BOOT_MODULES))
     if sort.xen:
         xen.furnish(folder, root, linux)
+    if sort.systemd:
+        systemd.furnish(root)
     disk = folder / "root.ext4.draft"
     with disk.open("wb") as file:
         file.truncate(4 << 30)
@@ -153,7 +155,7 @@ def _configure(root: Path) -> None:
         (root / name).chmod(0o755)
     # All machines have one key, so that each may log in to the others.
     keys = root / "root/.ssh"
-    keys.mkdir(mode=0o700)
+    keys.mkdir(mode=0o700, exist_ok=True)  # a provision of systemd's may be there
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", keys / "id_ed25519"],
                    check=True)
     shutil.copy(keys / "id_ed25519.pub", keys / "authorized_keys")

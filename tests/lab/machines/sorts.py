@@ -17,6 +17,7 @@ class Sort:
     :param cpu: the processor that QEMU emulates
     :param memory: MiB, of the whole machine
     :param xen: the system runs as the first domain of Xen
+    :param systemd: it is the init system, instead of busybox
     """
 
     name: str = ""
@@ -24,6 +25,7 @@ class Sort:
     cpu: str = "Nehalem"
     memory: int = MEMORY
     xen: bool = False
+    systemd: bool = False
 
 
 USUAL = Sort()
@@ -34,4 +36,6 @@ SVM = Sort("svm", cpu="qemu64,+svm,+npt")
 """A processor that has AMD's support for virtual machines: there is KVM, slowly."""
 CONTAINERS = Sort("containers", ("lxc", "criu", "iptables"))
 """With LXC, and CRIU, which saves processes."""
-SORTS = {sort.name: sort for sort in (USUAL, XEN, SVM, CONTAINERS)}
+SYSTEMD = Sort("systemd", ("dbus", "systemd", "systemd-sysv"), systemd=True)
+"""As hosts are: the package's units are started, watched and stopped."""
+SORTS = {sort.name: sort for sort in (USUAL, XEN, SVM, CONTAINERS, SYSTEMD)}

@@ -1,0 +1,205 @@
+"""Upgrade a running cluster: look whether it can be done, then restart daemons node by node.
+
+Packages are installed by the administrator, on each node. Where that restarts the daemons, as the
+Debian package does, nothing is left to do here but to look. What is under way is noted in a file
+of the master, so that it can be resumed: every step may be made again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ganeti_core.bootstrap import local_daemons
+from ganeti_core.bootstrap.renew import master_snapshot
+from ganeti_core.bootstrap.upgrade_check import NodeSaid, Survey, Version
+from ganeti_core.config.database import SCHEMA_VERSION, Database
+from ganeti_core.errors import ECODE_STATE, GanetiError, OpExecError, OpPrereqError
+from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.pid_file import is_held
+from ganeti_core.rpc.atomic import write_private
+from ganeti_core.rpc.calls import service_call
+from ganeti_core.rpc.certs import TlsIdentity
+from ganeti_core.rpc.client import NodeClients, Peer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ganeti_core.config.snapshot import Snapshot
+    from ganeti_core.model import Node
+    from ganeti_core.paths import Paths
+
+INTENT = "upgrade.json"
+PENDING = ("queued", "waiting", "running", "canceling")
+RESTART_SECONDS = 240.0
+"""More than a unit may take to stop and start."""
+PAUSE = 0.5
+
+
+@dataclass(frozen=True)
+class Intent:
+    """An upgrade that was begun; `drained`: the queue had been drained before."""
+
+    to: str
+    drained: bool
+
+    @classmethod
+    def pending(cls, paths: Paths) -> Intent | None:
+        """:raises OpPrereqError: the file was damaged"""
+        try:
+            found = json.loads((paths.data / INTENT).read_text())
+            return cls(str(found["to"]), bool(found["drained"]))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as exc:
+            raise OpPrereqError(
+                f"{paths.data / INTENT} cannot be read: remove it, and begin again (is the queue "
+                "drained? gnt-cluster queue info says so)", ECODE_STATE) from exc
+
+    def save(self, paths: Paths) -> None:
+        write_private(paths.data / INTENT, json.dumps(vars(self)).encode())
+
+
+@dataclass(frozen=True)
+class Upgrader:
+    """Works on the master node; `say` shows a line of progress."""
+
+    paths: Paths
+    say: Callable[[str], None]
+
+    def survey(self) -> Survey:
+        """Ask all nodes.
+
+        :raises OpPrereqError: this is not the master
+        """
+        snapshot = master_snapshot(self.paths)
+        with self._clients(snapshot) as clients:
+            call = service_call("node.installed")
+            answers = clients.fan_out({
+                node.uuid: (Peer.of(node), call) for node in _online(snapshot)})
+        nodes = [_said(node, node.uuid == snapshot.cluster.master_node, answers.get(node.uuid))
+                 for node in sorted(snapshot.nodes.values(), key=lambda node: node.name)]
+        with closing(Database(self.paths.database)) as database:
+            schema = int(database.meta().get("schema", SCHEMA_VERSION))
+        with LuxiClient(self.paths.master_socket) as client:
+            return Survey(nodes, schema, len(client.debts()), len(_pending(client)))
+
+    def begin(self, wanted: str) -> None:
+        """Upgrade to `wanted`; every node has it installed already.
+
+        :raises OpPrereqError: something hinders it; nothing was done
+        :raises OpExecError: a node did not come back; the rest waits for `go_on`
+        """
+        if (pending := Intent.pending(self.paths)) is not None:
+            raise OpPrereqError(f"an upgrade to {pending.to} is under way: gnt-cluster upgrade "
+                                "--resume goes on with it", ECODE_STATE)
+        hindrances = [one for one in self.survey().findings(wanted) if one.hinders]
+        if hindrances:
+            raise OpPrereqError("; ".join(
+                f"{one.node}: {one.text} ({one.action})" for one in hindrances), ECODE_STATE)
+        with LuxiClient(self.paths.master_socket) as client:
+            (drained,) = client.query_config_values(["drain_flag"])
+        intent = Intent(wanted, bool(drained))
+        intent.save(self.paths)
+        self.go_on(intent)
+
+    def go_on(self, intent: Intent) -> None:
+        """Do what is left to do of an upgrade that was begun.
+
+        :raises OpExecError: a node did not come back, or does not answer; it can be resumed
+        """
+        # It may have been killed while the master daemon was down.
+        local_daemons.start(self.paths, local_daemons.MASTERD)
+        with LuxiClient(self.paths.master_socket) as client:
+            self.say("Draining the queue")
+            client.set_drain_flag(True)
+            self._await_jobs(client)
+        survey = self.survey()
+        silent = [node.name for node in survey.nodes if not node.offline and node.running is None]
+        if silent:
+            raise OpExecError(f"{', '.join(silent)} does not answer: the queue stays drained until "
+                              "gnt-cluster upgrade --resume")
+        for node in survey.to_restart(intent.to):
+            self._restart(node.name, intent.to)
+        self._restart_master()
+        self._finish(intent)
+
+    def _await_jobs(self, client: LuxiClient) -> None:
+        told: list[int] = []
+        while jobs := _pending(client):
+            if jobs != told:
+                self.say(f"Waiting for {len(jobs)} jobs: {', '.join(map(str, jobs[:10]))}")
+                told = jobs
+            time.sleep(PAUSE)
+
+    def _restart(self, name: str, wanted: str) -> None:
+        """:raises OpExecError: the node has not come back with what is wanted"""
+        self.say(f"Restarting the daemons of {name}")
+        snapshot = master_snapshot(self.paths)
+        node = next(one for one in snapshot.nodes.values() if one.name == name)
+        with self._clients(snapshot) as clients:
+            clients.call(Peer.of(node), service_call("node.restart"))
+        until, last = time.monotonic() + RESTART_SECONDS, ""
+        while time.monotonic() < until:
+            time.sleep(PAUSE)
+            with self._clients(snapshot) as clients:
+                try:
+                    found = clients.call(Peer.of(node), service_call("node.facts"))["version"]
+                except GanetiError as exc:
+                    last = exc.message
+                    continue
+            if found == wanted:
+                return
+            last = f"it runs {found}"
+        raise OpExecError(f"{name} has not come back with {wanted}: {last} (its node-daemon.log "
+                          "says more; then gnt-cluster upgrade --resume)")
+
+    def _restart_master(self) -> None:
+        """:raises OpExecError: a daemon did not start; says why"""
+        for daemon in (local_daemons.MASTERD, local_daemons.RAPI):
+            if is_held(self.paths.daemon_pid(daemon)):
+                self.say(f"Restarting {daemon}")
+                local_daemons.restart(self.paths, daemon)
+
+    def _finish(self, intent: Intent) -> None:
+        """:raises OpExecError: a node runs something else; it can be resumed"""
+        others = self.survey().to_restart(intent.to)
+        if others:
+            raise OpExecError(f"{', '.join(node.name for node in others)} still runs another "
+                              f"version than {intent.to}: gnt-cluster upgrade --resume")
+        if not intent.drained:
+            with LuxiClient(self.paths.master_socket) as client:
+                self.say("Undraining the queue")
+                client.set_drain_flag(False)
+        (self.paths.data / INTENT).unlink()
+
+    @contextmanager
+    def _clients(self, snapshot: Snapshot) -> Iterator[NodeClients]:
+        clients = NodeClients(TlsIdentity.of(self.paths), lambda: snapshot.epoch)
+        try:
+            yield clients
+        finally:
+            clients.close()
+
+
+def _online(snapshot: Snapshot) -> list[Node]:
+    return [node for node in snapshot.nodes.values() if not node.offline]
+
+
+def _pending(client: LuxiClient) -> list[int]:
+    return [int(number) for number, status in client.query_jobs(None, ["id", "status"])
+            if status in PENDING]
+
+
+def _said(node: Node, is_master: bool, answer: Any) -> NodeSaid:
+    if node.offline:
+        return NodeSaid(node.name, is_master, offline=True)
+    if isinstance(answer, GanetiError):
+        return NodeSaid(node.name, is_master, problem=answer.message)
+    with suppress(KeyError, TypeError, ValueError):
+        return NodeSaid(node.name, is_master, False, "", Version.from_dict(answer["running"]),
+                        Version.from_dict(answer["installed"]))
+    return NodeSaid(node.name, is_master, problem="its answer cannot be understood")

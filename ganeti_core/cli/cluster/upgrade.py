@@ -1,0 +1,86 @@
+"""``gnt-cluster upgrade``: another version for a cluster that goes on meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganeti_core.cli import options as opt
+from ganeti_core.cli.failure import EXIT_FAILURE, wrong_input
+from ganeti_core.cli.lists import style_of
+from ganeti_core.cli.session import Command
+from ganeti_core.cli.table import layout, visible
+
+if TYPE_CHECKING:
+    from ganeti_core.bootstrap.upgrade_check import NodeSaid, Survey
+    from ganeti_core.cli.session import Session
+
+_TITLES = ("Node", "Runs", "Installed", "Drivers", "What to do")
+
+
+def _upgrade(session: Session, _arguments: list[str]) -> int:
+    options = session.options
+    if options.resume and (options.check or options.to):
+        raise wrong_input("--resume goes with neither --check nor --to")
+    from ganeti_core.bootstrap.upgrade import Intent, Upgrader
+
+    upgrader = Upgrader(session.paths, lambda line: print(line, flush=True))
+    if options.check:
+        return _show(session, upgrader.survey(), options.to)
+    if options.resume:
+        if (pending := Intent.pending(session.paths)) is None:
+            print("No upgrade is under way.")
+            return 0
+        upgrader.go_on(pending)
+    elif options.to:
+        upgrader.begin(options.to)
+    else:
+        raise wrong_input("Give one of --check, --to and --resume")
+    print("The upgrade is done. Running \"gnt-cluster verify\" now is recommended.")
+    return 0
+
+
+def _show(session: Session, survey: Survey, to: str | None) -> int:
+    """Print what was found; the status says whether something hinders an upgrade."""
+    wanted = to or survey.installed_on_master
+    findings = list(survey.findings(wanted))
+    rows = [[node.name, node.running.version if node.running else "?",
+             node.installed.version if node.installed else "?", _changed(node),
+             visible("; ".join(f"{one.text}: {one.action}" for one in findings
+                               if one.node == node.name)) or _left(node, wanted)]
+            for node in survey.nodes]
+    print("\n".join(layout(_TITLES, (False,) * len(_TITLES), rows, style_of(session))))
+    if survey.debts:
+        print(f"{survey.debts} calls are owed by nodes: see gnt-node list-debts")
+    if survey.jobs:
+        print(f"{survey.jobs} jobs are not done: an upgrade waits for them")
+    if any(one.hinders for one in findings):
+        print(f"An upgrade to {wanted or 'another version'} is not possible now.")
+        return EXIT_FAILURE
+    waiting = len(survey.to_restart(wanted))
+    print(f"\"gnt-cluster upgrade --to {wanted}\" restarts the daemons of {waiting} nodes."
+          if waiting else f"All nodes run {wanted}.")
+    return 0
+
+
+def _changed(node: NodeSaid) -> str:
+    """Whether the drivers that are installed are those that run."""
+    if node.running is None or node.installed is None:
+        return "?"
+    return "same" if node.running.states == node.installed.states else "differ"
+
+
+def _left(node: NodeSaid, wanted: str) -> str:
+    runs = node.running is not None and node.running.version == wanted
+    return "nothing" if runs else "restart its daemons"
+
+
+COMMANDS = {
+    "upgrade": Command(_upgrade, options=(
+        opt.flag("--check", dest="check",
+                 help="Look whether all nodes can be upgraded; change nothing"),
+        opt.value("--to", dest="to", metavar="<version>",
+                   help="The version, which is installed on all nodes already"),
+        opt.flag("--resume", dest="resume",
+                 help="Go on with an upgrade that was interrupted"),
+        opt.NO_HEADERS, opt.SEPARATOR)),
+}

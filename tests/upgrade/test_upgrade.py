@@ -1,0 +1,160 @@
+"""``gnt-cluster upgrade`` on a cluster of real daemons, whose package is exchanged below them.
+
+The version of an installation is what its metadata say: a folder before the others has those of
+another one, and the same code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from virtual_cluster import VirtualCluster, wait_until
+
+from ganeti_core.bootstrap.upgrade import INTENT
+from ganeti_core.cli import failure
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def install(packages: Path, version: str) -> None:
+    for old in packages.glob("*.dist-info"):
+        for file in old.iterdir():
+            file.unlink()
+        old.rmdir()
+    folder = packages / f"ganeti_core-{version}.dist-info"
+    folder.mkdir(parents=True)
+    real = distribution("ganeti-core")
+    for name in ("METADATA", "entry_points.txt"):
+        text = real.read_text(name)
+        assert text is not None
+        (folder / name).write_text(re.sub(r"(?m)^Version: .*$", f"Version: {version}", text))
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder, before = tmp_path_factory.mktemp("packages"), os.environ.get("PYTHONPATH")
+    install(folder, "1.9.0")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), before]))
+    yield folder
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="module")
+def old(packages: Path, make_cluster: Callable[..., VirtualCluster]) -> VirtualCluster:
+    made = make_cluster("--nodes", "3", "--hypervisor", "fake", "--with", "confd")
+    made.gnt("gnt-instance", "add", "-t", "diskless", "-o", "noop", "--no-nics",
+             "--no-ip-check", "--no-name-check", "-n", "node2", "web.example.com")
+    return made
+
+
+def check(cluster: VirtualCluster, *words: str) -> tuple[int, dict[str, list[str]], str]:
+    ran = cluster.try_("gnt-cluster", "upgrade", "--check", "--separator=|", "--no-headers", *words)
+    assert not ran.stderr, ran
+    rows = {cells[0].partition(".")[0]: cells[1:] for line in ran.lines
+            if len(cells := line.split("|")) == 5}
+    return ran.status, rows, ran.lines[-1]
+
+
+def pids(cluster: VirtualCluster) -> dict[str, str]:
+    return {f"{node} {daemon}": cluster.paths(node).daemon_pid(daemon).read_text()
+            for node in ("node1", "node2", "node3") for daemon in ("ganeti-noded", "ganeti-confd")}
+
+
+def drained(cluster: VirtualCluster) -> bool:
+    return "is set" in cluster.gnt("gnt-cluster", "queue", "info").stdout
+
+
+def test_all_is_well_where_all_run_what_they_have(old: VirtualCluster) -> None:
+    status, rows, last = check(old)
+    assert (status, last) == (0, "All nodes run 1.9.0."), rows
+    assert rows == {f"node{number}": ["1.9.0", "1.9.0", "same", "nothing"] for number in (1, 2, 3)}
+
+
+def test_what_is_not_installed_is_refused_and_nothing_done(old: VirtualCluster) -> None:
+    before = pids(old)
+    ran = old.try_("gnt-cluster", "upgrade", "--to", "1.10.0")
+    assert ran.status == failure.EXIT_FAILURE
+    assert "node2.example.com: has 1.9.0 installed, which is behind 1.10.0 (install the package " \
+        "of 1.10.0 there)" in ran.stderr
+    assert not drained(old)
+    assert pids(old) == before
+    status, rows, _ = check(old, "--to", "1.10.0")
+    assert status == 1
+    assert rows["node3"][3].startswith("has 1.9.0 installed")
+
+
+def test_a_silent_node_hinders_an_upgrade(old: VirtualCluster) -> None:
+    old.tool("stop", "node3")
+    status, rows, last = check(old)
+    assert status == 1
+    assert rows["node3"][:2] == ["?", "?"]
+    assert "mark the node offline" in rows["node3"][3]
+    assert "not possible now" in last
+    old.bring_back()
+    wait_until(lambda: check(old)[0] == 0, "all nodes answer")
+
+
+def test_daemons_run_what_was_installed_and_jobs_and_guests_go_on(
+    old: VirtualCluster, packages: Path
+) -> None:
+    before = pids(old)
+    install(packages, "1.10.0")
+    status, rows, last = check(old)
+    assert status == 0, rows
+    assert rows["node2"] == ["1.9.0", "1.10.0", "same", "restart its daemons"]
+    assert last == '"gnt-cluster upgrade --to 1.10.0" restarts the daemons of 3 nodes.'
+
+    job = old.submit("gnt-debug", "delay", "--no-master", "-n", "node2", "20")
+    ran = old.gnt("gnt-cluster", "upgrade", "--to", "1.10.0")
+
+    steps = [line for line in ran.lines if line.startswith("Restarting")]
+    assert steps == [f"Restarting the daemons of node{number}.example.com"
+                     for number in (2, 3, 1)] + ["Restarting ganeti-masterd"]
+    assert f"Waiting for 1 jobs: {job}" in ran.stdout
+    assert old.gnt("gnt-job", "list", "--no-headers", "-o", "status", job).stdout == "success\n"
+    wait_until(lambda: not before.items() & pids(old).items(), "all daemons are new ones")
+    assert check(old)[::2] == (0, "All nodes run 1.10.0.")
+    assert not drained(old)
+    assert not (old.paths().data / INTENT).exists()
+    assert old.instances("status") == [["running"]]
+    old.verify()
+
+
+def test_what_was_interrupted_is_named_and_goes_on(old: VirtualCluster, packages: Path) -> None:
+    """As after a power failure of the master in the middle: the file says what was wanted."""
+    install(packages, "1.11.0")
+    (old.paths().data / INTENT).write_text(json.dumps({"to": "1.11.0", "drained": False}))
+    old.gnt("gnt-cluster", "queue", "drain")
+    ran = old.try_("gnt-cluster", "upgrade", "--to", "1.11.0")
+    assert "an upgrade to 1.11.0 is under way: gnt-cluster upgrade --resume" in ran.stderr
+    old.gnt("gnt-cluster", "upgrade", "--resume")
+    assert check(old)[::2] == (0, "All nodes run 1.11.0.")
+    assert not drained(old)
+    assert old.gnt("gnt-cluster", "upgrade", "--resume").stdout == "No upgrade is under way.\n"
+
+
+def test_an_administrators_drain_flag_stays(old: VirtualCluster, packages: Path) -> None:
+    """And a version of before can be gone back to while it can read what is there."""
+    install(packages, "1.10.0")
+    old.gnt("gnt-cluster", "queue", "drain")
+    old.gnt("gnt-cluster", "upgrade", "--to", "1.10.0")
+    assert drained(old)
+    old.gnt("gnt-cluster", "queue", "undrain")
+
+
+@pytest.mark.parametrize("words", [[], ["--check", "--resume"], ["--resume", "--to", "2"]])
+def test_options_that_do_not_go_together_are_refused(
+    old: VirtualCluster, words: list[str]
+) -> None:
+    ran = old.try_("gnt-cluster", "upgrade", *words)
+    assert ran.status != 0
+    assert "--resume" in ran.stderr
