@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from ganeti_core.paths import Paths
 
 
+START = ('if [ -z "$GANETI_ROOT" ] && [ -d /run/systemd/system ] && '
+         "systemctl cat ganeti-noded.service > /dev/null 2>&1; "
+         "then systemctl start ganeti-noded.service; else ganeti-noded; fi")
+"""For the shell of the new node: where systemd has units, a daemon that ssh has started would be no
+unit, be in the login's control group, and nobody would start it again."""
+
 
 def prepare_node(
     paths: Paths, name: str, token: Mapping[str, str], options: Mapping[str, Any]
@@ -46,7 +52,7 @@ def prepare_node(
         # With the user's environment: ssh finds the user's agent and settings by it.
         run_command([*ssh, *enrol], timeout=120.0, env=os.environ,
                     stdin=token["token"] + "\n")
-        run_command([*ssh, "ganeti-noded"], timeout=120.0, env=os.environ)
+        run_command([*ssh, START], timeout=200.0, env=os.environ)
     except CommandFailed as exc:
         raise OpPrereqError(
             f"The host {host.name} could not be enrolled by ssh: {exc}. Enrol it by hand there: "

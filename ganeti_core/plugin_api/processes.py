@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .context import HookContext
-from .run import DEFAULT_PATH, run_command
+from .run import DEFAULT_PATH, CommandFailed, run_command
+from .scopes import own_scope
 
 MARK = "GANETI_KEPT"
 POLL = 0.01
@@ -61,17 +62,23 @@ def begin(
 ) -> None:
     """Start a program in a session of its own; what it prints goes to ``NAME.log`` in `ctx.logs`.
 
-    Whether it is still there a moment later, `kept` says. The log is appended to and never rotated:
-    what writes much for months should write to files of its own. A signal that the caller ignores
-    is ignored by the program and all that it starts; hooks run with the usual handling of all.
+    Where systemd is the init system, it has a scope of its own (`scopes.own_scope`). Whether it is
+    still there a moment later, `kept` says. The log is appended to and never rotated: what writes
+    much for months should write to files of its own. A signal that the caller ignores is ignored by
+    the program and all that it starts; hooks run with the usual handling of all.
 
     :param env: added to the environment, which is otherwise `mark`: ``PATH`` and the mark itself,
         and nothing of the daemon's
 
     :raises CommandFailed: nothing could be started
     """
-    run_command(["setsid", "--fork", "sh", "-c", _ENTER, ctx.logs / f"{name}.log", *words],
-                timeout=10, env={**mark(ctx, name, facts), **(env or {})}, cwd=ctx.state)
+    command = ["setsid", "--fork", "sh", "-c", _ENTER, ctx.logs / f"{name}.log", *words]
+    environment = {**mark(ctx, name, facts), **(env or {})}
+    if scope := own_scope(name):
+        with contextlib.suppress(CommandFailed):
+            run_command([*scope, *command], timeout=10, env=environment, cwd=ctx.state)
+            return
+    run_command(command, timeout=10, env=environment, cwd=ctx.state)
 
 
 def kept(ctx: HookContext) -> dict[str, Kept]:

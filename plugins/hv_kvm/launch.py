@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from ganeti_core.plugin_api import HookContext, HypervisorError, unix_sockets
 from ganeti_core.plugin_api.run import DEFAULT_PATH
+from ganeti_core.plugin_api.scopes import own_scope
 
 from . import checks, confinement, devices, firmware
 from .command_line import AGENT, Engine, Opened, build
@@ -101,12 +102,16 @@ def _spawn(
         ctx.log.debug("starting %s", argv)
         # Not by -daemonize: the system call filter can then forbid new processes and sessions.
         with open(output.path, "ab") as log:
+            words = ["/usr/bin/env", "setsid", "--fork", *argv]
+            scope = own_scope(guest.name)
             try:
-                subprocess.run(
-                    ["/usr/bin/env", "setsid", "--fork", *argv],
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    pass_fds=opened.all, env={"PATH": DEFAULT_PATH, "LC_ALL": "C"}, cwd="/",
-                    timeout=START_LIMIT, check=False)
+                for command in ([*scope, *words], words) if scope else (words,):
+                    ran = subprocess.run(
+                        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                        pass_fds=opened.all, env={"PATH": DEFAULT_PATH, "LC_ALL": "C"}, cwd="/",
+                        timeout=START_LIMIT, check=False)
+                    if ran.returncode == 0:
+                        break
             except (OSError, subprocess.TimeoutExpired) as exc:
                 raise HypervisorError(f"cannot run setsid for {guest.name}: {exc}") from exc
     return output
