@@ -14,7 +14,7 @@ from machines.fleet import Fleet, Prepared
 from machines.machine import Machine, Ran
 from machines.sorts import USUAL, Sort
 
-PATIENCE = 180.0
+PATIENCE = 600.0
 """Seconds for what takes a few where nothing is emulated."""
 
 
