@@ -14,14 +14,17 @@ from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.expand import submitted
 from ganeti_core.operations.left_behind import ask_copies, fallen_behind
 from ganeti_core.operations.specs import disks_of
+from ganeti_core.plugin_api.data import DiskStatus
 from ganeti_core.query.live import DiskQuestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.model import Instance, NodeGroup
     from ganeti_core.operations.context import OpContext
+
+    States = Mapping[tuple[str, str], DiskStatus | GanetiError]
 
 Found = tuple[dict[str, str], list[str], dict[str, list[list[str]]]]
 """Nodes that could not be asked and why; instances to activate; disks that are missing."""
@@ -80,7 +83,33 @@ class VerifyGroup(Operation[GroupVerifyDisks, "NodeGroup"]):
                     missing.setdefault(instance.name, []).append([node.name, name])
                 elif not state.is_open and instance.name not in closed:
                     closed.append(instance.name)
+        closed += _with_closed_copies(ctx, instances, states, closed)
         return problems, closed, missing
+
+
+def _with_closed_copies(
+    ctx: OpContext, instances: Sequence[Instance], states: States, known: Collection[str]
+) -> list[str]:
+    """Name the instances of which a copy does not follow because it is not open on its node.
+
+    So it is on a node that was booted: nothing opens it there by itself.
+    """
+    questions: list[DiskQuestion] = []
+    owners: dict[tuple[str, str], str] = {}
+    for instance in instances:
+        for disk in disks_of(ctx, instance) if instance.name not in known else ():
+            state = states.get((instance.primary_node, disk.uuid))
+            if not isinstance(state, DiskStatus) or not state.degraded or (
+                    state.sync_percent is not None):
+                continue
+            for ref in disk.nodes[1:]:
+                node = ctx.snapshot.nodes[ref.uuid]
+                if not node.offline:
+                    questions.append(DiskQuestion(node, disk))
+                    owners[node.uuid, disk.uuid] = instance.name
+    found = ctx.services.live.disk_states(questions) if questions else {}
+    return sorted({owners[where] for where, state in found.items()
+                   if isinstance(state, DiskStatus) and state.exists and not state.is_open})
 
 
 def _group_of(ctx: OpContext, instance: Instance) -> str:

@@ -109,6 +109,21 @@ def test_no_acknowledged_write_is_lost_with_its_node(pair: VirtualCluster) -> No
     assert nodes(pair) == ["node2", "node3"]
 
 
+def test_a_copy_on_a_node_that_was_booted_is_opened_by_verify_disks(pair: VirtualCluster) -> None:
+    power_off(pair, "node3")
+    write(pair, "node2", b"while it was away")
+    wait_until(lambda: stale(pair) == ["node3"], "its loss is known")
+    pair.tool("start")
+    found = pair.gnt("gnt-cluster", "verify-disks")
+    assert f"Activating disks for instance '{NAME}'" in found.stdout, found
+    live = next(pair.paths("node2").plugin_state.rglob("live.json"))
+    wait_until(lambda: json.loads(live.read_text())["state"] == "linked", "it follows")
+    pair.gnt("gnt-cluster", "verify-disks")
+    assert stale(pair) == []
+    assert data(pair, "node3").read_bytes().startswith(b"while it was away")
+    assert "No disks need to be activated" in pair.gnt("gnt-cluster", "verify-disks").stdout
+
+
 def test_what_was_killed_is_begun_again_and_nothing_is_lost(pair: VirtualCluster) -> None:
     writer = Writer(device(pair, "node2"))
     for part in ("keeper", "store"):
