@@ -104,7 +104,7 @@ class Side:
         :raises BlockDeviceError: the copy here is not the newest, or the other one does not follow
         """
         note = self.note()
-        if self.store.role() != "primary":
+        if is_new := self.store.role() != "primary":
             if problem := self._why_not(note):
                 raise self._refused(problem)
             self.become_primary(note.shared_with(self.peer.uuid) if self.peer else note)
@@ -119,9 +119,16 @@ class Side:
             self.await_link()
             self.store.serve()
         except BlockDeviceError:
-            if "guest" not in self._exports() and not self.places.order().get("waits"):
-                self.close()  # nothing was written
+            if (is_new or self._is_unserved()) and not self.places.order().get("waits"):
+                self._give_up()
             raise
+
+    def _give_up(self) -> None:
+        """Open it no more after all: nothing was written since."""
+        if self.store.front in processes.kept(self.ctx):
+            self.end_processes()  # who has the file open waits, as before
+        else:
+            self.close()
 
     def write_alone(self, *, force: bool) -> None:
         """Let this node write although its peer may be lost.
@@ -268,12 +275,13 @@ class Side:
                 return
             time.sleep(PAUSE)
 
-    def _exports(self) -> set[str]:
+    def _is_unserved(self) -> bool:
+        """Whether nobody can have used it; a daemon that waits for a write replies nothing."""
         try:
             with self.store.qmp() as qmp:
-                return qmp.exports()
+                return "guest" not in qmp.exports()
         except BlockDeviceError:
-            return set()
+            return False
 
     def _runs(self, part: str) -> bool:
         return self._name(part) in processes.kept(self.ctx)

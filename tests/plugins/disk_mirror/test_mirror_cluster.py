@@ -136,6 +136,24 @@ def test_what_was_killed_is_begun_again_and_nothing_is_lost(pair: VirtualCluster
     pair.verify()
 
 
+def test_a_storage_daemon_that_does_not_reply_is_not_closed_below_its_user(
+    pair: VirtualCluster,
+) -> None:
+    writer = Writer(device(pair, "node2"))
+    wait_until(lambda: writer.acknowledged > 5, "it writes")
+    [store] = kept(pair, "node2", "store")
+    os.kill(store, signal.SIGSTOP)
+    ran = pair.try_("gnt-instance", "activate-disks", NAME)
+    assert ran.status == 1
+    assert "does not answer" in ran.stderr, ran
+    os.kill(store, signal.SIGCONT)
+    known = writer.acknowledged
+    wait_until(lambda: writer.acknowledged > known + 5, "it goes on")
+    writer.stop()
+    pair.gnt("gnt-instance", "activate-disks", "--wait-for-sync", NAME)
+    pair.verify()
+
+
 def test_who_lost_the_file_that_he_writes_to_is_not_forgotten(pair: VirtualCluster) -> None:
     """He gets errors although the disk is there again, until he opens it anew."""
     writer = Writer(device(pair, "node2"))
