@@ -68,6 +68,15 @@ class HelperImages:
                               f"{exc.strerror or exc}") from exc
         return place
 
+    def check(self, image: str) -> None:
+        """See whether an image is there, where that can be seen at once.
+
+        :raises OpPrereqError: it cannot be used
+        """
+        if not image.startswith(_REMOTE):
+            _check_file(image)
+            _check_format(Path(image), image)
+
     def forget(self, instance: str) -> None:
         """Remove what `make` has made, or had begun to; a missing copy is no error.
 
@@ -110,10 +119,15 @@ def _draft(place: Path) -> Iterator[Path]:
         raise
 
 
-def _copy(image: str, draft: Path, deadline: float) -> None:
+def _check_file(image: str) -> Path:
     source = Path(image)
     if not source.is_absolute() or not source.is_file():
         raise OpPrereqError(f"The image {image} is not a file of this node", ECODE_ENVIRON)
+    return source
+
+
+def _copy(image: str, draft: Path, deadline: float) -> None:
+    source = _check_file(image)
     _check_room(image, source.stat().st_blocks * 512, draft)
     # It keeps holes, shares blocks where the file system can, and is killed at its deadline.
     run_command(["cp", "--reflink=auto", "--sparse=always", "--", source, draft],

@@ -73,6 +73,7 @@ SERVICES: dict[str, Service] = {
     "export.remove": Service(changes=True, timeout=300.0),
     "export.give": Service(changes=True, timeout=60.0),
     "export.end": Service(changes=True, timeout=60.0),
+    "helper.check": Service(timeout=10.0),
     "helper.image": Service(changes=True, timeout=3600.0),
     "helper.forget": Service(changes=True, timeout=60.0),
     # These check the epoch of their argument themselves: recording each would double its fsyncs.

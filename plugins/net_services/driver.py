@@ -40,6 +40,8 @@ SETTINGS = {"type": "object", "properties": {"guest_dns_servers": {
     "description": "Addresses of the resolvers that guests of networks with the service dnsmasq "
                    "get, separated by commas; where none is given that is the service itself, "
                    "which knows names of guests only"}}}
+PREFIX_LENGTH = 64
+"""Of ranges of which interfaces make their addresses."""
 READY_SECONDS = 20.0
 POLL = 0.02
 LIMIT = 10.0
@@ -102,6 +104,10 @@ def _unfit(ctx: HookContext, network: ServedNetwork) -> str:
     if USER_MODE in able:
         return (f"Network service dnsmasq cannot serve {_title(network)} where cards have the mode "
                 f"{network.mode}: the node has no end of them")
+    six = files.Ranges.of(network).six
+    if six is not None and six.prefixlen != PREFIX_LENGTH:
+        return (f"Network service dnsmasq cannot serve {_title(network)}: of its IPv6 range {six} "
+                "guests make no addresses, for it is not a /64")
     return ""
 
 

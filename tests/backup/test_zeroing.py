@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,11 +101,26 @@ def test_what_cannot_be_is_refused_before_anything_changes(zeroed: VirtualCluste
     refused(zeroed, "--zero-free-space", "--long-sleep", "--zeroing-timeout-per-mib=-1",
             said="zeroing_timeout_per_mib is -1")
     refused(zeroed, "--zero-free-space", said="--long-sleep")
-    zeroed.gnt("gnt-cluster", "modify", "--zeroing-image=")
-    refused(zeroed, "--zero-free-space", "--long-sleep", said="A zeroing image must be set")
+    for image, said in (("/nowhere/x.img", "Node node1.example.com: The image /nowhere/x.img is "
+                         "not a file of this node"), ("", "A zeroing image must be set")):
+        zeroed.gnt("gnt-cluster", "modify", f"--zeroing-image={image}")
+        refused(zeroed, "--zero-free-space", "--long-sleep", said=said)
     ran = zeroed.try_("gnt-cluster", "modify", "--zeroing-image=x.img")
     assert "Zeroing image must be an absolute path or a URL" in ran.stderr, ran
     assert is_back(zeroed)
+
+
+@pytest.mark.skipif(not shutil.which("partx"), reason="what chroot needs is not installed")
+def test_a_hypervisor_that_boots_no_image_is_refused_by_name(zeroed: VirtualCluster) -> None:
+    zeroed.gnt("gnt-cluster", "modify", "--enabled-hypervisors=fake,chroot")
+    zeroed.gnt("gnt-instance", "add", "-t", "file", "-s", "4m", "-H", "chroot", "-n", "node1", "-o",
+               "noop", "--no-install", "--no-start", "--no-nics", "--no-ip-check",
+               "--no-name-check", "jail.example.com")
+    ran = zeroed.try_(*EXPORT, "jail.example.com")
+    assert ("Hypervisor chroot of instance jail.example.com cannot boot an image with the "
+            "instance's disks (those that can are: fake") in ran.stderr
+    zeroed.gnt("gnt-instance", "remove", "-f", "jail.example.com")
+    zeroed.gnt("gnt-cluster", "modify", "--enabled-hypervisors=fake")
 
 
 @pytest.mark.parametrize(("fault", "said"), [

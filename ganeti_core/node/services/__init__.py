@@ -74,6 +74,7 @@ SERVICE_FUNCTIONS: dict[str, Callable[[NodeState, dict[str, Any], float], Any]] 
     "export.remove": exports.remove,
     "export.give": exports.give,
     "export.end": exports.end,
+    "helper.check": helpers.check,
     "helper.image": helpers.image,
     "helper.forget": helpers.forget,
     "replica.position": replica.position,

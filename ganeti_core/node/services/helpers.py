@@ -33,6 +33,18 @@ def image(state: NodeState, args: dict[str, Any], deadline: float) -> dict[str, 
 
 
 @dataclass(frozen=True)
+class CheckArgs:
+    """Of ``helper.check``: a path or URL."""
+
+    image: str
+
+
+def check(state: NodeState, args: dict[str, Any], _deadline: float) -> None:
+    """See whether an image can be used, without a copy of it."""
+    _images(state).check(decode(CheckArgs, args).image)
+
+
+@dataclass(frozen=True)
 class ForgetArgs:
     """Of ``helper.forget``."""
 

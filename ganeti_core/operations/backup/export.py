@@ -93,7 +93,7 @@ class Export(Operation[BackupExport, ExportPlan]):
             raise OpPrereqError("The long sleep option only makes sense when the instance can be "
                                 "shut down.", ECODE_INVAL)
         check_compression(ctx, op.compress)
-        check_zeroing(op, ctx, instance)
+        check_zeroing(op, ctx, instance, source)
         runs = running_on(ctx, instance, source) is not None
         if op.remove_instance:
             _check_removal(op, ctx, instance, runs=runs)

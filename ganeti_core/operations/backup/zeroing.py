@@ -18,7 +18,7 @@ PER_MIB = 0.05
 """Seconds for each MiB of the disks: as many as a slow disk takes to write them all."""
 
 
-def check_zeroing(op: BackupExport, ctx: OpContext, instance: Instance) -> None:
+def check_zeroing(op: BackupExport, ctx: OpContext, instance: Instance, node: Node) -> None:
     """:raises OpPrereqError: it is asked for, and cannot be done (`ECODE_INVAL`)"""
     limits = {"zeroing_timeout_fixed": op.zeroing_timeout_fixed,
               "zeroing_timeout_per_mib": op.zeroing_timeout_per_mib}
@@ -40,7 +40,7 @@ def check_zeroing(op: BackupExport, ctx: OpContext, instance: Instance) -> None:
     if not instance.disks:
         raise OpPrereqError(f"Instance {instance.name} has no disks on which anything is free",
                             ECODE_INVAL)
-    check_helper(ctx, instance)
+    check_helper(ctx, instance, node, ctx.snapshot.cluster.zeroing_image)
 
 
 def zero_free_space(

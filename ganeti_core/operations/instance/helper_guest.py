@@ -12,7 +12,14 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import ECODE_INVAL, OpExecError, OpPrereqError, RpcError
+from ganeti_core.errors import (
+    ECODE_ENVIRON,
+    ECODE_INVAL,
+    NotSupported,
+    OpExecError,
+    OpPrereqError,
+    RpcError,
+)
 from ganeti_core.model import new_uuid
 from ganeti_core.plugin_api.data import DiskSpec
 from ganeti_core.plugin_api.hypervisor import HELPER_GUESTS, HYPERVISORS
@@ -84,8 +91,12 @@ class _Run:
         return True, found
 
 
-def check_helper(ctx: OpContext, instance: Instance) -> None:
-    """:raises OpPrereqError: the instance's hypervisor cannot run helper guests (`ECODE_INVAL`)"""
+def check_helper(ctx: OpContext, instance: Instance, node: Node, image: str) -> None:
+    """See that a helper guest can be had, before anything is done for it.
+
+    :raises OpPrereqError: the instance's hypervisor cannot run helper guests (`ECODE_INVAL`), or
+        the node has no such image (`ECODE_ENVIRON`)
+    """
     if HELPER_GUESTS not in ctx.host.describe(HYPERVISORS, instance.hypervisor).capabilities:
         able = [name for name in ctx.host.names(HYPERVISORS)
                 if HELPER_GUESTS in ctx.host.describe(HYPERVISORS, name).capabilities]
@@ -93,6 +104,12 @@ def check_helper(ctx: OpContext, instance: Instance) -> None:
             f"Hypervisor {instance.hypervisor} of instance {instance.name} cannot boot an image "
             f"with the instance's disks (those that can are: {', '.join(able) or 'none'})",
             ECODE_INVAL)
+    try:
+        ctx.call(node, service_call("helper.check", {"image": image}))
+    except NotSupported:
+        pass  # of an earlier version: it says so when it copies the image
+    except OpPrereqError as exc:
+        raise OpPrereqError(f"Node {node.name}: {exc.message}", ECODE_ENVIRON) from exc
 
 
 def run_helper(

@@ -44,7 +44,7 @@ def check_installation(ctx: OpContext, instance: Instance, node: Node) -> bool:
         raise OpPrereqError(
             f"OS {name} is not trusted to install on nodes, and there is no install image for a "
             "helper guest; gnt-cluster modify --install-image sets it", ECODE_INVAL)
-    check_helper(ctx, instance)
+    check_helper(ctx, instance, node, ctx.snapshot.cluster.install_image)
     return True
 
 

@@ -237,6 +237,15 @@ def test_a_mode_of_which_the_node_has_no_end_is_refused_by_name(
         DnsmasqService().serve(ctx, user, served)
 
 
+def test_a_range_of_which_guests_make_no_addresses_is_refused_by_name(
+    ctx: HookContext, network: ServedNetwork
+) -> None:
+    wide = replace(network, network=NETWORK | {"network6": "2001:db8::/48"})
+    assert DnsmasqService().check(ctx, (wide,)) == [
+        "Network service dnsmasq cannot serve network office: of its IPv6 range 2001:db8::/48 "
+        "guests make no addresses, for it is not a /64"]
+
+
 @pytest.mark.skipif(not shutil.which("busybox"), reason="needs a DHCP client, of busybox")
 def test_guests_that_share_no_segment_are_served(
     ctx: HookContext, network: ServedNetwork, served: tuple[ServedCard, ServedCard], tmp_path: Path
