@@ -58,7 +58,9 @@ def names() -> list[str]:
 
 
 def shown(column: int) -> int:
-    return int(shell(f"xl list {NAME} | tail -1").split()[column])
+    """A number of the domain's line: 1 is its own, 2 its memory; 0 where there is no domain."""
+    rows = [line.split() for line in shell("xl list").splitlines()]
+    return next((int(row[column]) for row in rows if row[0] == NAME), 0)
 
 
 def until(condition: Callable[[], Any], what: str) -> None:
@@ -124,7 +126,7 @@ def test_it_reboots_from_outside_and_from_inside(
     assert second > first
     running("say again", "GUEST SAYS again")
     running("reboot", "Restarting system")
-    until(lambda: len(names()) == 2 and shown(1) > second, "Xen makes it anew")
+    until(lambda: shown(1) > second, "Xen makes it anew")
     running("say again", "GUEST SAYS again")
     assert [one.state for one in XEN.running(ctx)] == ["running"]
 
@@ -135,7 +137,7 @@ def test_one_that_crashes_is_made_anew(
     first = shown(1)
     with pytest.raises(TimeoutError, match="ended"):
         running("crash", "never said")
-    until(lambda: len(names()) == 2 and shown(1) > first, "Xen makes it anew")
+    until(lambda: shown(1) > first, "Xen makes it anew")
     running("say again", "GUEST SAYS again")
 
 

@@ -162,7 +162,16 @@ xen_commandline        : dom0_mem=640M,max:640M dom0_max_vcpus=1 com1=115200,8n1
 """Both as Xen 4.17.7 of Debian 12 printed them in the lab."""
 
 
+VERBOSE = (
+    "Name                                        ID   Mem VCPUs\tState\tTime(s)"
+    "   UUID                            Reason-Code\tSecurity Label\n"
+    "Domain-0                                     0   640     1     r-----     427.2"
+    " 00000000-0000-0000-0000-000000000000        -                -\n")
+
+
 def test_domains_are_read_as_real_xl_lists_them() -> None:
+    assert [(one.number, one.memory, one.reason) for one in listed(VERBOSE).values()] == [
+        (0, 640, 0)]
     found = listed(LISTED)
     assert [(one.number, one.memory, one.flags, one.has_shut_down, one.is_paused)
             for one in found.values()] == [
