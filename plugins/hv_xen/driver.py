@@ -129,7 +129,7 @@ class _XenHypervisor:
 
     @hookimpl
     def migration_offer(self, ctx: HookContext, instance: InstanceSpec) -> MigrationOffer:
-        return migration.offer(self._guest(ctx, instance))
+        return migration.offer(self._guest(ctx, instance), self.kind)
 
     @hookimpl
     def migration_prepare(

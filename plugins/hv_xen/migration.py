@@ -17,7 +17,8 @@ from ganeti_core.plugin_api.data import MigrationOffer, MigrationStatus, Migrati
 from . import relay
 from .domains import AWAY, INCOMING, Guest, Runtime
 from .lifecycle import CHANGE_LIMIT
-from .parameters import ANY_PORT
+from .parameters import ANY_PORT, Kind
+from .toolstack import ASK_LIMIT, informed
 
 RELAY = Path(relay.__file__)
 BEGIN_LIMIT = 20.0
@@ -27,8 +28,23 @@ SAID = 1000
 POLL = 0.02
 
 
-def offer(guest: Guest) -> MigrationOffer:
-    """Say what memory the guest was ordered to have."""
+def offer(guest: Guest, kind: Kind) -> MigrationOffer:
+    """Say what memory the guest was ordered to have.
+
+    :raises HypervisorError: Xen cannot send such domains here
+    """
+    try:
+        able = informed(guest.xl.run("info", timeout=ASK_LIMIT)).get("virt_caps", "").split()
+    except CommandFailed as exc:
+        raise HypervisorError(f"Xen on {guest.ctx.node} does not say what it can: {exc.message}"
+                              ) from exc
+    # What a paravirtual domain writes while it is sent is only seen by shadow page tables. Releases
+    # of Xen that do not list what they can have always had them.
+    if kind == "pv" and "pv" in able and "shadow" not in able:
+        raise HypervisorError(
+            f"{guest.name} cannot be sent while it runs: the Xen of {guest.ctx.node} is built"
+            " without shadow paging (virt_caps of xl info), which paravirtual domains need for"
+            " that; use gnt-instance failover")
     runtime = guest.load()
     return MigrationOffer(details={"memory": runtime.memory} if runtime else {})
 

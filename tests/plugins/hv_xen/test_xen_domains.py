@@ -193,6 +193,19 @@ def test_the_host_is_read_as_real_xl_describes_it(tmp_path: Path) -> None:
         cpu_nodes=1, version="4.17", cpu_host=1)
 
 
+def test_where_xen_has_no_shadow_paging_no_domain_is_sent(
+    tmp_path: Path, domain_instance: InstanceSpec
+) -> None:
+    """As Debian's Xen 4.17.7: xl begins, and ends with 'Failed to enable logdirty'."""
+    (tmp_path / "info").write_text(INFORMED)
+    program = tmp_path / "xl"
+    program.write_text(f'#!/bin/sh\nexec cat "{tmp_path}/$1"\n')
+    program.chmod(0o755)
+    with pytest.raises(HypervisorError, match="without shadow paging"):
+        XenPvmHypervisor(str(program)).migration_offer(
+            make_context(tmp_path / "node"), domain_instance)
+
+
 @pytest.fixture
 def xen(fake_xl: str) -> XenPvmHypervisor:
     return XenPvmHypervisor(fake_xl)
