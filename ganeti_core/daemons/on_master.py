@@ -47,8 +47,5 @@ def run(
         except GanetiError as exc:
             log.critical("%s", exc.message)
             process.failed(exc.message)
-            if not isinstance(exc, NotMaster):
-                return 1
-            process.supervisor.stands_by(exc.message)
-            return EXIT_NOT_MASTER
+            return EXIT_NOT_MASTER if isinstance(exc, NotMaster) else 1
     return 0

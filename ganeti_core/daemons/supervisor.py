@@ -51,15 +51,6 @@ class Supervisor:
         """The daemon answers from now on."""
         self.tell("READY=1")
 
-    def stands_by(self, reason: str) -> None:
-        """The daemon ends at once because it has nothing to do here, and has not failed.
-
-        Of a unit of type ``notify`` one that ends before it is ready has failed, whatever its exit
-        status (`systemd.service(5)`).
-        """
-        self.tell(f"READY=1\nSTATUS={' '.join(reason.split())}")
-        self.ends()
-
     def lives(self) -> None:
         """A sign of life, due every `interval` seconds."""
         self.tell("WATCHDOG=1")

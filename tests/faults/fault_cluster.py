@@ -31,10 +31,13 @@ HERE = Path(__file__).parent
 STRIKE_VARIABLE = "GANETI_STRIKE_FILE"
 TEMPLATES = ["sharedfile", "file", "diskless", "twin"]
 HYPERVISORS = ["fake", "plugging"]
+UNTRUSTED = "wary"
 DISK_FOLDERS = ("srv/ganeti/file-storage", "var/lib/ganeti/plugins/disk_templates/twin")
 PASSING = re.compile("is degraded|different checksums")
 """Findings that end by themselves when a node is back."""
-RUNS = ("running", "paused", "user-down")
+HELPER = "helper"
+"""The state of a guest that works on an instance's disks in the place of its own."""
+RUNS = ("running", "paused", "user-down", HELPER)
 FINAL = ("success", "error", "canceled")
 PATIENCE = 60.0
 SETTLED = 40.0
@@ -244,6 +247,8 @@ class FaultCluster:
             found.append(f"disks are {self.disks()}, not {disks}")
         found += [f"an export is half made: {path}" for path in self.exports()
                   if path.name.startswith(".") or not (path / "config.ini").exists()]
+        found += [f"of a helper guest is left: {path}" for node in self.layout.nodes
+                  for path in (node.root / "srv/ganeti/helper").glob("*")]
         return found + self._left_over()
 
     def _owed(self) -> list[str]:
@@ -353,7 +358,7 @@ def _guests_of(node: VirtualNode) -> Iterator[tuple[str, str]]:
                 if name.endswith(".guest"):
                     with suppress(FileNotFoundError), open(f"{folder}/{name}", "rb") as file:
                         guest = json.load(file)
-                        yield guest["name"], guest["state"]
+                        yield guest["name"], HELPER if guest["ends"] else guest["state"]
 
 
 def _wanted_devices(instances: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
@@ -406,7 +411,12 @@ def fault_cluster(root: Path, nodes: int, call_limit: float = 0.0) -> Iterator[F
             if not zygote.stdout.readline():
                 raise GanetiError("the cluster did not come up")
             cluster = FaultCluster(Layout.load(root), zygote, crash, strike)
+            image = root.parent / "helper.img"
+            image.write_bytes(os.urandom(5000))
+            for node in cluster.layout.nodes:
+                _make_untrusted_os(node.root / "srv/ganeti/os" / UNTRUSTED)
             cluster.run({"OP_ID": "OP_CLUSTER_SET_PARAMS", "enabled_disk_templates": TEMPLATES,
+                         "zeroing_image": str(image), "install_image": str(image),
                          "enabled_hypervisors": HYPERVISORS,
                          "ipolicy": {"disk-templates": TEMPLATES}})
             yield cluster
@@ -415,6 +425,15 @@ def fault_cluster(root: Path, nodes: int, call_limit: float = 0.0) -> Iterator[F
             assert zygote.stdin is not None
             zygote.stdin.close()
             zygote.wait(60)
+
+
+def _make_untrusted_os(folder: Path) -> None:
+    """An OS definition that installs in a helper guest."""
+    folder.mkdir(parents=True)
+    (folder / "ganeti_api_version").write_text("15\n")
+    for name in ("create_untrusted", "import", "export", "rename"):
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
 
 
 class Clusters(ExitStack):

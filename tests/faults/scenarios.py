@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fault_cluster import FaultCluster
+from fault_cluster import UNTRUSTED, FaultCluster
 
 NAME = "inst1.example.com"
 Op = dict[str, Any]
@@ -158,6 +158,12 @@ SCENARIOS = {scenario.name: scenario for scenario in (
         "OP_INSTANCE_SET_PARAMS", disk_template="twin", remote_node="node3")),
     Scenario("export", "file", exists=True, runs=True, slow=True, op=_elsewhere(
         "OP_BACKUP_EXPORT", shutdown_timeout=0, long_sleep=True)),
+    Scenario("zero", "file", exists=True, runs=True, slow=True, op=_elsewhere(
+        "OP_BACKUP_EXPORT", shutdown_timeout=0, long_sleep=True, zero_free_space=True)),
+    Scenario("install_helped", "file", exists=False, runs=False, slow=True,
+             op=lambda _node: create("file") | {"os_type": UNTRUSTED}),
+    Scenario("reinstall_helped", "file", exists=True, runs=False, slow=True,
+             op=_on_instance("OP_INSTANCE_REINSTALL", os_type=UNTRUSTED)),
     Scenario("import", "file", exists=False, runs=False, exported=True, slow=True,
              op=lambda _node: {
         **create("file", start=False), "mode": "import", "disks": [], "nics": [], "beparams": {},

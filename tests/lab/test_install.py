@@ -81,13 +81,13 @@ def test_daemons_that_strangers_reach_are_not_root(hosts: Hosts) -> None:
         "    test -s /run/ganeti/ganeti-$daemon.pid || ganeti-$daemon\n"
         "    stat -c %U /proc/$(cat /run/ganeti/ganeti-$daemon.pid)\n"
         "done\n"
-        "gnt-confd config /cluster/cluster_name\n"
+        "gnt-confd master\n"
         "python3 -c 'import ssl; from urllib.request import urlopen\n"
         'print(urlopen("http://host2.example.com:1815/1/list/collectors").read().decode())\n'
         'print(urlopen("https://host2.example.com:5080/2/info", context='
         "ssl._create_unverified_context()).status)'")
     assert asked.status == 0, asked.output
-    *users, name, collectors, status = asked.output.splitlines()
+    *users, master, collectors, status = asked.output.splitlines()
     assert users == ["gnt-mond", "gnt-confd", "gnt-rapi"]
-    assert (name, status) == ("cluster.example.com", "200")
+    assert (master, status) == ("host2.example.com", "200")
     assert '["diskstats", "storage", 0]' in collectors
