@@ -16,6 +16,8 @@ from ganeti_core.plugin_api.stream_frames import StreamFailed, Wire
 from .pump import Watch, pump
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ganeti_core.plugin_api import HookContext
 
 STALL = 10.0
@@ -86,10 +88,12 @@ class Carrier:
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _closed: bool = False
 
-    def carry(self, wire: Wire, local: socket.socket, watch: Watch | None = None) -> None:
+    def carry(self, wire: Wire, local: socket.socket, watch: Watch | None = None,
+              ended: Callable[[], None] = lambda: None) -> None:
         """Carry until one end closes; back when the local one has taken all, and hung up.
 
         :param watch: as of `pump`; what it raises as an error of its own is raised here
+        :param ended: called when an end has closed; the local one may hang up much later
         """
         with self._changed:
             if self._closed:
@@ -104,6 +108,7 @@ class Carrier:
                     pump(wire.sock, local, watch)
             finally:
                 wire.sock.close()
+                ended()
                 _finish(local)
         finally:
             with self._changed:

@@ -249,6 +249,10 @@ class Link:
     def _carry(
         self, listener: socket.socket, kind: str, carrier: Carrier, broken: threading.Event
     ) -> None:
+        def ended() -> None:
+            if kind == "copy":
+                broken.set()
+
         with suppress(OSError):
             local = listener.accept()[0]
             listener.close()
@@ -258,9 +262,10 @@ class Link:
                 log.warning("disk %s: %s", self.places.uuid, exc)
                 local.close()
             else:
-                carrier.carry(wire, local)
-            if kind == "copy":
-                broken.set()
+                # The storage daemon reads only while it waits for a reply: as long as nobody
+                # writes, it does not notice the end, and does not hang up.
+                carrier.carry(wire, local, ended=ended)
+            ended()
 
     # The loss of the other node
 

@@ -124,6 +124,21 @@ def test_a_copy_on_a_node_that_was_booted_is_opened_by_verify_disks(pair: Virtua
     assert "No disks need to be activated" in pair.gnt("gnt-cluster", "verify-disks").stdout
 
 
+def test_a_copy_that_is_lost_while_nobody_writes_is_known(pair: VirtualCluster) -> None:
+    """The storage daemon of the node that writes notices nothing before the next write."""
+    write(pair, "node2", b"before")
+    kill(pair, "node3", "store")
+    wait_until(lambda: stale(pair) == ["node3"], "its loss is known")
+    assert "older than another" in pair.try_("gnt-instance", "failover", "-f", NAME).stderr
+    found = pair.gnt("gnt-cluster", "verify-disks")
+    assert f"Activating disks for instance '{NAME}'" in found.stdout, found
+    pair.gnt("gnt-instance", "activate-disks", "--wait-for-sync", NAME)
+    assert stale(pair) == []
+    write(pair, "node2", b"after")
+    assert data(pair, "node3").read_bytes().startswith(b"after")
+    pair.verify()
+
+
 def test_what_was_killed_is_begun_again_and_nothing_is_lost(pair: VirtualCluster) -> None:
     writer = Writer(device(pair, "node2"))
     for part in ("keeper", "store"):
