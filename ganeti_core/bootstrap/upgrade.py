@@ -19,7 +19,7 @@ from ganeti_core.bootstrap.upgrade_check import NodeSaid, Survey, Version
 from ganeti_core.config.database import SCHEMA_VERSION, Database
 from ganeti_core.errors import ECODE_STATE, GanetiError, OpExecError, OpPrereqError
 from ganeti_core.luxi.client import LuxiClient
-from ganeti_core.pid_file import is_held
+from ganeti_core.pid_file import AlreadyRunning, PidFile, is_held
 from ganeti_core.rpc.atomic import write_private
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.certs import TlsIdentity
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from ganeti_core.paths import Paths
 
 INTENT = "upgrade.json"
+LOCK = "gnt-cluster-upgrade"
 PENDING = ("queued", "waiting", "running", "canceling")
+STAYS_DRAINED = ("The queue stays drained until gnt-cluster upgrade --resume has ended this "
+                 "(gnt-cluster queue undrain lets jobs in meanwhile)")
 RESTART_SECONDS = 240.0
 """More than a unit may take to stop and start."""
 PAUSE = 0.5
@@ -90,27 +93,61 @@ class Upgrader:
     def begin(self, wanted: str) -> None:
         """Upgrade to `wanted`; every node has it installed already.
 
-        :raises OpPrereqError: something hinders it; nothing was done
-        :raises OpExecError: a node did not come back; the rest waits for `go_on`
+        It takes the place of an upgrade to another version that was begun and cannot be ended.
+
+        :raises OpPrereqError: something hinders it, or another process upgrades; nothing was done
+        :raises OpExecError: a node did not come back; the rest waits for `resume`
         """
-        if (pending := Intent.pending(self.paths)) is not None:
-            raise OpPrereqError(f"an upgrade to {pending.to} is under way: gnt-cluster upgrade "
-                                "--resume goes on with it", ECODE_STATE)
-        hindrances = [one for one in self.survey().findings(wanted) if one.hinders]
-        if hindrances:
-            raise OpPrereqError("; ".join(
-                f"{one.node}: {one.text} ({one.action})" for one in hindrances), ECODE_STATE)
-        with LuxiClient(self.paths.master_socket) as client:
-            (drained,) = client.query_config_values(["drain_flag"])
-        intent = Intent(wanted, bool(drained))
-        intent.save(self.paths)
-        self.go_on(intent)
+        with self._alone():
+            pending = Intent.pending(self.paths)
+            if pending is not None and pending.to == wanted:
+                raise OpPrereqError(f"an upgrade to {pending.to} is under way: gnt-cluster upgrade "
+                                    "--resume goes on with it", ECODE_STATE)
+            if hindrances := _hindrances(self.survey(), wanted):
+                raise OpPrereqError(hindrances, ECODE_STATE)
+            intent = Intent(wanted, pending.drained if pending else self.drained())
+            intent.save(self.paths)
+            self._go_on(intent)
 
-    def go_on(self, intent: Intent) -> None:
-        """Do what is left to do of an upgrade that was begun.
+    def resume(self) -> bool:
+        """Do what is left to do of an upgrade that was begun; return whether there was one.
 
+        :raises OpPrereqError: another process upgrades
         :raises OpExecError: a node did not come back, or does not answer; it can be resumed
         """
+        with self._alone():
+            if (pending := Intent.pending(self.paths)) is None:
+                return False
+            self._go_on(pending)
+            return True
+
+    def drained(self) -> bool:
+        """Whether the queue takes no jobs."""
+        with LuxiClient(self.paths.master_socket) as client:
+            (drained,) = client.query_config_values(["drain_flag"])
+        return bool(drained)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """:raises OpPrereqError: another process upgrades, or this is not the master"""
+        master_snapshot(self.paths)
+        try:
+            lock = PidFile.lock(self.paths.daemon_pid(LOCK))
+        except AlreadyRunning as exc:
+            raise OpPrereqError(
+                f"another gnt-cluster upgrade is at work: {exc.message}", ECODE_STATE) from exc
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _go_on(self, intent: Intent) -> None:
+        try:
+            self._work(intent)
+        except GanetiError as exc:
+            raise OpExecError(f"{exc.message}\n{STAYS_DRAINED}") from exc
+
+    def _work(self, intent: Intent) -> None:
         # It may have been killed while the master daemon was down.
         local_daemons.start(self.paths, local_daemons.MASTERD)
         with LuxiClient(self.paths.master_socket) as client:
@@ -118,10 +155,8 @@ class Upgrader:
             client.set_drain_flag(True)
             self._await_jobs(client)
         survey = self.survey()
-        silent = [node.name for node in survey.nodes if not node.offline and node.running is None]
-        if silent:
-            raise OpExecError(f"{', '.join(silent)} does not answer: the queue stays drained until "
-                              "gnt-cluster upgrade --resume")
+        if hindrances := _hindrances(survey, intent.to):
+            raise OpExecError(hindrances)
         for node in survey.to_restart(intent.to):
             self._restart(node.name, intent.to)
         self._restart_master()
@@ -155,7 +190,7 @@ class Upgrader:
                 return
             last = f"it runs {found}"
         raise OpExecError(f"{name} has not come back with {wanted}: {last} (its node-daemon.log "
-                          "says more; then gnt-cluster upgrade --resume)")
+                          "says more)")
 
     def _restart_master(self) -> None:
         """:raises OpExecError: a daemon did not start; says why"""
@@ -165,11 +200,11 @@ class Upgrader:
                 local_daemons.restart(self.paths, daemon)
 
     def _finish(self, intent: Intent) -> None:
-        """:raises OpExecError: a node runs something else; it can be resumed"""
+        """:raises OpExecError: a node runs something else"""
         others = self.survey().to_restart(intent.to)
         if others:
             raise OpExecError(f"{', '.join(node.name for node in others)} still runs another "
-                              f"version than {intent.to}: gnt-cluster upgrade --resume")
+                              f"version than {intent.to}")
         if not intent.drained:
             with LuxiClient(self.paths.master_socket) as client:
                 self.say("Undraining the queue")
@@ -183,6 +218,11 @@ class Upgrader:
             yield clients
         finally:
             clients.close()
+
+
+def _hindrances(survey: Survey, wanted: str) -> str:
+    return "; ".join(f"{one.node}: {one.text} ({one.action})"
+                     for one in survey.findings(wanted) if one.hinders)
 
 
 def _online(snapshot: Snapshot) -> list[Node]:

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
-from virtual_cluster import VirtualCluster, wait_until
+from virtual_cluster import SCRIPTS, VirtualCluster, wait_until
 
 from ganeti_core.bootstrap.upgrade import INTENT
 from ganeti_core.cli import failure
+from ganeti_core.daemons.vcluster.layout import Layout
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -140,6 +143,62 @@ def test_what_was_interrupted_is_named_and_goes_on(old: VirtualCluster, packages
     assert check(old)[::2] == (0, "All nodes run 1.11.0.")
     assert not drained(old)
     assert old.gnt("gnt-cluster", "upgrade", "--resume").stdout == "No upgrade is under way.\n"
+
+
+def test_what_cannot_be_ended_says_why_and_another_version_takes_its_place(
+    old: VirtualCluster, packages: Path
+) -> None:
+    """The new version is not there any more: who resumes learns so at once, and goes back."""
+    intent = old.paths().data / INTENT
+    intent.write_text(json.dumps({"to": "1.12.0", "drained": False}))
+    status, _, last = check(old)
+    assert (status, last) == (1, "An upgrade to 1.12.0 is not possible now.")
+    assert "--resume goes on with it" in old.try_("gnt-cluster", "upgrade", "--check").stdout
+    ran = old.try_("gnt-cluster", "upgrade", "--resume")
+    assert ran.status == failure.EXIT_FAILURE
+    assert "has 1.11.0 installed, which is behind 1.12.0" in ran.stderr
+    assert "queue stays drained until gnt-cluster upgrade --resume" in ran.stderr
+    assert drained(old)
+    old.gnt("gnt-cluster", "upgrade", "--to", "1.11.0")
+    assert not drained(old)
+    assert not intent.exists()
+
+
+def test_two_at_once_and_an_end_by_a_signal(old: VirtualCluster) -> None:
+    old.submit("gnt-debug", "delay", "--no-master", "-n", "node2", "20")
+    first = subprocess.Popen(
+        [SCRIPTS / "gnt-cluster", "upgrade", "--to", "1.11.0"], text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=Layout.load(old.root).node("node1").environment(),
+        # It is ignored where a shell runs the tests in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    assert first.stdout is not None
+    assert any(line.startswith("Waiting") for line in first.stdout)
+    for words in ("--resume",), ("--to", "1.11.0"):
+        ran = old.try_("gnt-cluster", "upgrade", *words)
+        assert ran.status == failure.EXIT_FAILURE
+        assert f"another gnt-cluster upgrade is at work: another process holds {old.paths().run}" \
+            in ran.stderr
+    first.send_signal(signal.SIGINT)
+    _, said = first.communicate()
+    assert "The queue stays drained until gnt-cluster upgrade --resume" in said
+    assert drained(old)
+    old.gnt("gnt-cluster", "upgrade", "--resume")
+    assert not drained(old)
+
+
+def test_a_queue_that_an_upgrade_of_another_master_has_drained_is_named(
+    old: VirtualCluster
+) -> None:
+    old.gnt("gnt-cluster", "queue", "drain")
+    ran = old.gnt("gnt-cluster", "upgrade", "--resume")
+    assert ran.lines == ["No upgrade is under way.",
+                         "The queue is drained: gnt-cluster queue undrain opens it again."]
+    old.gnt("gnt-cluster", "queue", "undrain")
+
+
+def test_a_word_that_is_no_version_is_named(old: VirtualCluster) -> None:
+    for words in ("--to", "latest"), ("--check", "--to", "latest"):
+        assert "'latest' is no version" in old.try_("gnt-cluster", "upgrade", *words).stderr
 
 
 def test_an_administrators_drain_flag_stays(old: VirtualCluster, packages: Path) -> None:

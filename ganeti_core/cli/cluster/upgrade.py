@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import TYPE_CHECKING
 
 from ganeti_core.cli import options as opt
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from ganeti_core.bootstrap.upgrade_check import NodeSaid, Survey
     from ganeti_core.cli.session import Session
 
+_VERSION = re.compile(r"\d[\w.+~-]*")
 _TITLES = ("Node", "Runs", "Installed", "Drivers", "What to do")
 
 
@@ -21,27 +24,38 @@ def _upgrade(session: Session, _arguments: list[str]) -> int:
     options = session.options
     if options.resume and (options.check or options.to):
         raise wrong_input("--resume goes with neither --check nor --to")
-    from ganeti_core.bootstrap.upgrade import Intent, Upgrader
+    if options.to and not _VERSION.fullmatch(options.to):
+        raise wrong_input(f"'{options.to}' is no version; gnt-cluster upgrade --check names those "
+                          "that are installed")
+    from ganeti_core.bootstrap.upgrade import STAYS_DRAINED, Intent, Upgrader
 
     upgrader = Upgrader(session.paths, lambda line: print(line, flush=True))
     if options.check:
         return _show(session, upgrader.survey(), options.to)
-    if options.resume:
-        if (pending := Intent.pending(session.paths)) is None:
-            print("No upgrade is under way.")
-            return 0
-        upgrader.go_on(pending)
-    elif options.to:
-        upgrader.begin(options.to)
-    else:
+    if not options.resume and not options.to:
         raise wrong_input("Give one of --check, --to and --resume")
+    try:
+        if options.to:
+            upgrader.begin(options.to)
+        elif not upgrader.resume():
+            print("No upgrade is under way.")
+            if upgrader.drained():
+                print("The queue is drained: gnt-cluster queue undrain opens it again.")
+            return 0
+    except KeyboardInterrupt:
+        if Intent.pending(session.paths) is not None:
+            print(STAYS_DRAINED, file=sys.stderr)
+        raise
     print("The upgrade is done. Running \"gnt-cluster verify\" now is recommended.")
     return 0
 
 
 def _show(session: Session, survey: Survey, to: str | None) -> int:
     """Print what was found; the status says whether something hinders an upgrade."""
-    wanted = to or survey.installed_on_master
+    from ganeti_core.bootstrap.upgrade import Intent
+
+    pending = Intent.pending(session.paths)
+    wanted = to or (pending.to if pending else survey.installed_on_master)
     findings = list(survey.findings(wanted))
     rows = [[node.name, node.running.version if node.running else "?",
              node.installed.version if node.installed else "?", _changed(node),
@@ -53,11 +67,15 @@ def _show(session: Session, survey: Survey, to: str | None) -> int:
         print(f"{survey.debts} calls are owed by nodes: see gnt-node list-debts")
     if survey.jobs:
         print(f"{survey.jobs} jobs are not done: an upgrade waits for them")
+    if pending is not None:
+        print(f"An upgrade to {pending.to} was begun, which drains the queue: gnt-cluster upgrade "
+              "--resume goes on with it")
     if any(one.hinders for one in findings):
         print(f"An upgrade to {wanted or 'another version'} is not possible now.")
         return EXIT_FAILURE
     waiting = len(survey.to_restart(wanted))
-    print(f"\"gnt-cluster upgrade --to {wanted}\" restarts the daemons of {waiting} nodes."
+    words = "--resume" if pending and pending.to == wanted else f"--to {wanted}"
+    print(f"\"gnt-cluster upgrade {words}\" restarts the daemons of {waiting} nodes."
           if waiting else f"All nodes run {wanted}.")
     return 0
 
