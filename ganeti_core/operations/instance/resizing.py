@@ -32,7 +32,7 @@ def resize_for_guest(ctx: OpContext, instance: Instance, index: int) -> None:
     except GanetiError as exc:
         ctx.warn(
             f"Disk {index} of {instance.name} has grown, and its running guest does not see that: "
-            f"{exc.message}; it sees the new size when it starts next, or once gnt-instance "
-            f"grow-disk --absolute is run with this size again")
+            f"{exc.message}; it sees the new size when it starts next, or, where that can be "
+            "mended, once gnt-instance grow-disk --absolute is run with this size again")
     else:
         ctx.info(f"The running guest of {instance.name} sees disk {index} with {disk.size} MiB now")
