@@ -66,7 +66,8 @@ def assert_grown(cluster: VirtualCluster, writer: Writer, size: int = 8) -> None
     """Both copies have what was written at the new end, and all the writer was told is written."""
     goes_on(writer)
     place = device(cluster, nodes(cluster)[0])
-    assert place.stat().st_size == size * MIB
+    # Writes go on as soon as the copies are linked, and the file becomes larger after that.
+    wait_until(lambda: place.stat().st_size == size * MIB, "the file of the disk has grown")
     with place.open("r+b") as disk:
         disk.seek(size * MIB - len(END))
         disk.write(END)
