@@ -153,3 +153,25 @@ def test_a_daemon_that_does_not_start_is_named_first(tmp_path: Path) -> None:
     with pytest.raises(OpExecError) as caught:
         local_daemons.start(Paths(tmp_path), local_daemons.MASTERD)
     assert str(caught.value).startswith("ganeti-masterd exited with status 1: ganeti-masterd: ")
+
+
+def test_a_host_that_cannot_be_looked_at_has_its_cluster_all_the_same(tmp_path: Path) -> None:
+    """As where that takes too long; it said so as if there were no cluster."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hosts").write_text(
+        "127.251.8.1 node1.example.com\n127.251.8.2 cluster.example.com\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif sys.orig_argv[-1] == 'preflight':\n    os._exit(3)\n")
+    ran = run("gnt-cluster", "init", "--enabled-hypervisors=fake", "cluster.example.com",
+              environment={"GANETI_ROOT": str(tmp_path), "PYTHONPATH": str(tmp_path),
+                           HOSTNAME_VARIABLE: "node1.example.com"})
+    paths = Paths(tmp_path)
+    try:
+        assert ran.status == 0, ran
+        assert "WARNING: The host node1.example.com cannot be looked at: " in ran.stderr
+        assert "status 3" in ran.stderr
+        with LuxiClient(paths.master_socket) as client:
+            assert client.query_cluster_info()["name"] == "cluster.example.com"
+    finally:
+        for daemon in (local_daemons.MASTERD, local_daemons.NODED):
+            local_daemons.stop(paths, daemon)

@@ -15,6 +15,7 @@ from ganeti_core.cli.node.preflight import said
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.tools import CLUSTER
 from ganeti_core.cli.waiting import submit
+from ganeti_core.errors import OpPrereqError
 
 if TYPE_CHECKING:
     from ganeti_core.bootstrap.init import InitOptions
@@ -40,12 +41,20 @@ def _init(session: Session, arguments: list[str]) -> int:
 
 
 def _look_around(session: Session) -> None:
-    """Say what this host lacks to run the guests that the cluster was made for."""
+    """Say what this host lacks to run the guests that the cluster was made for.
+
+    That it cannot be looked at is no failure: the cluster is made.
+    """
     from ganeti_core.bootstrap.preflight import ask_host, question_of
 
     asked = session.client.node_preflight()
     [(name, address)] = asked["nodes"].items()
-    for line in said(name, ask_host(question_of(asked, name, address), ())):
+    try:
+        found = ask_host(question_of(asked, name, address), ())
+    except OpPrereqError as exc:
+        _say(f"WARNING: {exc.args[0]}. The cluster is made; gnt-cluster verify looks at it")
+        return
+    for line in said(name, found):
         _say(line)
 
 
