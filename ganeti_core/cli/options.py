@@ -12,6 +12,7 @@ import optparse
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli import values
+from ganeti_core.errors import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,14 +29,12 @@ def _checked(read: Callable[[str], Any]) -> Callable[[optparse.Option, str, str]
     return check
 
 
-def _check_bool(_option: optparse.Option, name: str, text: str) -> bool:
-    """A wrong yes/no word has the status of a wrong parameter, not of wrong use."""
+def _read_bool(text: str) -> bool:
+    """A wrong yes/no word is told like a wrong parameter, not like wrong use."""
     try:
         return values.parse_bool(text)
     except ValueError as exc:
-        from ganeti_core.cli.failure import CommandError  # only here: it loads more
-
-        raise CommandError(f"Failure: option {name}: {exc}, expected yes or no") from exc
+        raise ParameterError(str(exc)) from exc
 
 
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -44,6 +43,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "natural": values.parse_natural,
     "positive": values.parse_positive,
     "unit": values.parse_size,
+    "bool": _read_bool,
     "list": values.parse_list,
     "float": values.parse_number,
     "maybefloat": values.parse_ratio,
@@ -56,11 +56,10 @@ _READERS: dict[str, Callable[[str], Any]] = {
 class CliOption(optparse.Option):
     """An option whose value may have one of the types of `values.py`."""
 
-    TYPES = (*optparse.Option.TYPES, *_READERS, "bool")
+    TYPES = (*optparse.Option.TYPES, *_READERS)
     TYPE_CHECKER = {
         **optparse.Option.TYPE_CHECKER,
         **{name: _checked(reader) for name, reader in _READERS.items()},
-        "bool": _check_bool,
     }
 
 

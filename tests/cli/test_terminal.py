@@ -35,6 +35,14 @@ def terminal(monkeypatch: pytest.MonkeyPatch, kind: str = "xterm") -> Iterator[t
     os.close(reader)
 
 
+def said(reader: int, end: str = "\r\x1b[K") -> str:
+    """What a terminal got until it was cleared; one read may give a part of that only."""
+    shown = ""
+    while not shown.endswith(end):
+        shown += os.read(reader, 1000).decode()
+    return shown
+
+
 def test_a_terminal_shows_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal(monkeypatch) as (stream, _):
         assert painted_table(LINES, ANSWER, stream, headers=True) == [
@@ -69,7 +77,7 @@ def test_progress_is_one_line_that_goes(monkeypatch: pytest.MonkeyPatch) -> None
         progress.show("Job 5: running")
         progress.clear()
         progress.clear()
-        assert os.read(reader, 1000) == b"\rJob 5: running\x1b[K\r\x1b[K"
+        assert said(reader) == "\rJob 5: running\x1b[K\r\x1b[K"
 
 
 class Steps:
@@ -89,7 +97,7 @@ def test_a_job_that_is_followed_says_how_far_it_is(monkeypatch: pytest.MonkeyPat
     with terminal(monkeypatch) as (stream, reader):
         monkeypatch.setattr("sys.stderr", stream)
         assert waiting.follow(cast("Any", steps), 5) == [True, True]
-        shown = os.read(reader, 1000).decode()
+        shown = said(reader)
     assert shown == "\rJob 5: running, 1 of 2 opcodes are done\x1b[K\r\x1b[K"
 
 
