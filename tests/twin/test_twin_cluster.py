@@ -82,6 +82,19 @@ def test_a_new_instance_waits_for_its_copies(cluster: VirtualCluster) -> None:
     cluster.verify()
 
 
+def test_looks_that_fail_do_not_end_the_wait_for_copies(cluster: VirtualCluster) -> None:
+    """On a busy node a driver was ended at its limit: the new instance was taken away again."""
+    pace(cluster, "node2", 0.1)
+    dies = cluster.paths("node1").root / "etc/ganeti/twin-dies"
+    dies.write_text("2")
+    made = cluster.gnt("gnt-instance", "add", *NEW, "-s", "2M", "-n", "node1:node2", NAME)
+    assert dies.read_text() == "0"
+    dies.unlink()
+    assert "asking again" in made.stdout
+    assert f"Instance {NAME}'s disks are in sync" in made.stdout
+    cluster.verify()
+
+
 def test_nodes_are_chosen_for_both_copies(cluster: VirtualCluster) -> None:
     cluster.gnt("gnt-instance", "add", *NEW, "-s", "1M", NAME)
     assert len(set(nodes(cluster))) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ganeti_core.errors import GanetiError, OpExecError
+from ganeti_core.errors import GanetiError, OpExecError, PluginError
 from ganeti_core.operations.left_behind import ask_copies
 from ganeti_core.operations.specs import disks_of
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
@@ -25,6 +25,8 @@ REPORT = 60.0
 """Seconds between two lines of progress when nothing else is to be said."""
 PATIENCE = 10.0
 """Seconds that copies may be behind without anything that fills them."""
+SILENCE = 60.0
+"""Seconds that a driver on a busy node may fail to say how the disks are: this can take hours."""
 
 
 def has_copies(ctx: OpContext, instance: Instance) -> bool:
@@ -49,8 +51,22 @@ def wait_for_sync(
     ctx.info(f"Waiting for instance {instance.name} to sync disks")
     node = ctx.current.nodes[instance.primary_node]
     pause, report, stuck = FIRST_POLL, 0.0, time.monotonic() + PATIENCE
-    while behind := _behind(ctx, instance, node, copied):
+    silent = time.monotonic() + SILENCE
+    while True:
+        try:
+            behind = _behind(ctx, instance, node, copied)
+        except _NotSaid as exc:
+            if time.monotonic() > silent:
+                raise
+            ctx.info(f"{exc.message}; asking again")
+            ctx.check_cancelled()
+            time.sleep(POLL)
+            stuck = time.monotonic() + PATIENCE
+            continue
+        if not behind:
+            break
         now = time.monotonic()
+        silent = now + SILENCE
         if any(status.sync_percent is not None for _, status in behind):
             stuck = now + PATIENCE
             if now >= report:
@@ -67,6 +83,10 @@ def wait_for_sync(
     ctx.info(f"Instance {instance.name}'s disks are in sync")
 
 
+class _NotSaid(OpExecError):
+    """The driver's process on the node died, or was killed because it took too long."""
+
+
 def _behind(
     ctx: OpContext, instance: Instance, node: Node, disks: Sequence[DiskSpec]
 ) -> list[tuple[DiskSpec, DiskStatus]]:
@@ -75,8 +95,9 @@ def _behind(
     for disk in disks:
         status = states[node.uuid, disk.uuid]
         if isinstance(status, GanetiError):
-            raise OpExecError(f"Can't get any data about the disks of instance {instance.name} "
-                              f"from node {node.name}: {status}") from status
+            kind = _NotSaid if isinstance(status, PluginError) else OpExecError
+            raise kind(f"Can't get any data about the disks of instance {instance.name} "
+                       f"from node {node.name}: {status}") from status
         if status.degraded or status.local != "ok":
             found.append((disk, status))
     return found
