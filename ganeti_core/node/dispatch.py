@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 IMPATIENCE_SECONDS = 2.0
 """For a read-only hook that used all of its time when it was last asked: whoever lists instances
 again and again does not wait each time."""
+IMPATIENT_SECONDS = 30.0
+"""How long it is given no more than that. Where all answers take longer, the node is only busy, and
+jobs need them: it would never be seen to answer in time again."""
 
 
 @dataclass
@@ -31,7 +34,8 @@ class Dispatcher:
     world: World
     workers: Workers
     traces: Traces = field(default_factory=Traces)
-    _slow: set[tuple[str, str]] = field(default_factory=set)
+    _slow: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Hooks that used all of their time, and until when they get little."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def run(
@@ -65,12 +69,15 @@ class Dispatcher:
     def _read(self, request: HookRequest, call: RunningCall, told: Told) -> Envelope:
         key = (request.plugin, request.hook)
         with self._guard:
-            slow = key in self._slow
-        if slow:
+            is_short = time.monotonic() < self._slow.get(key, 0.0)
+        if is_short:
             call = call.within(IMPATIENCE_SECONDS)
         envelope = self.workers.run(request, call, told.add)
-        late = is_failure(envelope) and time.monotonic() >= call.deadline
-        if late != slow:
-            with self._guard:
-                (self._slow.add if late else self._slow.discard)(key)
+        now = time.monotonic()
+        late = is_failure(envelope) and now >= call.deadline
+        with self._guard:
+            if not late:
+                self._slow.pop(key, None)
+            elif not is_short:
+                self._slow[key] = now + IMPATIENT_SECONDS
         return envelope

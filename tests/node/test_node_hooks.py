@@ -17,6 +17,7 @@ from ganeti_core.errors import (
     OpPrereqError,
     PluginError,
 )
+from ganeti_core.node import dispatch
 from ganeti_core.node.hooks import HookRequest, run_hook
 from ganeti_core.node.running import RunningCall
 from ganeti_core.node.workers import CALLS_PER_WORKER, PLUGIN_READERS
@@ -218,6 +219,18 @@ def test_hook_that_hung_has_less_time_until_it_answers_again(node):
     hanging(node, "info", 60.0, instance=named("nobody"))
     again = HookRequest("hypervisors", "moody", "info", {}, {})
     assert not node.noded.state.dispatcher.hangs(again)
+
+
+def test_hook_that_hung_gets_its_whole_time_again_after_a_while(node, monkeypatch):
+    """A node whose answers all took longer than the little time was never well again."""
+    monkeypatch.setattr(dispatch, "IMPATIENCE_SECONDS", 0.0)
+    hanging(node, "info", 0.3, instance=named("hang"))
+    assert "error" in hanging(node, "info", 60.0, instance=named("nobody"))
+
+    monkeypatch.setattr(dispatch, "IMPATIENT_SECONDS", 0.0)
+    monkeypatch.setattr(node.noded.state.dispatcher, "_slow", {})
+    hanging(node, "info", 0.3, instance=named("hang"))
+    assert "error" not in hanging(node, "info", 60.0, instance=named("nobody"))
 
 
 def test_survey_answers_for_all_plugins_but_the_one_that_hangs(node):
