@@ -20,7 +20,6 @@ from virtual_cluster import wait_until
 GUEST = Path(__file__).parent / "data/ledger/ledger.b64"
 """The guest's boot sector; its source lies beside it."""
 NAME = "ledger.example.com"
-LONG = 300.0
 FINAL = ("success", "error", "canceled")
 HOLDS = 2.0
 """Seconds before anybody notices what has happened."""
@@ -33,6 +32,8 @@ class Guest(ABC):
 
     operations: Sequence[str]
     faults: Mapping[str, Fault]
+    patience = 300.0
+    """Seconds for whatever must happen."""
 
     def __init__(self) -> None:
         self.ledger = Ledger()
@@ -77,7 +78,8 @@ class Guest(ABC):
     def goes_on(self, more: int = 5) -> None:
         """Wait until the guest has acknowledged some more blocks."""
         known = self.ledger.last
-        wait_until(lambda: self.ledger.last >= known + more, "the guest writes", LONG)
+        wait_until(lambda: self.ledger.last >= known + more, "the guest writes",
+                   self.patience)
 
     def check(self) -> None:
         """Each acknowledged block is on both copies, and nobody wrote beside the other."""
@@ -103,7 +105,7 @@ class Guest(ABC):
 
     def await_jobs(self) -> None:
         wait_until(lambda: all(status in FINAL for (status,) in self.rows("gnt-job", "status")),
-                   "no job runs", LONG)
+                   "no job runs", self.patience)
 
     def tell_of_job(self) -> None:
         """Say what became of what was done in the round."""
@@ -204,7 +206,7 @@ def _mend(guest: Guest, planned: Round, node: str) -> None:
 
 def _put_in_order(guest: Guest) -> None:
     """Until nothing is wrong: clean up, start, connect, and do what the messages say."""
-    until = time.monotonic() + LONG
+    until = time.monotonic() + guest.patience
     while True:
         status = guest.status
         if status in ("ERROR_down", "ADMIN_down"):
