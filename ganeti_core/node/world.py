@@ -34,6 +34,7 @@ SOURCE_SECONDS = 1.0
 UNKNOWN_SECONDS = 0.1
 """A driver that is not known may have come since, and the daemon, which looks by itself, has said
 that it is here. Many unknown ones in one round trip are still looked for only once."""
+Asking = tuple[float, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,10 @@ class World:
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _settled: dict[tuple[str, str], tuple[Path, Path, Path]] = field(default_factory=dict)
     """The private folders of plugins, once they were made: a hook call need not look again."""
-    _asked: deque[tuple[float, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=1))
+    _asked: deque[Asking] = field(default_factory=lambda: deque(maxlen=1))
+    """When the sources were asked last, and with which settings."""
+    _sought: deque[Asking] = field(default_factory=lambda: deque(maxlen=1))
+    """The same of the last time that it was for a driver which was not known."""
 
     def hooks(self, kind: Kind[Any], driver: str, settings: Mapping[str, Any]) -> Any:
         """The hook caller of a driver; sources are asked again for one that is not known.
@@ -95,7 +99,8 @@ class World:
                 f"The {kind.title} '{driver}' cannot be used: {DISABLED}", ECODE_STATE)
         with self._guard:
             if not self.host.has(kind, driver):
-                self._refresh(settings, UNKNOWN_SECONDS)
+                # What was asked for other reasons a moment ago may have missed what is new now.
+                self._refresh(settings, UNKNOWN_SECONDS, self._sought)
             elif self.host.is_from_source(kind, driver):
                 self._refresh(settings, SOURCE_SECONDS)
             try:
@@ -117,12 +122,19 @@ class World:
             self._refresh(settings, 0.0)
         return changed
 
-    def _refresh(self, settings: Mapping[str, Any], age: float) -> None:
-        """Ask the sources, unless they were asked the same less than `age` seconds ago."""
+    def _refresh(
+        self, settings: Mapping[str, Any], age: float, last: deque[Asking] | None = None
+    ) -> None:
+        """Ask the sources, unless they were asked the same less than `age` seconds ago.
+
+        :param last: the asking that counts; without it the last one
+        """
+        last = self._asked if last is None else last
         asked = (time.monotonic(), dict(settings))
-        if self._asked and self._asked[-1][0] > asked[0] - age and self._asked[-1][1] == asked[1]:
+        if last and last[-1][0] > asked[0] - age and last[-1][1] == asked[1]:
             return
         self.host.refresh_sources(self.local.paths.root, settings)
+        last.append(asked)
         self._asked.append(asked)
 
     def drivers(self) -> list[tuple[Kind[Any], str, Description]]:

@@ -305,6 +305,8 @@ def test_an_interrupted_creation_is_undone_by_the_next_master(
 def test_a_cluster_of_two(make_cluster: MakeCluster) -> None:
     two = make_cluster("--nodes", "2", "--hypervisor", "fake")
     wait_for_equal_copies(two, "node1", "node2")
+    # Each has been told of the other: a vote of a stranger does not count.
+    two.gnt("gnt-cluster", "redist-conf")
     # The other node is away, the master goes on; what it then commits must not be lost unnoticed.
     kill(two, "node2")
     [job] = submit(two, "node1", [delay(0.01)])

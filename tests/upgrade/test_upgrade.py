@@ -34,7 +34,8 @@ def install(packages: Path, version: str) -> None:
     folder.mkdir(parents=True)
     real = distribution("ganeti-core")
     for name in ("METADATA", "entry_points.txt"):
-        text = real.read_text(name)
+        # Beside the sources, which come first for `python -m pytest`, metadata have another name.
+        text = real.read_text(name) or real.read_text("PKG-INFO")
         assert text is not None
         (folder / name).write_text(re.sub(r"(?m)^Version: .*$", f"Version: {version}", text))
 
