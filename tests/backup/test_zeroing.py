@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from virtual_cluster import VirtualCluster, wait_until
 
+from ganeti_core.pid_file import is_held
 from ganeti_core.plugin_api.testing.faults import write_faults
 
 NAME = "zeroed.example.com"
@@ -173,8 +174,10 @@ def test_the_guest_comes_back_whatever_happens(zeroed: VirtualCluster, strike: s
         zeroed.try_("gnt-job", "cancel", job)
     elif strike != "later":
         daemon = "ganeti-masterd" if strike == "master" else "ganeti-noded"
-        pid = int((zeroed.root / f"node1/var/run/ganeti/{daemon}.pid").read_text().split()[0])
-        os.kill(pid, 9)
+        held = zeroed.root / f"node1/var/run/ganeti/{daemon}.pid"
+        os.kill(int(held.read_text().split()[0]), 9)
+        # One that is still ending counts as one that runs.
+        wait_until(lambda: not is_held(held), f"{daemon} is gone")
         zeroed.bring_back()
     ended = zeroed.try_("gnt-job", "watch", job)
     wait_until(lambda: is_back(zeroed), "the instance's own guest is back")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from virtual_cluster import VirtualCluster
+from virtual_cluster import VirtualCluster, wait_until
 
 pytestmark = [pytest.mark.needs_qemu, pytest.mark.timeout(900)]
 NAME = "helped.example.com"
@@ -92,6 +92,7 @@ def test_an_os_that_is_not_trusted_installs_in_a_guest(
         for name in ("create_untrusted", "import", "export", "rename"):
             (folder / name).write_text("#!/bin/sh\nfalse\n")
             (folder / name).chmod(0o755)
+    wait_until(lambda: "wary" in cluster.gnt("gnt-os", "list").stdout, "the definition is found")
     add = ("gnt-instance", "add", "-t", "file", "-s", "1M", "-B", "memory=16M", "-n", "node1",
            "--no-nics", "--no-name-check", "--no-ip-check", "--no-start")
     ran = cluster.try_(*add, "-o", "wary", "wary.example.com")
