@@ -121,7 +121,10 @@ class Exports:
         :raises OpExecError: the draft is not whole; the older export is as it was
         """
         draft = self.draft(name)
-        if _has(self.place(name), sizes, config):
+        # What was not finished yet has no description; that of an export of the same second can
+        # be the very same.
+        fresh = draft.exists() and not (draft / CONFIG).exists()
+        if not fresh and _has(self.place(name), sizes, config):
             self.forget(name)
             return
         if not _has(draft, sizes, None):

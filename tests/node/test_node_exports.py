@@ -52,6 +52,14 @@ def test_the_newest_export_is_there(exports: Exports) -> None:
     assert exports.names() == []
 
 
+def test_one_of_the_same_second_and_size_takes_the_place_of_the_older_one(exports: Exports) -> None:
+    for text in ("old", "new"):
+        exports.begin(NAME)
+        (exports.draft(NAME) / "disk").write_text(text)
+        exports.finish(NAME, {"disk": 3}, "[export]\ntimestamp = 1")
+        assert content(exports)[0] == text
+
+
 def test_what_is_not_whole_takes_no_place(exports: Exports) -> None:
     make(exports, "old")
     exports.begin(NAME)
