@@ -121,10 +121,7 @@ class Exports:
         :raises OpExecError: the draft is not whole; the older export is as it was
         """
         draft = self.draft(name)
-        # What was not finished yet has no description; that of an export of the same second can
-        # be the very same.
-        fresh = draft.exists() and not (draft / CONFIG).exists()
-        if not fresh and _has(self.place(name), sizes, config):
+        if not _is_newer(draft, self.place(name)) and _has(self.place(name), sizes, config):
             self.forget(name)
             return
         if not _has(draft, sizes, None):
@@ -176,6 +173,19 @@ class Exports:
         if place.parent != self.folder:
             raise OpPrereqError(f"'{name}' is not the name of an export", ECODE_INVAL)
         return place.with_name(f".{name}.{what}")
+
+
+def _is_newer(draft: Path, place: Path) -> bool:
+    """Whether a draft has yet to take its place, where the older export now would be after that.
+
+    Sizes and description do not tell: those of two exports of one second can be the same.
+    """
+    if not draft.exists():
+        return False
+    try:
+        return (draft / CONFIG).stat().st_mtime_ns > (place / CONFIG).stat().st_mtime_ns
+    except FileNotFoundError:
+        return True  # one that is not described was never finished
 
 
 def _has(folder: Path, sizes: dict[str, int], config: str | None) -> bool:

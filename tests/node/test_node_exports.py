@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,33 @@ def test_one_of_the_same_second_and_size_takes_the_place_of_the_older_one(export
         (exports.draft(NAME) / "disk").write_text(text)
         exports.finish(NAME, {"disk": 3}, "[export]\ntimestamp = 1")
         assert content(exports)[0] == text
+
+
+def test_one_of_the_same_second_is_not_lost_by_a_killed_writer(
+    exports: Exports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finish() -> None:
+        exports.finish(NAME, {"disk": 3}, "[export]\ntimestamp = 1")
+
+    swap = exports._swap
+
+    def interrupted(name: str, *, after: bool) -> None:
+        if after:
+            swap(name)
+        raise KeyboardInterrupt
+
+    for text, after in (("old", False), ("new", False), ("more", True)):
+        exports.begin(NAME)
+        (exports.draft(NAME) / "disk").write_text(text[:3])
+        with monkeypatch.context() as patch:
+            patch.setattr(Exports, "_swap", lambda _, name, after=after: interrupted(
+                name, after=after))
+            with pytest.raises(KeyboardInterrupt):
+                finish()
+        finish()
+        assert content(exports)[0] == text[:3]
+        # Another one comes later than the clock of a file system can tell apart.
+        os.utime(exports.place(NAME) / "config.ini", (1, 1))
 
 
 def test_what_is_not_whole_takes_no_place(exports: Exports) -> None:
