@@ -108,10 +108,16 @@ def test_a_domain_is_not_sent_where_xen_cannot_do_that(pair: tuple[Machine, Mach
     called(one, "stop", force=True, timeout=0.0)
 
 
-def test_a_domain_moves_to_another_machine_while_it_runs(pair: tuple[Machine, Machine]) -> None:
-    one, other = pair
-    if not has_shadow_paging(one):
+@pytest.fixture
+def movable(pair: tuple[Machine, Machine]) -> tuple[Machine, Machine]:
+    """Two machines between which domains can move while they run."""
+    if not has_shadow_paging(pair[0]):
         pytest.skip("this Xen is built without shadow paging")
+    return pair
+
+
+def test_a_domain_moves_to_another_machine_while_it_runs(movable: tuple[Machine, Machine]) -> None:
+    one, other = movable
     called(one, "start", paused=False)
     before = ticks(one)
     sent(one, other)
@@ -123,10 +129,8 @@ def test_a_domain_moves_to_another_machine_while_it_runs(pair: tuple[Machine, Ma
     assert domains(other) == ["Domain-0"]
 
 
-def test_a_domain_that_the_master_does_not_let_go_runs_on(pair: tuple[Machine, Machine]) -> None:
-    one, other = pair
-    if not has_shadow_paging(one):
-        pytest.skip("this Xen is built without shadow paging")
+def test_a_domain_that_the_master_does_not_let_go_runs_on(movable: tuple[Machine, Machine]) -> None:
+    one, other = movable
     called(one, "start", paused=False)
     before = ticks(one)
     sent(one, other)
