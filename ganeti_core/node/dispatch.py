@@ -11,6 +11,7 @@ from ganeti_core.errors import GanetiError
 from ganeti_core.node.feedback import Told
 from ganeti_core.node.hooks import HookRequest, hook_failure
 from ganeti_core.node.tracing import Traces
+from ganeti_core.patience import patience
 from ganeti_core.rpc.wire import is_failure
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Dispatcher:
         with self._guard:
             is_short = time.monotonic() < self._slow.get(key, 0.0)
         if is_short:
-            call = call.within(IMPATIENCE_SECONDS)
+            call = call.within(IMPATIENCE_SECONDS * patience())
         envelope = self.workers.run(request, call, told.add)
         now = time.monotonic()
         late = is_failure(envelope) and now >= call.deadline

@@ -10,9 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.errors import GanetiError, JobCanceled, OpExecError, RpcError
+from ganeti_core.errors import (
+    ECODE_STATE,
+    GanetiError,
+    JobCanceled,
+    OpExecError,
+    OpPrereqError,
+    RpcError,
+)
 from ganeti_core.operations.left_behind import left_behind, with_left_behind, writes_now
-from ganeti_core.plugin_api.disk import DISK_TEMPLATES
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES, SNAPSHOTS
 from ganeti_core.specs.disks import node_ref
 
 if TYPE_CHECKING:
@@ -39,6 +46,9 @@ def steps_of(
 
     :raises OpPrereqError: the template cannot do that
     """
+    if verb == "snapshot" and SNAPSHOTS not in hooks.host.describe(
+            DISK_TEMPLATES, disk.template).capabilities:
+        raise OpPrereqError(f"The disk template {disk.template} has no snapshots", ECODE_STATE)
 
     def of_child(
         verb: Verb, child: DiskSpec, nodes: tuple[NodeRef, ...], arguments: JsonDict
@@ -205,6 +215,18 @@ def promote_disks(
     results = carry_out(ctx, subject, steps, undo=False)
     writes_now(ctx, known, node.uuid)
     return [_opened(disk, node, results) for disk in known]
+
+
+def why_no_snapshots(ctx: OpContext, node: Node, disks: Sequence[DiskSpec]) -> str:
+    """Say why disks cannot be copied at once; empty where they can.
+
+    A template may need snapshots of what its devices lie on.
+    """
+    try:
+        plan_verb(ctx, "snapshot", disks, (node,), name="any")
+    except OpPrereqError as exc:
+        return exc.message
+    return ""
 
 
 def snapshot_disks(

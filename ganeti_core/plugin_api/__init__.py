@@ -21,6 +21,7 @@ from ganeti_core.errors import (
     OpPrereqError,
     OsScriptError,
 )
+from ganeti_core.patience import patience
 
 from .context import DriverCaller, HookContext
 from .data import (
@@ -64,6 +65,7 @@ __all__ = [
     "hookimpl",
     "hookspec",
     "measure_host",
+    "patience",
     "run_command",
     "where",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 import pluggy
 
 from ganeti_core.errors import NotSupported
+from ganeti_core.patience import patience
 
 PROJECT = "ganeti"
 
@@ -61,9 +62,13 @@ def where(
 
 
 def hook_where(function: object) -> Where:
-    """Return where a contract's hook runs; unmarked hooks are read-only hooks of the node."""
+    """Return where a contract's hook runs; unmarked hooks are read-only hooks of the node.
+
+    Its time is the one that it has here (`patience`).
+    """
     found = getattr(function, _WHERE, None)
-    return found if isinstance(found, Where) else Where()
+    where = found if isinstance(found, Where) else Where()
+    return where if (times := patience()) == 1.0 else replace(where, timeout=where.timeout * times)
 
 
 @dataclass(frozen=True)

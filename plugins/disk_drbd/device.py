@@ -6,11 +6,12 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ganeti_core.plugin_api import BlockDeviceError, DiskSpec, HookContext, NodeRef
+from ganeti_core.plugin_api.data import DiskStatus
 
 from . import kernel, parameters
 from .kernel import Configured, Minor
@@ -52,6 +53,8 @@ class Device:
     disk: DiskSpec
     tools: Tools
     patience: Patience
+    _seen: dict[int, DiskStatus] = field(default_factory=dict, compare=False)
+    """How the volumes are, until something is done to them: LVM reads all disks for an answer."""
 
     # What is known
 
@@ -78,18 +81,27 @@ class Device:
     def child(self, which: int, hook: str, **arguments: Any) -> Any:
         """Call a hook about a volume: 0 has the data, 1 DRBD's notes."""
         volume = self.disk.children[which]
+        self._seen.clear()
         return self.ctx.driver("disk_templates", volume.template, hook, disk=volume, **arguments)
+
+    def volume(self, which: int) -> DiskStatus:
+        """Return how a volume is."""
+        if (known := self._seen.get(which)) is None:
+            known = self.ctx.driver("disk_templates", self.disk.children[which].template, "status",
+                                    disk=self.disk.children[which])
+            self._seen[which] = known
+        return known
 
     def volumes_exist(self) -> bool:
         return len(self.disk.children) == 2 and all(  # data and notes
-            self.child(which, "status").exists for which in (0, 1))
+            self.volume(which).exists for which in (0, 1))
 
     def size(self) -> int:
         """Return how large it is, MiB: as the kernel has it, or else its data volume."""
         try:
             return self.tools.sectors(self.number) // _SECTORS
         except (OSError, ValueError):
-            return int(self.child(0, "status").size)
+            return self.volume(0).size
 
     def configured(self) -> Configured | None:
         """Return how the kernel has this disk; None where it does not.
@@ -108,14 +120,14 @@ class Device:
         noted = self.note()
         own = {str(noted.get(name, "")) for name in ("data", "notes")} - {""}
         if not own and self.disk.children:
-            own = {self.child(which, "status").path for which in (0, 1)} - {""}
+            own = {self.volume(which).path for which in (0, 1)} - {""}
         used = {found.data, found.notes} - {""}
         # One that lost its disk, or was being made, has no volumes to know it by.
         return bool(used & own) or (not used and bool(noted))
 
     def generation(self) -> kernel.Generation | None:
         """Return what DRBD noted of the data of a device that is not configured."""
-        notes = self.child(1, "status").path
+        notes = self.volume(1).path
         if not notes:
             return None
         try:

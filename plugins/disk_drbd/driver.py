@@ -22,7 +22,14 @@ from ganeti_core.plugin_api.data import (
     OpenDisk,
     StorageSpace,
 )
-from ganeti_core.plugin_api.disk import GROWABLE, LOCAL_SPACE, MIRRORED, WRAPS, PlanChild
+from ganeti_core.plugin_api.disk import (
+    GROWABLE,
+    LOCAL_SPACE,
+    MIRRORED,
+    SNAPSHOTS,
+    WRAPS,
+    PlanChild,
+)
 from ganeti_core.plugin_api.disk_steps import ChildSteps, DiskStep, Verb
 from ganeti_core.plugin_api.node_findings import Agreement, NodeProblem
 
@@ -48,7 +55,7 @@ class DrbdTemplate:
         return Description(
             api_version=0, title="Two volumes on two nodes each, kept alike by the kernel (DRBD)",
             nodes=2, pools=frozenset({"minor", "port", "secret"}),
-            capabilities=frozenset({MIRRORED, GROWABLE, LOCAL_SPACE, WRAPS}),
+            capabilities=frozenset({MIRRORED, GROWABLE, LOCAL_SPACE, SNAPSHOTS, WRAPS}),
             parameters=parameters.PARAMETERS, settings=parameters.SETTINGS)
 
     @hookimpl
@@ -192,7 +199,7 @@ class DrbdTemplate:
             return
         if problem := device.tools.problem():
             raise BlockDeviceError(f"node {ctx.node}: {problem}")
-        if not device.child(0, "status").exists:
+        if not device.volume(0).exists:
             raise BlockDeviceError(f"the data of {device.title} are not on node {ctx.node}")
         try:
             device.child(1, "create")
@@ -217,6 +224,9 @@ class DrbdTemplate:
         device = self._device(ctx, disk)
         if not device.volumes_exist():
             return DiskStatus(exists=False)
+        if problem := device.tools.foreign_module():
+            return DiskStatus(exists=True, size=device.volume(0).size, degraded=True,
+                              local="unknown", reason=problem)
         state = device.state()
         if state is not None:
             return roles.shown(device, state, device.size())
@@ -230,6 +240,16 @@ class DrbdTemplate:
         # The kernel grows both sides, when the one that writes is asked; both volumes are larger.
         if state is not None and state.role == "Primary" and size > device.size():
             device.tools.setup("resize", str(device.number), f"--size={size}m")
+
+    @hookimpl
+    def snapshot(self, ctx: HookContext, disk: DiskSpec, name: str) -> str:
+        device = self._device(ctx, disk)
+        roles.check_data_are_here(device)
+        return str(device.child(0, "snapshot", name=name))
+
+    @hookimpl
+    def remove_snapshot(self, ctx: HookContext, disk: DiskSpec, name: str) -> None:
+        self._device(ctx, disk).child(0, "remove_snapshot", name=name)
 
     def _device(self, ctx: HookContext, disk: DiskSpec) -> Device:
         return Device(ctx, disk, Tools(ctx, self.run), self.patience)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -110,6 +111,20 @@ def minors(text: str) -> dict[int, Minor]:
             percent=float(done[1]) if done else None,
             seconds=float(int(left[1]) * 3600 + int(left[2]) * 60 + int(left[3])) if left else None)
     return found
+
+
+def minors_of_9(text: str) -> dict[int, str]:
+    """Read ``drbdsetup status --json`` of DRBD 9; return the resources' names by minors.
+
+    Its ``/proc/drbd`` shows no devices.
+
+    :raises ValueError: it is something else
+    """
+    try:
+        return {int(device["minor"]): str(resource["name"])
+                for resource in json.loads(text or "[]") for device in resource["devices"]}
+    except (KeyError, TypeError) as exc:
+        raise ValueError(str(exc)) from exc
 
 
 def configured(text: str) -> Configured | None:

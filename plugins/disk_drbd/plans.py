@@ -42,7 +42,9 @@ def steps(
         case "close" | "remove":
             return [DiskStep(node.uuid, verb, disk.on(node.uuid)) for node in nodes]
         case _:
-            return plain_steps(verb, disk, nodes, arguments, child_steps)
+            # A snapshot, whose hook has the data volume copied: refused where that has none.
+            child_steps(verb, disk.children[0], nodes, arguments)
+            return plain_steps(verb, disk, nodes, arguments, lambda *_: [])
 
 
 def _made(disk: DiskSpec, node: NodeRef, nodes: tuple[NodeRef, ...]) -> DiskSpec:

@@ -60,6 +60,20 @@ def check_peer_is_whole(device: Device, state: Minor) -> None:
     raise BlockDeviceError(f"{device.title} cannot be filled from its other copy: {problem}")
 
 
+def check_data_are_here(device: Device) -> None:
+    """Check that the volume on this node holds what is read from the open device.
+
+    :raises BlockDeviceError: it does not
+    """
+    state = device.state()
+    if state is None:
+        raise BlockDeviceError(f"{device.title} is not open on node {device.ctx.node}")
+    if state.disk != "UpToDate":
+        raise BlockDeviceError(
+            f"{device.title} can have no snapshot on node {device.ctx.node}: its data here are "
+            f"{state.disk}, and those that are read come from the other node")
+
+
 def check_holds_nothing(device: Device, generation: Generation | None) -> None:
     """Check a closed device that is to be made anew.
 

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganeti_core.plugin_api import BlockDeviceError, CommandFailed, HookContext, run_command
+from ganeti_core.plugin_api import (
+    BlockDeviceError,
+    CommandFailed,
+    HookContext,
+    patience,
+    run_command,
+)
 
 from . import kernel
 from .kernel import Configured, Minor
@@ -86,10 +92,17 @@ class Tools:
         if found is None:
             return ("the kernel module drbd is not loaded: modprobe drbd minor_count=128 "
                     f"usermode_helper={helper}")
-        if found[0] != 8 or found[1] < 4:
-            return (f"the kernel module drbd has the version {found[0]}.{found[1]}, and this disk "
-                    "template drives 8.4: load the module that comes with the kernel")
-        return ""
+        return self.foreign_module()
+
+    def foreign_module(self) -> str:
+        """Say why the module that is loaded cannot be driven; empty where it can, or none is."""
+        found = kernel.version(self.proc())
+        if found is None or (found[0] == 8 and found[1] >= 4):
+            return ""
+        return (f"the kernel module drbd has the version {found[0]}.{found[1]}, and this disk "
+                "template drives 8.4, which comes with the kernel: remove the package that "
+                "brought the other one (such as drbd-dkms or kmod-drbd), end its resources with "
+                "drbdsetup down all, and run rmmod drbd_transport_tcp drbd; modprobe drbd")
 
     def minor(self, number: int) -> Minor | None:
         """Return a device as it is; None where it is not configured."""
@@ -102,8 +115,20 @@ class Tools:
         """
         if self._program("drbdsetup") is None or not self.proc():
             return None  # nothing can be configured
+        if problem := self.foreign_module():
+            if (resource := self._foreign_minors().get(number)) is None:
+                return None
+            raise BlockDeviceError(f"node {self.ctx.node}: device {self.device(number)} is that "
+                                   f"of the resource {resource}, and {problem}")
         return kernel.configured(self.setup("show", str(number), tolerated=(
             "unknown minor", "No such resource", "unknown resource", "not available")))
+
+    def _foreign_minors(self) -> dict[int, str]:
+        try:
+            return kernel.minors_of_9(self.setup("status", "--json"))
+        except ValueError as exc:
+            raise BlockDeviceError(f"node {self.ctx.node}: drbdsetup status --json printed no "
+                                   f"list of resources: {self.foreign_module()}") from exc
 
     def _program(self, name: str) -> Path | None:
         paths = [self.ctx.root / folder / name for folder in FOLDERS]
@@ -116,7 +141,7 @@ class Tools:
         if program is None:
             raise BlockDeviceError(f"node {self.ctx.node}: {self.problem()}")
         try:
-            return str(self.run([program, *words], timeout=limit).stdout)
+            return str(self.run([program, *words], timeout=limit * patience()).stdout)
         except CommandFailed as exc:
             if any(part in exc.message for part in tolerated):
                 return ""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ganeti_core.plugin_api import BlockDeviceError, run_command
+from ganeti_core.plugin_api import BlockDeviceError, patience, run_command
 from ganeti_core.plugin_api.run import DEFAULT_PATH
 
 MIB = 1 << 20
@@ -163,13 +163,14 @@ class Lvm:
 
         :raises BlockDeviceError: it refused, or took too long
         """
-        run_command([self.program, *words], timeout=CHANGING, env=_ENVIRONMENT,
+        run_command([self.program, *words], timeout=CHANGING * patience(), env=_ENVIRONMENT,
                     error=BlockDeviceError)
 
     def _report(self, command: str, what: str, *fields: str) -> list[dict[str, Any]]:
         done = run_command(
             [self.program, command, "--reportformat", "json", "--units", "b", "--nosuffix",
-             "-o", ",".join(fields)], timeout=READING, env=_ENVIRONMENT, error=BlockDeviceError)
+             "-o", ",".join(fields)], timeout=READING * patience(), env=_ENVIRONMENT,
+            error=BlockDeviceError)
         try:
             return [row for part in json.loads(done.stdout)["report"] for row in part.get(what, ())]
         except (ValueError, KeyError, TypeError, AttributeError) as exc:

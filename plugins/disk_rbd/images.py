@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganeti_core.plugin_api import BlockDeviceError, DiskSpec, HookContext, run_command
+from ganeti_core.plugin_api import (
+    BlockDeviceError,
+    DiskSpec,
+    HookContext,
+    patience,
+    run_command,
+)
 
 MIB = 1 << 20
 NAME = r"[A-Za-z0-9_.][A-Za-z0-9_.-]*"
@@ -165,7 +171,7 @@ class Image:
 
     def _run(self, seconds: float, *words: str) -> str:
         user = ("--id", self.user) if self.user else ()
-        return run_command([self.program, *words, *user], timeout=seconds,
+        return run_command([self.program, *words, *user], timeout=seconds * patience(),
                            error=BlockDeviceError).stdout
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import ganeti_core
 from ganeti_core.errors import GanetiError, PluginError
+from ganeti_core.patience import VARIABLE
 from ganeti_core.plugin_api.all_kinds import DISK_TEMPLATES, HYPERVISORS, KINDS
 from ganeti_core.plugin_api.data import DiskSpec, InstanceSpec
 from ganeti_core.plugin_api.kinds import LISTED
@@ -99,3 +100,18 @@ def test_no_hook_has_an_argument_that_a_call_would_take_for_its_own():
     }
 
     assert not clashes
+
+
+@pytest.mark.parametrize(("said", "times"), [
+    ("4", 4.0), ("", 1.0), ("0.1", 1.0), ("nan", 1.0), ("inf", 100.0), ("slow", 1.0)])
+def test_a_slow_host_has_longer(
+    monkeypatch: pytest.MonkeyPatch, said: str, times: float
+) -> None:
+    def limits() -> list[float]:
+        return [hook_call(DISK_TEMPLATES, "file", "devices").timeout,
+                DISK_TEMPLATES.hook_where("status").timeout, service_call("node.ping").timeout]
+
+    usual = limits()
+    monkeypatch.setenv(VARIABLE, said)
+    assert limits() == [times * limit for limit in usual]
+    assert service_call("node.delay", timeout=5.0).timeout == 5.0, "who names a limit means it"

@@ -22,8 +22,12 @@ from ganeti_core.operations.backup.nodes import export_call, removals
 from ganeti_core.operations.backup.remove import check_mode
 from ganeti_core.operations.backup.zeroing import check_zeroing, zero_free_space
 from ganeti_core.operations.base import Operation
-from ganeti_core.operations.disk_work import close_calls, remove_calls, snapshot_disks
-from ganeti_core.operations.disks import has_capability
+from ganeti_core.operations.disk_work import (
+    close_calls,
+    remove_calls,
+    snapshot_disks,
+    why_no_snapshots,
+)
 from ganeti_core.operations.instance.lasting_state import exported_state
 from ganeti_core.operations.instance.quieting import quieted
 from ganeti_core.operations.instance.running import (
@@ -42,7 +46,7 @@ from ganeti_core.operations.placement.nodes import unusable
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.specs import disks_of, installing
 from ganeti_core.plugin_api import codec
-from ganeti_core.plugin_api.disk import DISK_TEMPLATES, SNAPSHOTS
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.plugin_api.os import OS_DEFINITIONS, DiskStream
 from ganeti_core.plugin_api.transfer import Offer
@@ -97,14 +101,15 @@ class Export(Operation[BackupExport, ExportPlan]):
         runs = running_on(ctx, instance, source) is not None
         if op.remove_instance:
             _check_removal(op, ctx, instance, runs=runs)
-        snapshots = bool(instance.disks) and runs and not op.remove_instance and has_capability(
-            ctx, instance.disk_template, SNAPSHOTS)
-        if runs and instance.disks and not (snapshots or op.remove_instance):
-            _check_sleep(op, instance)
+        runs_on = runs and bool(instance.disks) and not op.remove_instance
+        why_not = why_no_snapshots(ctx, source, disks_of(ctx, instance)) if runs_on else ""
+        if why_not:
+            _check_sleep(op, why_not)
         if op.zero_free_space and not runs:
             reserve_memory(ctx, instance, source, filled_beparams(
                 ctx.snapshot.cluster, instance)["maxmem"], "zeroing the free space of")
-        return ExportPlan(instance, source, target, runs and op.shutdown, snapshots)
+        return ExportPlan(instance, source, target, runs and op.shutdown,
+                          snapshots=runs_on and not why_not)
 
     def scripts(self, op: BackupExport, ctx: OpContext, plan: ExportPlan) -> Scripts:
         nodes = (plan.source, plan.target)
@@ -176,9 +181,8 @@ def _check_removal(op: BackupExport, ctx: OpContext, instance: Instance, *, runs
                 "removed when the node is back", ECODE_STATE)
 
 
-def _check_sleep(op: BackupExport, instance: Instance) -> None:
+def _check_sleep(op: BackupExport, why: str) -> None:
     """A guest whose disks cannot be copied at once must be allowed to stand still."""
-    why = f"The disk template {instance.disk_template} has no snapshots"
     if not op.shutdown:
         raise OpPrereqError(f"{why}, and you requested a live export; aborting", ECODE_STATE)
     if not op.long_sleep:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 
 import fake_drbd
 
-from ganeti_core.plugin_api import CommandFailed, DiskSpec, HookContext
+from ganeti_core.plugin_api import CommandFailed, DiskSpec, HookContext, hookimpl
 from ganeti_core.plugin_api.data import DiskRequest, NodeRef
+from ganeti_core.plugin_api.disk import SNAPSHOTS
 from ganeti_core.plugin_api.run import Completed
 from ganeti_core.plugin_api.testing.contexts import (
     declared_settings,
@@ -27,6 +29,21 @@ from ganeti_plugins.disk_file import FileTemplate
 
 NO_PATIENCE = Patience(0, 0, 0)
 """Nodes of these tests reach each other in no time, or not at all."""
+
+
+class CopiedFiles(FileTemplate):
+    """Files of which snapshots can be made."""
+
+    capabilities = FileTemplate.capabilities | {SNAPSHOTS}
+
+    @hookimpl
+    def snapshot(self, ctx: HookContext, disk: DiskSpec, name: str) -> str:
+        path = self.status(ctx, disk).path
+        return shutil.copy(path, f"{path}.{name}")
+
+    @hookimpl
+    def remove_snapshot(self, ctx: HookContext, disk: DiskSpec, name: str) -> None:
+        Path(f"{self.status(ctx, disk).path}.{name}").unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,7 @@ def make_node(tmp_path: Path, kernels: Kernels, node: NodeRef) -> HookContext:
     for name in ("drbdsetup", "drbdmeta"):
         (root / "usr/sbin" / name).touch()
     ctx = make_context(root, node.name, config=node_settings())
-    call = neighbours(ctx, {("disk_templates", "file"): FileTemplate()})
+    call = neighbours(ctx, {("disk_templates", "file"): CopiedFiles()})
     call("disk_templates", "file", "verify")  # its folders are there before a test looks
     return replace(ctx, driver=call)
 

@@ -69,6 +69,35 @@ def test_the_version_of_the_module_is_read(text: str, version: tuple[int, int] |
     assert kernel.version(text) == version
 
 
+STATUS_9 = """[
+{
+  "name": "resource3", "node-id": 0, "role": "Secondary", "suspended": false,
+  "devices": [
+    {"volume": 0, "minor": 3, "disk-state": "UpToDate", "client": false, "quorum": true,
+     "size": 32768}],
+  "connections": [
+    {"peer-node-id": 1, "name": "node2", "connection-state": "Connected", "peer-role": "Primary",
+     "peer_devices": [
+       {"volume": 0, "replication-state": "Established", "peer-disk-state": "UpToDate",
+        "out-of-sync": 0, "percent-in-sync": 100.00}]}]
+},
+{
+  "name": "pvc-1", "node-id": 0, "role": "Primary", "devices": [
+    {"volume": 0, "minor": 1000, "disk-state": "Diskless"},
+    {"volume": 1, "minor": 1001, "disk-state": "UpToDate"}], "connections": []
+}
+]
+"""
+
+
+def test_the_devices_of_version_9_are_read() -> None:
+    assert kernel.minors_of_9(STATUS_9) == {3: "resource3", 1000: "pvc-1", 1001: "pvc-1"}
+    assert kernel.minors_of_9("[\n]\n") == {}
+    for text in ("# No currently configured DRBD found.\n", "{}x", '[{"name": "a"}]', "3"):
+        with pytest.raises(ValueError):  # noqa: PT011  # whatever Python says of it
+            kernel.minors_of_9(text)
+
+
 def test_the_configuration_of_a_device_is_read() -> None:
     assert kernel.configured(SHOWN) == kernel.Configured(
         "resource7", "/dev/xenvg/test.data", "/dev/xenvg/test.meta",
