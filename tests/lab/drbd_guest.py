@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from block_ledger import Ledger
 from cluster_of_machines import MachineCluster
+from console_listener import ConsoleListener
 from machines.fleet import Fleet, Prepared
 from machines.machine import Machine
 from safety_rounds import DISK, GUEST, NAME, POWER, Fault, Guest
@@ -170,33 +168,21 @@ def _killing(daemon: str) -> str:
     return f"kill -9 $(cat /var/run/ganeti/{daemon}.pid)"
 
 
-class MachineConsoles:
+class MachineConsoles(ConsoleListener):
     """Enters in a ledger what guests say on the machines' consoles."""
 
     def __init__(self, machines: Sequence[Machine], ledger: Ledger) -> None:
-        self._machines, self._ledger = machines, ledger
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        super().__init__(ledger)
+        self._machines = machines
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
+    def listen(self) -> None:
         opened = {one: (one.folder / "console.log").open("rb") for one in self._machines}
         rests = dict.fromkeys(self._machines, b"")
-        while not self._over.wait(0.2):
+        while not self.is_over(0.2):
             for one, log in opened.items():
                 path = one.folder / "console.log"
                 is_new = path.exists() and path.stat().st_ino != os.fstat(log.fileno()).st_ino
-                rests[one] = self._ledger.hear(one.name, rests[one] + log.read())
+                rests[one] = self.ledger.hear(one.name, rests[one] + log.read())
                 if is_new:  # it was switched on again
                     log.close()
                     opened[one] = path.open("rb")

@@ -121,7 +121,8 @@ def machines() -> Iterator[dict[str, Machine]]:
         for machine in up:
             FLEET.copy([*(site / name for name in (
                 "attr", "attrs", "cattrs", "pluggy", "typing_extensions.py")),
-                TOP / "ganeti_core", TOP / "plugins", TOP / "tests/lab/drbd_node.py"],
+                TOP / "ganeti_core", TOP / "plugins",
+                *(TOP / "tests/lab" / name for name in ("asked_by_json.py", "drbd_node.py"))],
                 machine, "/srv/drbd")
             assert machine.run("ln -s plugins /srv/drbd/ganeti_plugins").status == 0
         yield {node.uuid: machine for node, machine in zip(NODES, up, strict=True)}
@@ -195,6 +196,24 @@ def test_a_disk_lives(pair: Pair) -> None:
     assert [pair.state(node).local for node in NODES] == ["ok", "ok"]
     pair.work("open", B, A)
     assert pair.read(B) == "first"
+
+
+def test_a_snapshot_keeps_the_data_of_its_moment(pair: Pair) -> None:
+    disk = pair.known.on(A.uuid)
+    copy = pair.call(A.uuid, disk, "snapshot", name="export-1")
+    pair.write(A, "second")
+    pair.until(A, degraded=False)
+    assert pair.machine(A).run(f"head -c 512 {copy}").output.rstrip(".") == "first"
+    assert pair.read(A) == "second"
+    for _ in range(2):
+        pair.call(A.uuid, disk, "remove_snapshot", name="export-1")
+    assert "export-1" not in pair.machine(A).run("lvs").output
+    # Without its volume a device lives by the other one's: a snapshot would be of what is old.
+    assert pair.machine(A).run(f"drbdsetup detach {disk.minor}").status == 0
+    with refused("its data here are Diskless"):
+        pair.call(A.uuid, disk, "snapshot", name="export-1")
+    pair.work("open", *NODES)
+    pair.until(A, degraded=False)
 
 
 def test_a_copy_in_use_is_made_anew(pair: Pair) -> None:

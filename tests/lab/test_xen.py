@@ -41,8 +41,8 @@ def pair(package: Path) -> Iterator[tuple[Machine, Machine]]:
             f"dpkg -i {package.name} > /dev/null; {VOLUME}", (package,)))
         for machine in (one, other):
             fleet.copy([*(HERE / name for name in (
-                "domain_of_lab.py", "domain_node.py", "kit_on_xen.py")), *of_pytest()], machine,
-                "/srv/kit")
+                "asked_by_json.py", "domain_of_lab.py", "domain_node.py", "kit_on_xen.py")),
+                *of_pytest()], machine, "/srv/kit")
         yield one, other
     finally:
         fleet.down()

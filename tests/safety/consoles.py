@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import select
 import socket
-import threading
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from block_ledger import Ledger
+from console_listener import ConsoleListener
 
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api import unix_sockets
@@ -18,36 +16,24 @@ from ganeti_core.plugin_api import unix_sockets
 PAUSE = 0.02
 
 
-class Consoles:
+class Consoles(ConsoleListener):
     """Connects with each console that there is, and enters what guests say there in a ledger.
 
     :param root: of the virtual cluster; `name`: of the instance
     """
 
     def __init__(self, root: Path, name: str, ledger: Ledger) -> None:
-        self._root, self._name, self._ledger = root, name, ledger
+        super().__init__(ledger)
+        self._root, self._name = root, name
         self._open: dict[socket.socket, tuple[Path, int, bytes]] = {}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-        for one in self._open:
-            one.close()
-
-    def _run(self) -> None:
-        while not self._over.is_set():
+    def listen(self) -> None:
+        while not self.is_over():
             self._look()
             for ready in select.select(list(self._open), [], [], PAUSE)[0]:
                 self._hear(ready)
+        for one in self._open:
+            one.close()
 
     def _look(self) -> None:
         known = {(path, number) for path, number, _ in self._open.values()}
@@ -69,4 +55,4 @@ class Consoles:
             ready.close()
             return
         node = path.relative_to(self._root).parts[0]
-        self._open[ready] = (path, number, self._ledger.hear(node, rest + said))
+        self._open[ready] = (path, number, self.ledger.hear(node, rest + said))
