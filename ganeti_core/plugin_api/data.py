@@ -457,6 +457,8 @@ class DiskStatus:
         ``stale`` (a peer has newer data); ``faulty`` (lost); ``unknown``
     :param sync_percent: how far a synchronization is; None when none runs
     :param sync_seconds: how long it is expected to take
+    :param has_all: although `degraded`, nothing was written that is not here, and that is known
+        now: who writes is connected, and only another copy is missing or behind
     """
 
     exists: bool
@@ -468,6 +470,7 @@ class DiskStatus:
     reason: str = ""
     sync_percent: float | None = None
     sync_seconds: float | None = None
+    has_all: bool = False
 
 
 @dataclass(frozen=True)

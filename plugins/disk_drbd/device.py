@@ -115,6 +115,12 @@ class Device:
         """Return how the device is; None where it is not configured."""
         return self.tools.minor(self.number) if self.configured() is not None else None
 
+    def lives_by_peer(self) -> bool:
+        """Whether it is in use here and has lost its own disk."""
+        state = self.state()
+        return (state is not None and state.role == "Primary" and state.can_be_written
+                and state.disk == "Diskless")
+
     def _is_ours(self, found: Configured) -> bool:
         """Whether the device is that of this disk, and not what another one has left."""
         noted = self.note()

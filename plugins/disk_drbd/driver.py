@@ -260,9 +260,15 @@ class DrbdTemplate:
         :raises BlockDeviceError: it is not there, or cannot be used
         """
         device = self._device(ctx, disk)
-        if not device.volumes_exist():
-            raise BlockDeviceError(f"there is no {device.title} on node {ctx.node}")
-        device.attach()
+        try:
+            if not device.volumes_exist():
+                raise BlockDeviceError(f"there is no {device.title} on node {ctx.node}")
+            device.attach()
+        except BlockDeviceError as exc:
+            if not device.lives_by_peer():
+                raise
+            # One in use stays so: a guest could not even be stopped otherwise.
+            ctx.feedback(f"{device.title} goes on with the data of its other copy: {exc.message}")
         # Where the cluster knows which side is old, that one gives up what it has beside.
         device.connect(both=both, discard=roles.is_marked(disk) and disk.role == "secondary")
         return device

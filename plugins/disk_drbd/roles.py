@@ -147,7 +147,7 @@ def shown(device: Device, state: Minor, size: int) -> DiskStatus:
         degraded=not state.is_whole if device.peer else local != "ok",
         local=local,  # type: ignore[arg-type]  # one of those that there are
         reason=reason, sync_percent=(state.percent or 0.0) if state.is_syncing else None,
-        sync_seconds=state.seconds)
+        sync_seconds=state.seconds, has_all=state.is_connected and state.disk == "UpToDate")
 
 
 def _reason(device: Device, state: Minor, *, marked: bool) -> str:

@@ -150,10 +150,13 @@ class DrbdGuest(Guest):
         """Cut the cable, and kill who is to report that; the kernel lets writes wait meanwhile."""
         machine = self._machine(node)
         machine.plug(REPLICATION, connected=False)
-        for _ in range(5):
-            self._on(node, "pkill -9 -f ganeti-drbd-helper || true")
-            time.sleep(2)
-        machine.plug(REPLICATION, connected=True)
+        try:
+            for _ in range(5):
+                # Not the shell that has these words on its own command line.
+                self._on(node, "pkill -9 -f '[g]aneti-drbd-helper' || true")
+                time.sleep(2)
+        finally:
+            machine.plug(REPLICATION, connected=True)
 
     def _break_volume(self, node: str) -> None:
         """Let the volume of the data be one that refuses all."""

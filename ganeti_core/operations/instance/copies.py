@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 
 def check_copies(
-    ctx: OpContext, instance: Instance, target: Node, *, ignore: bool = False, hint: str = ""
+    ctx: OpContext, instance: Instance, target: Node, *, ignore: bool = False,
+    stands_still: bool = False, hint: str = "",
 ) -> None:
     """Ask the node that an instance moves to how its copies of the disks are.
 
     :param ignore: go on with a warning
+    :param stands_still: its guest does while it moves, so no other copy need be whole
     :param hint: what to do about it, for the message
     :raises OpPrereqError: one is missing, behind, or cannot be asked about (`ECODE_STATE`)
     """
@@ -34,7 +36,8 @@ def check_copies(
     copies = disks_of(ctx, instance)
     states = ask_copies(ctx, [DiskQuestion(target, disk) for disk in copies], copies)
     problems = [f"disk {disk.index} {problem}" for disk in copies
-                if (problem := _problem(states[target.uuid, disk.uuid], source))]
+                if (problem := _problem(
+                    states[target.uuid, disk.uuid], source, stands_still=stands_still))]
     if not problems:
         return
     text = (f"Instance {instance.name}: on target node {target.name} {'; '.join(problems)}. What "
@@ -44,7 +47,9 @@ def check_copies(
     ctx.warn(f"{text}; going on, as was asked for")
 
 
-def _problem(status: DiskStatus | GanetiError, source: Node) -> str:
+def _problem(
+    status: DiskStatus | GanetiError, source: Node, *, stands_still: bool
+) -> str:
     if isinstance(status, GanetiError):
         return f"cannot be asked about: {status.message}"
     if not status.exists:
@@ -53,6 +58,8 @@ def _problem(status: DiskStatus | GanetiError, source: Node) -> str:
     behind = "" if status.sync_percent is None else f" ({status.sync_percent:.1f} % in sync)"
     if status.local != "ok":
         return f"has a copy that is {_LOCAL[status.local]}{behind}{reason}"
+    if stands_still and status.has_all:
+        return ""
     # A copy that was whole when its partner died is as good as one can be.
     if status.degraded and (behind or not source.offline):
         return f"is degraded{behind}{reason}"

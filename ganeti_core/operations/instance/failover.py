@@ -84,7 +84,8 @@ class Failover(Operation[InstanceFailover, FailoverPlan]):
         memory = filled_beparams(ctx.snapshot.cluster, instance)["maxmem"] if starts else 0
         target = take_target(op, ctx, Move(instance, memory, "failing over")).node
         if not instance.forthcoming:
-            check_copies(ctx, instance, target, ignore=op.ignore_consistency, hint=_HINT)
+            check_copies(ctx, instance, target, ignore=op.ignore_consistency,
+                         stands_still=True, hint=_HINT)
         return FailoverPlan(instance, source, target, starts)
 
     def resume(self, op: InstanceFailover, ctx: OpContext) -> None:
@@ -117,7 +118,8 @@ class Failover(Operation[InstanceFailover, FailoverPlan]):
         owed = _stop_on_source(op, ctx, plan)
         # Asked again, for until now it wrote; a guest that was stopped in vain starts again.
         ctx.feedback("* checking disk consistency between source and target")
-        check_copies(ctx, plan.instance, plan.target, ignore=op.ignore_consistency, hint=_HINT)
+        check_copies(ctx, plan.instance, plan.target, ignore=op.ignore_consistency,
+                     stands_still=True, hint=_HINT)
         owed = [*owed, *carry_state(ctx, plan.instance, plan.source, plan.target)]
         move_and_start(ctx, plan, owed, force=op.ignore_consistency)
         ctx.services.events.tell(

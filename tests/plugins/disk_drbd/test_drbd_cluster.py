@@ -193,6 +193,23 @@ def test_the_only_new_copy_is_kept_whatever_is_replaced(pair: VirtualCluster) ->
     pair.verify()
 
 
+def test_an_instance_leaves_a_node_whose_disk_has_died(pair: VirtualCluster) -> None:
+    write(pair, "node1", b"first")
+    root = str(pair.paths("node1").root)
+    change(pair, lambda kernels: fake_drbd.Setup(kernels, root).detach("0"))
+    data(pair, "node1").unlink()
+    write(pair, "node1", b"second")
+    told = pair.gnt("gnt-instance", "failover", "-f", NAME).stdout
+    assert "goes on with the data of its other copy: there is no disk 0" in told
+    assert nodes(pair) == ["node2", "node1"]
+    assert data(pair, "node2").read_bytes().startswith(b"second")
+    assert stale(pair) == ["node1"]
+    pair.gnt("gnt-instance", "replace-disks", "-s", NAME)
+    assert stale(pair) == []
+    assert data(pair, "node1").read_bytes().startswith(b"second")
+    pair.verify()
+
+
 def test_what_is_wrong_with_a_kernel_has_codes_of_its_own(cluster: VirtualCluster) -> None:
     two, three = cluster.paths("node2").root, cluster.paths("node3").root
     (two / "proc/drbd").write_text(proc(cluster, "node2").replace("8.4.11", "8.4.7"))
