@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ganeti_core.config.decoded import DecodedObjects
 
 if TYPE_CHECKING:
-    from ganeti_core.config.replica import Replica
+    from ganeti_core.config.replica import Replica, Sight
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.paths import Paths
 
@@ -25,7 +25,8 @@ class CopyReader:
     snapshot: Snapshot | None = None
     """What the copy said last; None where the node has none."""
     _known: tuple[int, int] | None = None
-    _stamp: tuple[object, ...] = ()
+    _seen: Sight | None = None
+    """The copy's files as they were when they were read last."""
     _objects: DecodedObjects = field(default_factory=DecodedObjects)
 
     def refresh(self) -> bool:
@@ -33,33 +34,20 @@ class CopyReader:
 
         :raises ConfigurationError: the copy holds what cannot be read
         """
-        stamp = self._look()
-        if stamp == self._stamp:
+        seen = self.replica.sight()
+        if seen is not None and seen == self._seen:
             return False
-        self._stamp = stamp
         if not self.paths.database.exists():
             return self._forget()
         found = self.replica.configuration(self._known)
+        if self.snapshot is not None or found is not None:
+            self._seen = seen  # whoever makes the copy may do so without another change of it
         if found is None:
-            if self.snapshot is None:
-                self._stamp = ()  # whoever makes the copy may do so without another change of it
             return False
         known, meta, rows = found
         self.snapshot = self._objects.snapshot(rows, meta)
         self._known = known
         return True
-
-    def _look(self) -> tuple[object, ...]:
-        """When the files of the copy changed last: that costs less than opening them."""
-        found: list[object] = []
-        for suffix in ("", "-wal"):
-            try:
-                state = self.paths.database.with_name(self.paths.database.name + suffix).stat()
-            except FileNotFoundError:
-                found.append(None)
-            else:
-                found.append((state.st_ino, state.st_mtime_ns, state.st_size))
-        return tuple(found)
 
     def _forget(self) -> bool:
         had = self.snapshot is not None

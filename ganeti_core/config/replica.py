@@ -11,6 +11,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,11 @@ from ganeti_core.readers import admit
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+
+Sight = tuple[int, ...]
+_SETTLED = 100_000_000
+"""Nanoseconds after which the time of a file tells it from what is written to it from now on."""
 
 
 @dataclass(frozen=True, order=True)
@@ -106,6 +112,26 @@ class Replica:
                 "SELECT value FROM meta WHERE key = ?", (PREVIOUS,)).fetchone()
             return int(found[0]) if found else 0
 
+    def sight(self) -> Sight | None:
+        """Return what changes with the file; None where that does not tell, or there is none.
+
+        It costs less than a question to the file, for who asks often. Two writes may have one time
+        where they follow each other at once, so it tells nothing of what has just been written.
+        """
+        found: list[int] = []
+        for name in (self._path, f"{self._path}-wal"):
+            try:
+                state = os.stat(name)
+            except OSError:
+                if name is self._path:
+                    return None
+                found += [0, 0, 0]
+                continue
+            if time.time_ns() - state.st_mtime_ns < _SETTLED:
+                return None
+            found += [state.st_ino, state.st_mtime_ns, state.st_size]
+        return tuple(found)
+
     def configuration(
         self, known: tuple[int, int] | None
     ) -> tuple[tuple[int, int], dict[str, str], list[tuple[str, str, str]]] | None:
@@ -116,6 +142,8 @@ class Replica:
         may only read the file, its log and the index of that.
         """
         with self._mutex:  # the file must not be replaced meanwhile
+            if not self._path.exists():
+                return None
             try:
                 return self._configuration(known, "mode=ro")
             except sqlite3.Error:

@@ -159,8 +159,11 @@ class Noded:
             self.settled(STOP_SECONDS)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``ganeti-noded``."""
+def main(argv: Sequence[str] | None = None, host: PluginHost | None = None) -> int:
+    """Run ``ganeti-noded``.
+
+    :param host: the plugins, where who forked this process has loaded them
+    """
     words = sys.argv[1:] if argv is None else list(argv)
     paths = Paths.from_environment()
     if words[:1] == ["enrol"]:
@@ -169,13 +172,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _preflight(paths)
     options = make_parser().parse_args(words)
     return on_node.run(NAME, options, lambda paths, identity, process: _serve(
-        options, LocalNode(identity, paths), process))
+        options, LocalNode(identity, paths), process, host))
 
 
-def _serve(options: argparse.Namespace, local: LocalNode, process: Daemon) -> int:
+def _serve(options: argparse.Namespace, local: LocalNode, process: Daemon,
+           loaded: PluginHost | None) -> int:
     address = (options.bind or local.identity.address, options.port or local.identity.port)
     try:
-        host = load_node_host()
+        host = loaded or load_node_host()
         noded = Noded.build(local, host, ForkServer.fork(local, host), address)
         end_on_signals(noded.state.leave)
         noded.start()

@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 CONFIGURED = "data_collectors"
 SETTINGS = "hook_settings"
+FOLLOWED = frozenset({CONFIGURED, SETTINGS})
 """The ssconf files, JSON both, from which this node knows what runs and with which settings."""
 UNKNOWN, BAD = 2, 4
 """Status codes: of a collector that could not say how things stand; somebody must look at it."""
@@ -46,6 +47,10 @@ MESSAGE = 1000
 PATIENCE = 8
 """A collector that used all of its time is asked again after up to so many intervals."""
 STOP_SECONDS = 5.0
+MINUTE = 60_000_000_000
+FIRST = 0.1
+"""The part of its interval after which a collector that has reported nothing yet is asked first: a
+node has better to do while it starts than to ask all of them at once, the slow ones too."""
 
 
 def folder(paths: Paths) -> Path:
@@ -75,6 +80,8 @@ class _Collector:
     error: str = ""
     late: int = 0
     due: float = 0.0
+    kept: tuple[Any, ...] = ()
+    """State, error, data and minute of what the file has."""
     running: RunningCall | None = None
 
     @classmethod
@@ -92,7 +99,20 @@ class _Collector:
             log.warning("collector %s begins anew, %s cannot be read: %s", name, file, exc)
         return made
 
+    def begin(self) -> None:
+        """Set when it is asked first: as if the daemon had run since the report that was kept."""
+        interval = self.setting.interval
+        age = time.time() - (self.report or {}).get("timestamp", 0) / 1e9
+        rest = interval - age if 0 <= age < interval else FIRST * interval
+        self.due = time.monotonic() + rest
+
     def keep(self) -> None:
+        """Write what a restart is not to lose; a report that says nothing new waits a minute."""
+        stamp = (self.report or {}).get("timestamp", 0)
+        keeping = (self.state, self.error, (self.report or {}).get("data"), stamp // MINUTE)
+        if keeping == self.kept:
+            return
+        self.kept = keeping
         text = json.dumps({"report": self.report, "state": self.state, "error": self.error})
         try:
             self.file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -225,13 +245,14 @@ class Collecting:
                 and f"{kind.name}:{name}" not in disabled,
                 given.get("interval", 0) / 1e6 or description.interval)
             if (one := self._collectors.get(name)) is None:
-                self._collectors[name] = _Collector.found(
-                    name, setting, folder(paths) / f"{name}.json")
+                one = _Collector.found(name, setting, folder(paths) / f"{name}.json")
+                self._collectors[name] = one
             elif one.setting != setting:
-                one.setting, one.due = setting, 0.0
+                one.setting = setting
             else:
                 continue
-            self._publish(self._collectors[name])
+            one.begin()
+            self._publish(one)
         try:
             withdraw(paths.reports, {one.name for one in self._collectors.values()
                                      if one.setting.active})

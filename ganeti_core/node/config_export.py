@@ -18,7 +18,7 @@ from ganeti_core.rpc.atomic import write_atomically
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ganeti_core.config.replica import Replica
+    from ganeti_core.config.replica import Replica, Sight
     from ganeti_core.paths import Paths
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,8 @@ class ConfigFile:
     replica: Replica
     _written: tuple[int, int] | None = None
     """Epoch and serial of what was exported last."""
+    _seen: Sight | None = None
+    """The database as it was when the configuration was read last."""
     _objects: DecodedObjects = field(default_factory=DecodedObjects)
     _text: ConfigText = field(default_factory=ConfigText)
 
@@ -51,9 +53,13 @@ class ConfigFile:
 
         :raises OSError: it cannot be written
         """
+        seen = self.replica.sight()
+        if seen is not None and seen == self._seen:
+            return False
         found = self.replica.configuration(self._written)
         if found is None:
             self._forget_if_gone()
+            self._seen = seen
             return False
         at, meta, rows = found
         text = self._text.write(self._objects.snapshot(rows, meta)).encode()
@@ -67,7 +73,7 @@ class ConfigFile:
         # An export that a crash loses is written again: nothing waits for the disk.
         write_atomically(note_file(self.paths), note.encode(), 0o644, durable=False)
         write_atomically(file, text, MODE, durable=False)
-        self._written = at
+        self._written, self._seen = at, seen
         self._forget_if_gone()  # it may have left the cluster meanwhile
         return True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.plugin_api.data import Metric
@@ -40,7 +41,8 @@ class Published:
     samples: dict[str, list[list[Any]]] = field(default_factory=dict)
 
     def to_text(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps({**vars(self), "metrics": _documents(self.metrics)},
+                          separators=(",", ":"))
 
     @classmethod
     def from_text(cls, text: str) -> Published:
@@ -52,6 +54,12 @@ class Published:
             return cls(**found, metrics=metrics)
         except (AttributeError, KeyError, TypeError) as exc:
             raise ValueError(f"no report of a collector: {exc}") from exc
+
+
+@cache
+def _documents(metrics: tuple[Metric, ...]) -> list[dict[str, Any]]:
+    """What a collector declares is written with each of its reports."""
+    return [asdict(metric) for metric in metrics]
 
 
 def publish(folder: Path, collector: Published) -> None:

@@ -108,8 +108,9 @@ class Placement:
         began = self.clock()
         found = _Found()
         try:
+            # First of all: the library alone takes a tenth of a second on each other node.
+            _rows(ctx, "cluster", ("name",))
             if problem := missing_library():
-                _rows(ctx, "cluster", ("name",))
                 for figure in (BALANCE, CAPACITY):
                     found.miss(figure, "", "library", problem)
             else:

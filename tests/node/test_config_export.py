@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +57,51 @@ def test_it_follows_the_database(paths: Paths) -> None:
     assert exported(paths).max_running_jobs == 7
     assert "Nothing of this cluster reads it" in (
         paths.config_data.with_name("config.data.note").read_text())
+
+
+def test_a_file_that_rests_is_not_opened(paths: Paths) -> None:
+    """Every node looks twice a second, most of the time for nothing."""
+    opened = 0
+
+    class Counting(Replica):
+        def configuration(self, known: tuple[int, int] | None) -> Any:
+            nonlocal opened
+            opened += 1
+            return super().configuration(known)
+
+    file = ConfigFile(paths, Counting(paths.database))
+    assert file.refresh()
+    rests_since_long(paths)
+    assert not file.refresh()
+    before = opened
+    assert not file.refresh()
+    assert opened == before
+    change(paths, max_running_jobs=7)
+    assert file.refresh()
+    assert exported(paths).max_running_jobs == 7
+
+
+def test_what_is_written_at_one_moment_is_all_seen(paths: Paths) -> None:
+    file = ConfigFile(paths, Replica(paths.database))
+    for number in range(1, 12):
+        change(paths, max_running_jobs=number)
+        assert file.refresh(), "two changes may leave a file of one size and time"
+
+
+def test_an_export_that_could_not_be_written_is_tried_again(paths: Paths) -> None:
+    file = ConfigFile(paths, Replica(paths.database))
+    rests_since_long(paths)
+    paths.config_data.mkdir()
+    for _ in range(2):
+        with pytest.raises(OSError, match="directory"):
+            file.refresh()
+    paths.config_data.rmdir()
+    assert file.refresh()
+
+
+def rests_since_long(paths: Paths) -> None:
+    for one in paths.database.parent.glob(f"{paths.database.name}*"):
+        os.utime(one, (1e9, 1e9))
 
 
 def test_a_daemon_that_starts_again_replaces_its_own_file(paths: Paths) -> None:

@@ -14,8 +14,10 @@ import logging
 import os
 import tempfile
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -28,16 +30,17 @@ from ganeti_core.errors import ConfigurationError
 from ganeti_core.node.world import load_node_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from ganeti_core.daemons.vcluster.layout import VirtualNode
 
 AT_ONCE = 4
 """Daemons that start at the same time."""
-_ENTRY_POINTS = {MASTERD: masterd.main, NODED: noded.main}
+EntryPoint = Callable[[list[str]], int]
+_ENTRY_POINTS: dict[str, EntryPoint] = {MASTERD: masterd.main, NODED: noded.main}
 
 
-def _entry_point(daemon: str) -> Callable[[list[str]], int]:
+def _entry_point(daemon: str) -> EntryPoint:
     """The function that runs a daemon; code of those that few clusters have is imported now."""
     if daemon not in _ENTRY_POINTS:
         module = import_module(f"ganeti_core.daemons.{daemon.removeprefix('ganeti-')}")
@@ -59,9 +62,10 @@ class Starter:
     """
 
     def __init__(self) -> None:
-        # Loads the modules of all plugins; the daemons load them again, by then a matter of
-        # milliseconds.
+        # With the modules of all plugins: the master daemon, which loads more kinds of them, needs
+        # some milliseconds by then.
         self.host = load_node_host()
+        self._node_daemon = partial(noded.main, host=self.host)
         gc.collect()
         # What exists now is never looked at by the collectors of the children, so its pages stay
         # shared.
@@ -81,7 +85,8 @@ class Starter:
             while waiting and len(starting) < AT_ONCE:
                 node, daemon = waiting.pop(0)
                 one = _Starting(node, daemon, _scratch())
-                starting[_fork(one)] = one
+                main = self._node_daemon if daemon == NODED else _entry_point(daemon)
+                starting[_fork(one, main)] = one
             pid, status = os.waitpid(-1, 0)
             if pid in starting:
                 problems += _outcome(starting.pop(pid), status)
@@ -103,13 +108,13 @@ def _outcome(one: _Starting, status: int) -> list[str]:
             f"(its log is in {one.node.paths.log})"]
 
 
-def _fork(one: _Starting) -> int:
+def _fork(one: _Starting, main: EntryPoint) -> int:
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
             _become(one)
-            status = _entry_point(one.daemon)(settings_of(one.node.paths, one.daemon) or [])
+            status = main(settings_of(one.node.paths, one.daemon) or [])
         except BaseException:  # noqa: BLE001  # wall: the end of a process
             traceback.print_exc()
         finally:

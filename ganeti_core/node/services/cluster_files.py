@@ -70,7 +70,8 @@ def write_ssconf(state: NodeState, args: dict[str, Any], _deadline: float) -> No
                 return
             state.files.serial = serial
         _write(state, texts)
-    state.collecting.settings_changed()
+    if collecting.FOLLOWED & texts.keys():
+        state.collecting.settings_changed()
 
 
 def _write(state: NodeState, texts: dict[str, str]) -> None:
