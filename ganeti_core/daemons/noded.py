@@ -58,6 +58,8 @@ LOOK_SECONDS = 2.0
 """Between two looks whether a signal has come."""
 EXPORT_PAUSE = 0.5
 """Seconds between two looks whether the configuration has changed."""
+EXPORT_REST = 1.0
+"""The same after one that has: it changes many times while many jobs run."""
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +142,8 @@ class Noded:
         """Keep ``config.data`` up to date where there is a copy of the configuration."""
         file = ConfigFile(self.state.world.local.paths, self.state.replica)
         on_node.follow(
-            self.state.leave, EXPORT_PAUSE, file.refresh, "config.data cannot be exported")
+            self.state.leave, EXPORT_PAUSE, file.refresh, "config.data cannot be exported",
+            EXPORT_REST)
 
     def stop(self) -> None:
         """Let calls under way end for a few seconds, then end them and all workers."""

@@ -75,20 +75,23 @@ def cannot_serve(process: Daemon, address: tuple[str, int], why: Exception) -> i
 
 
 def follow(
-    leave: threading.Event, least_pause: float, look: Callable[[], object], problem: str
+    leave: threading.Event, least_pause: float, look: Callable[[], object], problem: str,
+    rest: float = 0.0,
 ) -> None:
     """Look again and again until `leave` is set; what goes wrong is logged when it changes.
 
     :param least_pause: seconds between two looks; longer where one takes long, so that a large
         configuration that changes all the time keeps no processor busy
     :param problem: what cannot be done then, for the log
+    :param rest: seconds at least after a look that has found something
     """
     told = ""
     pause = least_pause
     while not leave.wait(pause):
         began = time.monotonic()
+        found = False
         try:
-            look()
+            found = bool(look())
             told = ""
         except (GanetiError, OSError, ValueError) as exc:
             if str(exc) != told:
@@ -96,4 +99,4 @@ def follow(
             told = str(exc)
         except Exception:  # wall: the thread outlives whatever one look met
             log.exception("%s", problem)
-        pause = max(least_pause, 3 * (time.monotonic() - began))
+        pause = max(least_pause, rest if found else 0.0, 3 * (time.monotonic() - began))

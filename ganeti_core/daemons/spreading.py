@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PAUSE = 0.5
-"""Seconds between two rounds: many commits in a row are told in few."""
+PAUSE = 0.8
+"""Seconds between two rounds: many commits in a row are told in few, and each within a second."""
 RETRY_SECONDS = 2.0
 CALL_SECONDS = 10.0
 PATIENCE = 5.0
