@@ -53,8 +53,10 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
-	$(BIN)/python tests/whole_run.py $(SPREAD) -- -q -m "not torture and not lab" $(ARGS)
+test: setup
+	$(BIN)/ruff check
+	$(BIN)/python tests/whole_run.py $(SPREAD) -- -q -m "not torture and not lab" $(ARGS) \
+	    -- $(BIN)/mypy -- $(BIN)/lint-imports
 	@echo "How much of Ganeti's interface there is (make coverage-of-ganeti names what is missing):"
 	@$(BIN)/python tests/ganeti_coverage/report.py --totals
 

@@ -21,10 +21,12 @@ def test_unsteady():
 WRONG = "def test_wrong():\n    assert False\n"
 
 
-def look(folder: Path, *, strict: str = "") -> subprocess.CompletedProcess[str]:
+def look(
+    folder: Path, *beside: str, strict: str = ""
+) -> subprocess.CompletedProcess[str]:
     (folder / "pytest.ini").write_text("[pytest]\n")
     return subprocess.run(
-        [sys.executable, str(RUNNER), "-n", "1", "--", "-q", "-p", "xdist"], cwd=folder,
+        [sys.executable, str(RUNNER), "-n", "1", "--", "-q", "-p", "xdist", *beside], cwd=folder,
         env={**os.environ, "STRICT": strict, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True, text=True)
 
@@ -58,3 +60,13 @@ def test_a_right_run_is_looked_at_once(tmp_path: Path) -> None:
     (tmp_path / "test_one.py").write_text("def test_right():\n    pass\n")
     ran = look(tmp_path)
     assert (ran.returncode, ran.stdout.count("passed")) == (0, 1), ran
+
+
+@pytest.mark.parametrize(("status", "said"), [(0, "sh: all is well\n"), (1, "found\nall is well\n")])
+def test_what_runs_beside_the_tests_is_part_of_the_run(
+    tmp_path: Path, status: int, said: str
+) -> None:
+    (tmp_path / "test_one.py").write_text("def test_right():\n    pass\n")
+    ran = look(tmp_path, "--", "true", "--", "sh", "-c",
+               f"echo found; echo all is well; exit {status}")
+    assert (ran.returncode, ran.stdout.endswith(said)) == (status, True), ran

@@ -4,20 +4,28 @@ On a busy machine a test of real daemons may fail for want of processor time. Wh
 a fault is seen when its file runs alone: it fails again, or it is reported as unsteady, with its
 traceback above, and somebody has to mend it. CPython's own runner of tests (``--rerun``) does so.
 ``STRICT=1`` in the environment leaves the second look out.
+
+What checks types and imports uses one processor, so it runs beside the first look, and speaks at
+its end.
 """
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MOST_FILES = 3
 """More files with failures than these are no accident."""
 FAILED = 1
 """Pytest's exit status when tests were run and some failed."""
+SOURCES = ("ganeti_core", "plugins")
 CACHE = Path(".pytest_cache/v/cache/lastfailed")
 
 
@@ -34,14 +42,63 @@ def may_be_accidents(tests: list[str]) -> bool:
     return 0 < len({test.partition("::")[0] for test in tests}) <= MOST_FILES
 
 
+class Check:
+    """A program that runs beside the tests, and is heard when they have ended."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._words = words
+        self._said = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(words, stdout=self._said, stderr=subprocess.STDOUT)
+
+    def passed(self) -> bool:
+        """Wait for its end, print what it found, or its last words, and tell which it is."""
+        passed = self._process.wait() == 0
+        self._said.seek(0)
+        said = self._said.read().decode(errors="replace").strip()
+        print(f"{Path(self._words[0]).name}: {said.splitlines()[-1] if passed and said else said}",
+              flush=True)
+        return passed
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._said.close()
+
+
+@contextmanager
+def beside(commands: list[list[str]]) -> Iterator[list[Check]]:
+    checks = [Check(words) for words in commands]
+    try:
+        yield checks
+    finally:
+        for check in checks:
+            check.close()
+
+
 def main(words: list[str]) -> int:
-    """Run pytest and return its exit status.
+    """Run pytest, and programs beside it; return the exit status.
 
     :param words: for pytest; those before the first ``--`` are only for the first look, where they
-        spread the tests over processes
+        spread the tests over processes. What follows further ``--`` are the programs.
     """
-    cut = words.index("--")
-    spread, both = words[:cut], words[cut + 1:]
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word == "--":
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    spread, both, *commands = parts
+    with beside(commands) as checks:
+        # Once, and not in each of the processes of the first look.
+        for folder in SOURCES:
+            compileall.compile_dir(folder, quiet=2)
+        status = tested(spread, both)
+        found = [check.passed() for check in checks]
+    return status if all(found) else status or FAILED
+
+
+def tested(spread: list[str], both: list[str]) -> int:
+    """Run pytest, for a second look if need be; return its exit status."""
     pytest = [sys.executable, "-m", "pytest"]
     CACHE.unlink(missing_ok=True)
     status = subprocess.run([*pytest, *spread, *both]).returncode
