@@ -62,7 +62,8 @@ def test_a_right_run_is_looked_at_once(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stdout.count("passed")) == (0, 1), ran
 
 
-@pytest.mark.parametrize(("status", "said"), [(0, "sh: all is well\n"), (1, "found\nall is well\n")])
+@pytest.mark.parametrize(("status", "said"), [
+    (0, "sh: all is well\n"), (1, "found\nall is well\n")])
 def test_what_runs_beside_the_tests_is_part_of_the_run(
     tmp_path: Path, status: int, said: str
 ) -> None:

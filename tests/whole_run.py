@@ -18,8 +18,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 MOST_FILES = 3
 """More files with failures than these are no accident."""
@@ -42,37 +44,32 @@ def may_be_accidents(tests: list[str]) -> bool:
     return 0 < len({test.partition("::")[0] for test in tests}) <= MOST_FILES
 
 
+@dataclass(frozen=True)
 class Check:
     """A program that runs beside the tests, and is heard when they have ended."""
 
-    def __init__(self, words: list[str]) -> None:
-        self._words = words
-        self._said = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(words, stdout=self._said, stderr=subprocess.STDOUT)
+    words: list[str]
+    process: subprocess.Popen[bytes]
+    said: BinaryIO
+
+    @classmethod
+    @contextmanager
+    def begun(cls, words: list[str]) -> Iterator[Check]:
+        with tempfile.TemporaryFile() as said, subprocess.Popen(
+                words, stdout=said, stderr=subprocess.STDOUT) as process:
+            try:
+                yield cls(words, process, said)
+            finally:
+                process.kill()
 
     def passed(self) -> bool:
         """Wait for its end, print what it found, or its last words, and tell which it is."""
-        passed = self._process.wait() == 0
-        self._said.seek(0)
-        said = self._said.read().decode(errors="replace").strip()
-        print(f"{Path(self._words[0]).name}: {said.splitlines()[-1] if passed and said else said}",
+        passed = self.process.wait() == 0
+        self.said.seek(0)
+        said = self.said.read().decode(errors="replace").strip()
+        print(f"{Path(self.words[0]).name}: {said.splitlines()[-1] if passed and said else said}",
               flush=True)
         return passed
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._said.close()
-
-
-@contextmanager
-def beside(commands: list[list[str]]) -> Iterator[list[Check]]:
-    checks = [Check(words) for words in commands]
-    try:
-        yield checks
-    finally:
-        for check in checks:
-            check.close()
 
 
 def main(words: list[str]) -> int:
@@ -88,7 +85,8 @@ def main(words: list[str]) -> int:
         else:
             parts[-1].append(word)
     spread, both, *commands = parts
-    with beside(commands) as checks:
+    with ExitStack() as running:
+        checks = [running.enter_context(Check.begun(command)) for command in commands]
         # Once, and not in each of the processes of the first look.
         for folder in SOURCES:
             compileall.compile_dir(folder, quiet=2)
