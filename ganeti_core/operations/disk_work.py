@@ -23,7 +23,7 @@ from ganeti_core.plugin_api.disk import DISK_TEMPLATES, SNAPSHOTS
 from ganeti_core.specs.disks import node_ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ganeti_core.model import Node
     from ganeti_core.operations.context import OpContext
@@ -230,15 +230,22 @@ def why_no_snapshots(ctx: OpContext, node: Node, disks: Sequence[DiskSpec]) -> s
 
 
 def snapshot_disks(
-    ctx: OpContext, node: Node, subject: str, disks: Sequence[DiskSpec], name: str
+    ctx: OpContext, node: Node, subject: str, disks: Sequence[DiskSpec], name: str,
+    quiet: Callable[[], Callable[[], object] | None],
 ) -> tuple[list[DiskSpec], list[Owed]]:
     """Copy open disks as they are now; until the pivot, removing the copies is the undo.
 
+    :param quiet: lets nobody write, and returns what lets him write again, if anything does. Its
+        undo is made before that of the copies: a guest does not wait for one that stays
     :returns: the disks with the paths of their copies, and the calls that remove them afterwards
     :raises GanetiError: one could not be copied
     """
     steps = plan_verb(ctx, "snapshot", disks, (node,), name=name)
-    results = carry_out(ctx, subject, steps)
+    ctx.saga.record_all([_undo(ctx, subject, step) for step in steps if step.undo])
+    let_write = quiet()
+    results = carry_out(ctx, subject, steps, undo=False)
+    if let_write is not None:
+        let_write()
     # A device that lies on others may leave the copying to them.
     copies = [replace(disk, path=next((
         path for part in disk.tree() if (path := results.get((part.uuid, node.uuid), ""))), ""))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ganeti_core.plugin_api import (
+    BlockDeviceError,
     Description,
     DiskSpec,
     HookContext,
@@ -128,6 +129,7 @@ class Snapped(FileDisks):
 
     @hookimpl
     def snapshot(self, ctx: HookContext, disk: DiskSpec, name: str) -> str:
+        self._check(ctx)
         copy = self.file_of(ctx, disk).with_suffix(f".{name}")
         shutil.copyfile(self.existing(ctx, disk), copy)
         # What the guests of this node are doing meanwhile, for the tests.
@@ -138,4 +140,10 @@ class Snapped(FileDisks):
 
     @hookimpl
     def remove_snapshot(self, ctx: HookContext, disk: DiskSpec, name: str) -> None:
+        self._check(ctx)
         self.file_of(ctx, disk).with_suffix(f".{name}").unlink(missing_ok=True)
+
+    @staticmethod
+    def _check(ctx: HookContext) -> None:
+        if (ctx.root / "no-snapshots").exists():
+            raise BlockDeviceError("the pool of snapshots is read-only")

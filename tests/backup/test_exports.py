@@ -219,6 +219,20 @@ def test_a_guest_that_runs_on_stands_still_for_its_snapshot(clean: VirtualCluste
     assert '"is_quiet": false' in seen.read_text()
 
 
+def test_a_guest_does_not_wait_for_the_removal_of_a_snapshot(clean: VirtualCluster) -> None:
+    add(clean, "a19.example.com", template="snapped")
+    clean.gnt("gnt-instance", "startup", "a19.example.com")
+    broken = clean.root / "node1/no-snapshots"
+    broken.touch()
+    refused(clean.try_("gnt-backup", "export", "-n", "node2", "--noshutdown", "a19.example.com"),
+            "the pool of snapshots is read-only")
+    guest = next(clean.root.glob("node1/**/hypervisors/fake/a19.example.com*"))
+    assert '"is_quiet": false' in guest.read_text()
+    broken.unlink()
+    assert "remove the snapshot of disk 0" in clean.gnt("gnt-node", "list-debts").stdout
+    clean.gnt("gnt-node", "retry-debts", "--all")
+
+
 def test_an_instance_can_be_removed_with_its_export(clean: VirtualCluster) -> None:
     disk = add(clean, "a6.example.com")
     clean.gnt("gnt-instance", "startup", "a6.example.com")

@@ -135,11 +135,9 @@ class Export(Operation[BackupExport, ExportPlan]):
         after: list[Owed] = []
         if plan.snapshots:
             ctx.feedback(f"Creating snapshots of the disks on node {plan.source.name}")
-            let_write = None if plan.stops else quieted(ctx, instance, plan.source, spec)
             disks, after = snapshot_disks(
-                ctx, plan.source, instance.uuid, disks, f"export-{ctx.job_id}")
-            if let_write is not None:
-                let_write()
+                ctx, plan.source, instance.uuid, disks, f"export-{ctx.job_id}",
+                lambda: None if plan.stops else quieted(ctx, instance, plan.source, spec))
             if plan.stops:
                 _start(ctx, plan, spec)
         _send(op, ctx, plan, installing(ctx, spec, instance, {}), disks)
