@@ -1,7 +1,8 @@
 """How long hosts are given that are slow as a whole, as emulated ones are.
 
-Limits of hooks and calls say what hangs on a usual host. Where all that is slower, the environment
-of the daemons says how many times as long everything may take; nothing else is weakened by that.
+Limits of hooks say what hangs on a usual host. Where all is slower, the environment of the daemons
+says how many times as long hooks may take. What tells whether a node is there keeps its limits:
+commits, and with them writes that wait, would go on later after the loss of a node.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import GanetiError, PluginError
-from ganeti_core.patience import patience
 from ganeti_core.plugin_api import codec
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ def service_call(
     """
     known = SERVICES[service]
     return Call(service, args or {}, subject, known.changes,
-                known.timeout * patience() if timeout is None else timeout)
+                known.timeout if timeout is None else timeout)
 
 
 def hook_call(
