@@ -19,6 +19,7 @@ from ganeti_core.bootstrap.upgrade_check import NodeSaid, Survey, Version
 from ganeti_core.config.database import SCHEMA_VERSION, Database
 from ganeti_core.errors import ECODE_STATE, GanetiError, OpExecError, OpPrereqError
 from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.opcodes.base import FINAL_STATUSES
 from ganeti_core.pid_file import AlreadyRunning, PidFile, is_held
 from ganeti_core.rpc.atomic import write_private
 from ganeti_core.rpc.calls import service_call
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 INTENT = "upgrade.json"
 LOCK = "gnt-cluster-upgrade"
-PENDING = ("queued", "waiting", "running", "canceling")
 STAYS_DRAINED = ("The queue stays drained until gnt-cluster upgrade --resume has ended this "
                  "(gnt-cluster queue undrain lets jobs in meanwhile)")
 RESTART_SECONDS = 240.0
@@ -88,12 +88,14 @@ class Upgrader:
         with closing(Database(self.paths.database)) as database:
             schema = int(database.meta().get("schema", SCHEMA_VERSION))
         with LuxiClient(self.paths.master_socket) as client:
-            return Survey(nodes, schema, len(client.debts()), len(_pending(client)))
+            return Survey(nodes, schema, len(client.debts()), len(unfinished(client)))
 
-    def begin(self, wanted: str) -> None:
+    def begin(self, wanted: str) -> bool:
         """Upgrade to `wanted`; every node has it installed already.
 
         It takes the place of an upgrade to another version that was begun and cannot be ended.
+
+        :returns: whether there was something to do: not where all nodes run `wanted`
 
         :raises OpPrereqError: something hinders it, or another process upgrades; nothing was done
         :raises OpExecError: a node did not come back; the rest waits for `resume`
@@ -103,11 +105,16 @@ class Upgrader:
             if pending is not None and pending.to == wanted:
                 raise OpPrereqError(f"an upgrade to {pending.to} is under way: gnt-cluster upgrade "
                                     "--resume goes on with it", ECODE_STATE)
-            if hindrances := _hindrances(self.survey(), wanted):
+            survey = self.survey()
+            # What was begun has drained the queue, and has to be ended.
+            if pending is None and survey.all_run(wanted):
+                return False
+            if hindrances := _hindrances(survey, wanted):
                 raise OpPrereqError(hindrances, ECODE_STATE)
             intent = Intent(wanted, pending.drained if pending else self.drained())
             intent.save(self.paths)
             self._go_on(intent)
+            return True
 
     def resume(self) -> bool:
         """Do what is left to do of an upgrade that was begun; return whether there was one.
@@ -164,7 +171,7 @@ class Upgrader:
 
     def _await_jobs(self, client: LuxiClient) -> None:
         told: list[int] = []
-        while jobs := _pending(client):
+        while jobs := unfinished(client):
             if jobs != told:
                 self.say(f"Waiting for {len(jobs)} jobs: {', '.join(map(str, jobs[:10]))}")
                 told = jobs
@@ -229,9 +236,9 @@ def _online(snapshot: Snapshot) -> list[Node]:
     return [node for node in snapshot.nodes.values() if not node.offline]
 
 
-def _pending(client: LuxiClient) -> list[int]:
+def unfinished(client: LuxiClient) -> list[int]:
     return [int(number) for number, status in client.query_jobs(None, ["id", "status"])
-            if status in PENDING]
+            if status not in FINAL_STATUSES]
 
 
 def _said(node: Node, is_master: bool, answer: Any) -> NodeSaid:

@@ -79,6 +79,11 @@ class Survey:
         return next((node.installed.version for node in self.nodes
                      if node.is_master and node.installed), "")
 
+    def all_run(self, wanted: str) -> bool:
+        """Whether every node that is not marked offline is known to run `wanted`."""
+        return all(node.running is not None and node.running.version == wanted
+                   for node in self.nodes if not node.offline)
+
     def to_restart(self, wanted: str) -> list[NodeSaid]:
         """The nodes that do not run `wanted` yet, the master last."""
         return sorted((node for node in self.nodes

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import JobQueueError, RequestError
+from ganeti_core.opcodes.base import FINAL_STATUSES
 from ganeti_core.opcodes.registry import parse, summary
 from ganeti_core.opcodes.secrets import lost_secrets, redacted
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 QUEUED, WAITING, CANCELING, RUNNING = "queued", "waiting", "canceling", "running"
 CANCELED, SUCCESS, ERROR = "canceled", "success", "error"
-FINAL = frozenset({CANCELED, SUCCESS, ERROR})
+FINAL = frozenset(FINAL_STATUSES)
 
 _TRANSITIONS: dict[str, frozenset[str]] = {
     QUEUED: frozenset({WAITING, CANCELED, ERROR}),

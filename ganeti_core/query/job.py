@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganeti_core.errors import RequestError
+from ganeti_core.opcodes.base import FINAL_STATUSES
 from ganeti_core.query.fields import Absent, Field, or_unavailable, table
 from ganeti_core.query.view import Resource, View
 from ganeti_core.query_language import Comparison
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-FINAL = frozenset({"canceled", "success", "error"})
 DEFAULT_PRIORITY = 0
 
 
@@ -26,7 +26,7 @@ class JobRow(NamedTuple):
 
 def priority(job: Mapping[str, Any]) -> int:
     """A job's priority: the most urgent of its opcodes that are not finished."""
-    urgent = [op["priority"] for op in job["ops"] if op["status"] not in FINAL]
+    urgent = [op["priority"] for op in job["ops"] if op["status"] not in FINAL_STATUSES]
     return min(urgent, default=DEFAULT_PRIORITY)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError
 from ganeti_core.luxi.job_seen import JobSeen
+from ganeti_core.opcodes.base import FINAL_STATUSES
 from ganeti_core.rapi.failures import bad_request, not_found
 from ganeti_core.rapi.fields import JOB, OS_BULK
 from ganeti_core.rapi.reading import encoded
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 10.0
 """How long a client is kept waiting for a change, as by Ganeti."""
 UNCHANGED = "nochange"
-FINAL = frozenset({"canceled", "success", "error"})
 MOST_WAITS = 60
 """Waits for a job whose result a request wants: ten minutes."""
 
@@ -77,14 +77,14 @@ async def result_of(call: Call, operation: dict[str, Any]) -> Any:
         seen.take(await call.master.call(
             "WaitForJobChange", number, seen.fields, seen.values, seen.serial, WAIT_SECONDS,
             wait=WAIT_SECONDS))
-        if seen.values and seen.values[0] in FINAL:
+        if seen.values and seen.values[0] in FINAL_STATUSES:
             break
     status, results = seen.values or ["", []]
     if status == "success":
         return results[0]
     if status == "error":
         raise GanetiError.from_wire(results[0])
-    raise GanetiError(f"job {number} was {status}" if status in FINAL
+    raise GanetiError(f"job {number} was {status}" if status in FINAL_STATUSES
                       else f"job {number} does not end")
 
 

@@ -83,6 +83,15 @@ def test_all_is_well_where_all_run_what_they_have(old: VirtualCluster) -> None:
     assert rows == {f"node{number}": ["1.9.0", "1.9.0", "same", "nothing"] for number in (1, 2, 3)}
 
 
+def test_what_all_run_already_needs_nothing(old: VirtualCluster) -> None:
+    masterd = old.paths().daemon_pid("ganeti-masterd")
+    before, master = pids(old), masterd.read_text()
+    ran = old.gnt("gnt-cluster", "upgrade", "--to", "1.9.0")
+    assert ran.lines == ["All nodes run 1.9.0 already."]
+    assert (pids(old), masterd.read_text()) == (before, master)
+    assert not drained(old)
+
+
 def test_what_is_not_installed_is_refused_and_nothing_done(old: VirtualCluster) -> None:
     before = pids(old)
     ran = old.try_("gnt-cluster", "upgrade", "--to", "1.10.0")
@@ -165,16 +174,17 @@ def test_what_cannot_be_ended_says_why_and_another_version_takes_its_place(
     assert not intent.exists()
 
 
-def test_two_at_once_and_an_end_by_a_signal(old: VirtualCluster) -> None:
+def test_two_at_once_and_an_end_by_a_signal(old: VirtualCluster, packages: Path) -> None:
+    install(packages, "1.13.0")
     old.submit("gnt-debug", "delay", "--no-master", "-n", "node2", "20")
     first = subprocess.Popen(
-        [SCRIPTS / "gnt-cluster", "upgrade", "--to", "1.11.0"], text=True, stdout=subprocess.PIPE,
+        [SCRIPTS / "gnt-cluster", "upgrade", "--to", "1.13.0"], text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, env=Layout.load(old.root).node("node1").environment(),
         # It is ignored where a shell runs the tests in the background.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     assert first.stdout is not None
     assert any(line.startswith("Waiting") for line in first.stdout)
-    for words in ("--resume",), ("--to", "1.11.0"):
+    for words in ("--resume",), ("--to", "1.13.0"):
         ran = old.try_("gnt-cluster", "upgrade", *words)
         assert ran.status == failure.EXIT_FAILURE
         assert f"another gnt-cluster upgrade is at work: another process holds {old.paths().run}" \

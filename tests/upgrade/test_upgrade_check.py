@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from ganeti_core.bootstrap.upgrade import unfinished
 from ganeti_core.bootstrap.upgrade_check import NodeSaid, Survey, Version
 
 OLD = Version("1.9.0", 1, {"hypervisors/kvm": 3, "disk_templates/file": 1})
@@ -60,3 +62,16 @@ def test_a_plugin_that_was_not_installed_with_it_is_named() -> None:
     without = replace(NEW, states={"hypervisors/kvm": 3})
     assert hindrances(node("a"), node("b", installed=without)) == [
         "b: disk_templates/file runs in this cluster and is not in what is installed there"]
+
+
+def test_all_run_it_only_where_every_node_has_said_so() -> None:
+    new = [node("a", is_master=True, running=NEW), node("b", running=NEW)]
+    assert Survey([*new, NodeSaid("c", offline=True)], 1).all_run("1.10.0")
+    assert not Survey([*new, node("c")], 1).all_run("1.10.0")
+    assert not Survey([*new, NodeSaid("c", problem="Node is unreachable")], 1).all_run("1.10.0")
+
+
+def test_whatever_is_not_final_is_waited_for() -> None:
+    jobs = [[1, "success"], [2, "a later version's"], [3, "running"], [4, "error"], [5, "canceled"]]
+    client = SimpleNamespace(query_jobs=lambda _ids, _fields: jobs)
+    assert unfinished(client) == [2, 3]

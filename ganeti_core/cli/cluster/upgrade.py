@@ -13,6 +13,7 @@ from ganeti_core.cli.session import Command
 from ganeti_core.cli.table import layout, visible
 
 if TYPE_CHECKING:
+    from ganeti_core.bootstrap.upgrade import Upgrader
     from ganeti_core.bootstrap.upgrade_check import NodeSaid, Survey
     from ganeti_core.cli.session import Session
 
@@ -35,19 +36,22 @@ def _upgrade(session: Session, _arguments: list[str]) -> int:
     if not options.resume and not options.to:
         raise wrong_input("Give one of --check, --to and --resume")
     try:
-        if options.to:
-            upgrader.begin(options.to)
-        elif not upgrader.resume():
-            print("No upgrade is under way.")
-            if upgrader.drained():
-                print("The queue is drained: gnt-cluster queue undrain opens it again.")
-            return 0
+        found_work = upgrader.begin(options.to) if options.to else upgrader.resume()
     except KeyboardInterrupt:
         if Intent.pending(session.paths) is not None:
             print(STAYS_DRAINED, file=sys.stderr)
         raise
-    print("The upgrade is done. Running \"gnt-cluster verify\" now is recommended.")
+    if found_work:
+        print("The upgrade is done. Running \"gnt-cluster verify\" now is recommended.")
+    else:
+        _say_why_not(upgrader, options.to)
     return 0
+
+
+def _say_why_not(upgrader: Upgrader, to: str | None) -> None:
+    print(f"All nodes run {to} already." if to else "No upgrade is under way.")
+    if not to and upgrader.drained():
+        print("The queue is drained: gnt-cluster queue undrain opens it again.")
 
 
 def _show(session: Session, survey: Survey, to: str | None) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.luxi.job_seen import JobSeen
+from ganeti_core.opcodes.base import FINAL_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ganeti_core.daemons.watcher.seen import Seen, SeenInstance
     from ganeti_core.luxi.client import LuxiClient
 
-FINAL = frozenset({"success", "error", "canceled"})
 WAIT = 30.0
 """Seconds of one call to wait for a job."""
 PATIENCE = 240.0
@@ -82,10 +82,10 @@ def _with_reason(repair: Repair) -> dict[str, Any]:
 
 def _ended(client: LuxiClient, repair: Repair, job_id: int, until: float) -> Ended:
     seen = JobSeen(["status", "opresult"])
-    while seen.values is None or seen.values[0] not in FINAL:
+    while not (seen.values and seen.values[0] in FINAL_STATUSES):
         wait = min(WAIT, max(0.1, until - time.monotonic()))
         client.wait_for_job_change(job_id, seen, wait=wait)
-        if time.monotonic() > until and (seen.values is None or seen.values[0] not in FINAL):
+        if time.monotonic() > until and not (seen.values and seen.values[0] in FINAL_STATUSES):
             # One that runs already goes on to its end.
             client.cancel_job(job_id)
             until = time.monotonic() + PATIENCE
