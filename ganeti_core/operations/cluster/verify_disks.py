@@ -15,7 +15,7 @@ from ganeti_core.operations.expand import submitted
 from ganeti_core.operations.left_behind import ask_copies, fallen_behind
 from ganeti_core.operations.specs import disks_of
 from ganeti_core.plugin_api.data import DiskStatus
-from ganeti_core.query.live import DiskQuestion
+from ganeti_core.query.live import NODE_FACTS, DiskQuestion
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.model import Instance, NodeGroup
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.plugin_api.data import DiskSpec
 
     States = Mapping[tuple[str, str], DiskStatus | GanetiError]
 
@@ -83,16 +84,37 @@ class VerifyGroup(Operation[GroupVerifyDisks, "NodeGroup"]):
                     missing.setdefault(instance.name, []).append([node.name, name])
                 elif not state.is_open and instance.name not in closed:
                     closed.append(instance.name)
-        closed += _with_closed_copies(ctx, instances, states, closed)
+        problems |= (silent := _silent_with_copies(ctx, every))
+        closed += _with_closed_copies(ctx, instances, states, closed, problems, silent)
         return problems, closed, missing
 
 
+def _silent_with_copies(ctx: OpContext, disks: Iterable[DiskSpec]) -> dict[str, str]:
+    """The nodes with copies that nobody writes to there, and do not answer; by name, and why.
+
+    Nobody asks them about a disk whose first node sees nothing wrong.
+    """
+    holders = {ref.uuid for disk in disks for ref in disk.nodes[1:]}
+    nodes = [node for node in ctx.snapshot.nodes.values()
+             if node.uuid in holders and not node.offline]
+    for node in nodes:
+        ctx.services.touched(node.uuid)
+    answers = ctx.services.live.gather(nodes, frozenset({NODE_FACTS})) if nodes else {}
+    return {node.name: answer.message for node in nodes
+            if isinstance(answer := answers.get(node.uuid), GanetiError)}
+
+
 def _with_closed_copies(
-    ctx: OpContext, instances: Sequence[Instance], states: States, known: Collection[str]
+    ctx: OpContext, instances: Sequence[Instance], states: States, known: Collection[str],
+    problems: dict[str, str], silent: Collection[str],
 ) -> list[str]:
     """Name the instances of which a copy does not follow because it is not open on its node.
 
     So it is on a node that was booted: nothing opens it there by itself.
+
+    :param known: instances that are named already
+    :param problems: gets the nodes that do not say how a copy is, and why
+    :param silent: names of nodes that are not asked
     """
     questions: list[DiskQuestion] = []
     owners: dict[tuple[str, str], str] = {}
@@ -104,10 +126,12 @@ def _with_closed_copies(
                 continue
             for ref in disk.nodes[1:]:
                 node = ctx.snapshot.nodes[ref.uuid]
-                if not node.offline:
+                if not (node.offline or node.name in silent):
                     questions.append(DiskQuestion(node, disk))
                     owners[node.uuid, disk.uuid] = instance.name
     found = ctx.services.live.disk_states(questions) if questions else {}
+    problems |= {ctx.snapshot.nodes[node].name: state.message
+                 for (node, _), state in found.items() if isinstance(state, GanetiError)}
     return sorted({owners[where] for where, state in found.items()
                    if isinstance(state, DiskStatus) and state.exists and not state.is_open})
 

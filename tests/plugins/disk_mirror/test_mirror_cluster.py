@@ -124,6 +124,16 @@ def test_a_copy_on_a_node_that_was_booted_is_opened_by_verify_disks(pair: Virtua
     assert "No disks need to be activated" in pair.gnt("gnt-cluster", "verify-disks").stdout
 
 
+def test_a_silent_node_with_a_copy_is_named_by_verify_disks(pair: VirtualCluster) -> None:
+    """Whether its copy follows, as far as the node knows that writes, or does not."""
+    for lose in (lambda: pair.tool("stop", "node3"), lambda: power_off(pair, "node3")):
+        lose()
+        found = pair.try_("gnt-cluster", "verify-disks")
+        assert found.status == 1
+        assert [line.split(":")[0] for line in found.lines if "node3" in line] == [
+            "Error gathering data on node node3.example.com"], found
+
+
 def test_a_copy_that_is_lost_while_nobody_writes_is_known(pair: VirtualCluster) -> None:
     """The storage daemon of the node that writes notices nothing before the next write."""
     write(pair, "node2", b"before")
