@@ -143,18 +143,23 @@ def test_wrong_arguments_are_refused_with_advice(vcluster, words, complaint):
     (("--nodes", "0"), "has 1 to 200"),
     (("--nodes", "1000"), "has 1 to 200"),
     (("--hypervisor", "nonsense"), "nonsense"),
+    (("--disk-templates", "nonsense"), "nonsense"),
+    (("-H", "fake:nonsense=1"), "nonsense"),
     (("-H", "nonsense:a=1"), "-H nonsense: the cluster is to have fake"),
 ])
-def test_a_cluster_that_cannot_be_leaves_no_process(tmp_path, options, complaint):
-    root = tmp_path / "c"
+def test_a_cluster_that_cannot_be_leaves_nothing(tmp_path, options, complaint):
+    root = tmp_path / "folder" / "c"
     ran = run("gnt-vcluster", "up", "--root", str(root), *options)
     assert ran.status == 1
     assert complaint in ran.stderr
     assert "Traceback" not in ran.stderr
     assert processes_of(root) == []
+    assert list(tmp_path.iterdir()) == []
     assert run("gnt-vcluster", "start", "--root", str(root)).status == 1
     assert run("gnt-vcluster", "down", "--root", str(root)).status == 0
-    assert not root.exists()
+    root.mkdir(parents=True)
+    assert run("gnt-vcluster", "up", "--root", str(root), *options).status == 1
+    assert list(root.iterdir()) == [], "a folder that was there stays"
 
 
 def test_a_folder_that_is_somebody_elses_is_left_alone(tmp_path):

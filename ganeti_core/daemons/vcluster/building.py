@@ -14,10 +14,11 @@ from ganeti_core.daemons.vcluster import processes
 from ganeti_core.daemons.vcluster.layout import PORT, Layout, VirtualNode, layout_file
 from ganeti_core.daemons.vcluster.remote import write_ssh
 from ganeti_core.daemons.vcluster.starting import Starter
-from ganeti_core.daemons.vcluster.upkeep import locked
+from ganeti_core.daemons.vcluster.upkeep import locked, remove_files
 from ganeti_core.errors import ConfigurationError, GanetiError
 from ganeti_core.luxi.client import LuxiClient
 from ganeti_core.luxi.job_seen import JobSeen
+from ganeti_core.opcodes.base import FINAL_STATUSES
 from ganeti_core.plugin_api.disk import SHARED
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS, SIMULATED
 from ganeti_core.rpc.identity import NodeIdentity
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from ganeti_core.plugins import PluginHost
 
 OS_DEFINITIONS = "ganeti_os_definitions"
-FINAL = frozenset({"success", "error", "canceled"})
 JOIN_SECONDS = 120.0
 """A job that adds a node may take so long without getting on."""
 
@@ -78,7 +78,8 @@ def _trial_values(host: PluginHost, hypervisor: str) -> dict[str, Any]:
 def build(wish: Wish, tell: Callable[[str], None]) -> Layout:
     """Make the cluster and start it; `tell` gets a line per stage.
 
-    :raises GanetiError: it did not work; daemons that ran are stopped, files stay for a look
+    :raises GanetiError: it did not work; daemons that ran are stopped, and files stay for a look;
+        where none was started yet, nothing stays
     """
     root = wish.root
     if layout_file(root).exists():
@@ -90,12 +91,21 @@ def build(wish: Wish, tell: Callable[[str], None]) -> Layout:
     if wish.hypervisors:
         wish.check_hypervisors(wish.hypervisors)
     layout = Layout.plan(root, wish.nodes, wish.extras)
+    stage, starter = _Stages(tell), Starter()
+    missing = [folder for folder in (root, *root.parents) if not folder.exists()]
     # Above the nodes' own folders: what lies there is as private as the keys in it.
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(root):
-        layout.save()
         try:
-            _build(layout, wish, tell)
+            layout.save()
+            _initialise(layout, wish, starter, stage)
+        except BaseException:
+            remove_files(layout)
+            for folder in missing:
+                folder.rmdir()
+            raise
+        try:
+            _start(layout, starter, stage)
         except BaseException:
             processes.stop_daemons(processes.running(layout))
             tell(f"It failed. What there is stays for a look; gnt-vcluster down --root {root} "
@@ -104,22 +114,36 @@ def build(wish: Wish, tell: Callable[[str], None]) -> Layout:
     return layout
 
 
-def _build(layout: Layout, wish: Wish, tell: Callable[[str], None]) -> None:
-    began = time.monotonic()
+@dataclass(frozen=True)
+class _Stages:
+    """Tells which stage was reached, and when."""
 
-    def stage(what: str) -> None:
-        tell(f"{time.monotonic() - began:5.1f} s  {what}")
+    tell: Callable[[str], None]
+    began: float = field(default_factory=time.monotonic)
 
+    def __call__(self, what: str) -> None:
+        self.tell(f"{time.monotonic() - self.began:5.1f} s  {what}")
+
+
+def _initialise(layout: Layout, wish: Wish, starter: Starter, stage: _Stages) -> None:
+    """Make the files of a cluster that has its first node; no process is started.
+
+    :raises GanetiError: it cannot be as it was asked for
+    """
     layout.shared_files.mkdir(mode=0o750)
     write_ssh(layout)
-    starter = Starter()
     for node in layout.nodes:
         node.paths.make_directories()
         _make_folders(node, layout, starter.host)
         node.paths.hosts.write_text(layout.hosts())
-    master, *others = layout.nodes
+    master = layout.nodes[0]
     init_cluster(master.paths, wish.init_options(layout, starter.host))
     stage(f"cluster {layout.cluster_name} initialised on {master.name} ({master.address})")
+
+
+def _start(layout: Layout, starter: Starter, stage: _Stages) -> None:
+    """Start the first node, and let the others join."""
+    master, *others = layout.nodes
     starter.start([(master, processes.NODED), (master, processes.MASTERD)])
     stage("master daemon and its node daemon are up")
     with LuxiClient(master.paths.master_socket) as client:
@@ -195,7 +219,7 @@ def _run_jobs(client: LuxiClient, ops: list[dict[str, Any]]) -> None:
 def _await(client: LuxiClient, job: int) -> None:
     seen = JobSeen(["status", "opresult"])
     until = time.monotonic() + JOIN_SECONDS
-    while not seen.values or seen.values[0] not in FINAL:
+    while not seen.values or seen.values[0] not in FINAL_STATUSES:
         if time.monotonic() > until:
             raise GanetiError(f"job {job} does not get on (gnt-job watch {job} shows it)")
         if client.wait_for_job_change(job, seen, wait=10.0) is None:

@@ -67,12 +67,17 @@ def tear_down(layout: Layout, *, keep: bool) -> None:
         processes.stop_daemons(processes.running(layout))
         end_left_behind(layout.nodes, 2.0)
         if not keep:
-            # Whoever is interrupted here finds a cluster that can be torn down again.
-            for entry in layout.root.iterdir():
-                if entry != layout_file(layout.root):
-                    _remove(entry)
-            layout_file(layout.root).unlink()
+            remove_files(layout)
             layout.root.rmdir()
+
+
+def remove_files(layout: Layout) -> None:
+    """Remove all that is in the folder of a cluster of which nothing runs."""
+    # Whoever is interrupted here finds a cluster that can be torn down again.
+    for entry in layout.root.iterdir():
+        if entry != layout_file(layout.root):
+            _remove(entry)
+    layout_file(layout.root).unlink(missing_ok=True)
 
 
 def _remove(entry: Path) -> None:
