@@ -8,9 +8,10 @@ file gets its name. A virtual cluster's files belong to who started it, and stay
 from __future__ import annotations
 
 import grp
+import logging
 import os
 import stat
-from contextlib import suppress
+from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from ganeti_core.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
 
 RAPI, CONFD = "gnt-rapi", "gnt-confd"
 """Groups, each of the user of the same name."""
@@ -32,17 +35,27 @@ READERS = {"rapi.pem": RAPI, "rapi": RAPI, "rapi/users": RAPI, "rapi/tokens": RA
 def admit(target: int | Path, file: Path) -> None:
     """Let the readers of `file` read `target`, which is or will be that file.
 
-    What root alone may have, or what somebody else than root writes, is left as it is.
+    What root alone may have, or what somebody else than root writes, is left as it is. Where root
+    cannot let them, its log says so.
 
     :param target: a descriptor, or a path that is no symbolic link
     """
     group = _group_of(file)
     if group is None:
         return
-    with suppress(OSError):  # read-only for this service, or not ours
-        mode = stat.S_IMODE(os.stat(target).st_mode)
-        os.chown(target, -1, group)
-        os.chmod(target, mode | (0o050 if stat.S_ISDIR(os.stat(target).st_mode) else 0o040))
+    try:
+        state = os.stat(target)
+        mode = stat.S_IMODE(state.st_mode)
+        wanted = mode | (0o050 if stat.S_ISDIR(state.st_mode) else 0o040)
+        # What was opened before may be read-only for this service.
+        if (state.st_gid, mode) != (group, wanted):
+            os.chown(target, -1, group)
+            os.chmod(target, wanted)
+    except FileNotFoundError:
+        pass
+    except OSError as exc:
+        if os.geteuid() == 0:
+            _warn(file, READERS[_name_of(file)], exc.strerror)
 
 
 def admit_to_all(paths: Paths, group: str) -> None:
@@ -57,12 +70,22 @@ def files_of(paths: Paths, group: str) -> Iterator[Path]:
     return (paths.data / name for name, reader in READERS.items() if reader == group)
 
 
+@cache
+def _warn(file: Path, group: str, why: str) -> None:
+    """Once in a process: a file may be written often."""
+    log.warning("%s cannot be given to group %s (%s): the daemon of that user cannot read it",
+                file, group, why)
+
+
 def _group_of(file: PurePath) -> int | None:
     """The number of the group that may read a file; None where only its owner may."""
-    data = Paths(Path("/")).data
-    if not file.is_relative_to(data):
-        return None
     try:
-        return grp.getgrnam(READERS[str(file.relative_to(data))]).gr_gid
+        return grp.getgrnam(READERS[_name_of(file)]).gr_gid
     except KeyError:
         return None
+
+
+def _name_of(file: PurePath) -> str:
+    """The path in the data folder; empty elsewhere."""
+    data = Paths(Path("/")).data
+    return str(file.relative_to(data)) if file.is_relative_to(data) else ""
