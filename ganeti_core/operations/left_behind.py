@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.plugin_api.data import DiskStatus
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, MIRRORED
+from ganeti_core.query.live import DiskQuestion
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ganeti_core.model import Node
     from ganeti_core.operations.context import OpContext
     from ganeti_core.plugin_api.data import DiskSpec
-    from ganeti_core.query.live import DiskQuestion
 
 
 def with_left_behind(
@@ -75,14 +75,27 @@ def fallen_behind(
 ) -> None:
     """Write down the copies of disks that are written to on their first node, and do not follow.
 
+    That may be the one of that node itself, where it writes to another one's.
+
     :param states: how the disks are, by the uuids of node and disk
     """
+    lost: list[tuple[str, DiskQuestion]] = []
     for disk in disks:
         first, *copies = (ref.uuid for ref in disk.nodes) if disk.nodes else ("",)
         status = states.get((first, disk.uuid))
-        if (isinstance(status, DiskStatus) and status.is_open and status.local == "ok"
-                and status.degraded and status.sync_percent is None):
+        if not (isinstance(status, DiskStatus) and status.is_open and status.degraded
+                and status.sync_percent is None):
+            continue
+        if status.local == "ok":
             _marked(ctx, disk, copies, writer=first)
+        elif status.local == "faulty":
+            lost += [(first, DiskQuestion(node, disk)) for copy in copies
+                     if not (node := ctx.current.nodes[copy]).offline]
+    found = ctx.services.live.disk_states([question for _, question in lost]) if lost else {}
+    for first, question in lost:
+        copy = found[question.key]
+        if isinstance(copy, DiskStatus) and copy.has_all:
+            _marked(ctx, question.disk, [first], writer=question.node.uuid)
 
 
 def writes_now(ctx: OpContext, disks: Iterable[DiskSpec], node: str) -> None:

@@ -278,6 +278,29 @@ def test_writes_wait_until_the_lost_copy_is_known_to_be_old(
     assert device(away, "node3").read_bytes().startswith(b"first")
 
 
+def test_a_node_whose_disk_came_back_does_not_go_on_with_what_is_on_it(
+    away: VirtualCluster,
+) -> None:
+    root = str(away.paths("node2").root)
+    change(away, lambda kernels: fake_drbd.Setup(kernels, root).detach("0"))
+    write(away, "node2", b"second")
+    away.gnt("gnt-cluster", "verify-disks")
+    assert stale(away) == ["node2"]
+    assert data(away, "node2").read_bytes().startswith(b"first")
+    for node in ("node2", "node3"):
+        power_off(away, node)
+    back(away, "node2")
+    away.gnt("gnt-node", "modify", "--offline=yes", "node3")
+    refused = away.try_("gnt-instance", "startup", NAME)
+    assert refused.status == 1
+    assert "node3.example.com was written to while the copy here could not follow" in refused.stderr
+    back(away, "node3")
+    away.gnt("gnt-instance", "startup", NAME)
+    away.gnt("gnt-instance", "activate-disks", "--wait-for-sync", NAME)
+    assert data(away, "node2").read_bytes().startswith(b"second")
+    assert stale(away) == []
+
+
 def test_a_master_that_is_silent_for_too_long_is_not_waited_for(
     away: VirtualCluster,
 ) -> None:
