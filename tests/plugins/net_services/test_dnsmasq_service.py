@@ -322,7 +322,8 @@ def test_guests_that_share_no_segment_have_addresses_of_ipv6_and_reach_others(
             for there, address in zip((one, other), addresses, strict=True):
                 wait_until(lambda there=there, address=address: address in there.addresses(),
                            "an address of IPv6")
-                assert "via fe80::" in there.run("ip", "-6", "route", "show", "default")
+                wait_until(lambda there=there: "via fe80::" in there.run(
+                    "ip", "-6", "route", "show", "default"), "a way out")
             assert reaches(one, addresses[1])
             assert reaches(other, addresses[0])
             assert reaches(other, str(PREFIX.network_address + 0xa9fea9fe)), "the server itself"
