@@ -1,11 +1,11 @@
-"""Times the placement programs, beside the peer's where they are installed.
+"""Times the placement programs, beside Ganeti's where they are installed.
 
     python benchmarks/bench_htools.py [small] [large] [huge]
 
-Prints a table: processor seconds and peak memory of both, our share of the peer's seconds, and
+Prints a table: processor seconds and peak memory of both, our share of Ganeti's seconds, and
 whether both gave the same results. Without words it measures small and large clusters, in some
-minutes; the huge one takes about five more. The peer is left out where it would take far longer.
-Short runs are repeated, ours and the peer's in turns, and the median counts. As installed programs
+minutes; the huge one takes about five more. Ganeti is left out where it would take far longer.
+Short runs are repeated, ours and Ganeti's in turns, and the median counts. As installed programs
 do, ours find their modules compiled already (but for the first run).
 """
 
@@ -37,12 +37,12 @@ _COLUMNS = "{:<40} {:>9} {:>9} {:>7} {:>8} {:>8}  {}"
 
 @dataclass(frozen=True)
 class Bench:
-    """One measurement; with `peer` it is repeated with the peer's program."""
+    """One measurement; with `ganeti` it is repeated with Ganeti's program."""
 
     title: str
     tool: str
     argv: tuple[str, ...]
-    peer: bool
+    ganeti: bool
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ class Measured:
 def benches(folder: Path, size: str) -> Iterator[Bench]:
     """The measurements of a size, with their input written to a folder."""
     if size == "small":
-        yield _hbal(folder, 20, 200, peer=True)
+        yield _hbal(folder, 20, 200, ganeti=True)
         yield _hail(folder, 80, 1000)
         yield _hspace(40)
         for tool in ("hinfo", "hcheck", "hroller"):
             yield _reader(folder, tool, 80, 1000)
     elif size == "large":
-        yield _hbal(folder, 80, 1000, "-l", "3", peer=True)
+        yield _hbal(folder, 80, 1000, "-l", "3", ganeti=True)
         yield _hbal(folder, 200, 4000)
         yield _hail(folder, 200, 4000)
         yield _hspace(1000)
@@ -78,21 +78,21 @@ def _cluster(folder: Path, nodes: int, instances: int) -> str:
     return str(path)
 
 
-def _hbal(folder: Path, nodes: int, instances: int, *more: str, peer: bool = False) -> Bench:
+def _hbal(folder: Path, nodes: int, instances: int, *more: str, ganeti: bool = False) -> Bench:
     argv = ("-t", _cluster(folder, nodes, instances), *more)
-    return Bench(f"hbal {nodes}/{instances} {' '.join(more)}", "hbal", argv, peer)
+    return Bench(f"hbal {nodes}/{instances} {' '.join(more)}", "hbal", argv, ganeti)
 
 
 def _reader(folder: Path, tool: str, nodes: int, instances: int) -> Bench:
     argv = ("-t", _cluster(folder, nodes, instances))
-    return Bench(f"{tool} {nodes}/{instances}", tool, argv, peer=True)
+    return Bench(f"{tool} {nodes}/{instances}", tool, argv, ganeti=True)
 
 
 def _hail(folder: Path, nodes: int, instances: int) -> Bench:
     path = folder / f"{nodes}.json"
     members = {"type": "allocate", **new_instance("new", "drbd", 2048, 40960)}
     path.write_text(json.dumps(request(build(Shape(nodes, instances), 1), members)))
-    return Bench(f"hail allocate {nodes}/{instances}", "hail", (str(path),), peer=True)
+    return Bench(f"hail allocate {nodes}/{instances}", "hail", (str(path),), ganeti=True)
 
 
 def _hspace(nodes: int) -> Bench:
@@ -100,7 +100,7 @@ def _hspace(nodes: int) -> Bench:
         "--simulate", f"p,{nodes},2T,128g,32", "--machine-readable", "--disk-template",
         "drbd", "--tiered-alloc", "100g,16g,4", "--standard-alloc", "50g,8g,2",
     )
-    return Bench(f"hspace {nodes} tiered and standard", "hspace", argv, peer=nodes <= 40)
+    return Bench(f"hspace {nodes} tiered and standard", "hspace", argv, ganeti=nodes <= 40)
 
 
 def measure(command: list[str], tool: str) -> Measured:
@@ -127,11 +127,11 @@ def repeated(commands: list[list[str]], tool: str) -> list[Measured]:
     return [sorted(done, key=lambda run: run.seconds)[len(done) // 2] for done in runs]
 
 
-def line(bench: Bench, peer: str | None) -> str:
+def line(bench: Bench, ganeti: str | None) -> str:
     """Measure; one line of the table."""
     commands = [[sys.executable, "-c", _RUN.format(bench.tool), *bench.argv]]
-    if peer is not None and bench.peer:
-        commands.append([peer, *bench.argv])
+    if ganeti is not None and bench.ganeti:
+        commands.append([ganeti, *bench.argv])
     ours, *others = repeated(commands, bench.tool)
     words = [bench.title, f"{ours.seconds:.2f} s", "-", "-", f"{ours.memory:.0f} MiB", "-", "-"]
     for theirs in others:
@@ -147,12 +147,12 @@ def line(bench: Bench, peer: str | None) -> str:
 def main() -> None:
     """Run the measurements of the sizes named on the command line."""
     sizes = sys.argv[1:] or ["small", "large"]
-    peer = shutil.which("hbal", path="/usr/bin:/usr/local/bin")
-    print(_COLUMNS.format("", "ours", "peer", "ratio", "ours", "peer", "results"))
+    ganeti = shutil.which("hbal", path="/usr/bin:/usr/local/bin")
+    print(_COLUMNS.format("", "ours", "Ganeti", "ratio", "ours", "Ganeti", "results"))
     with tempfile.TemporaryDirectory() as name:
         for size in sizes:
             for bench in benches(Path(name), size):
-                print(line(bench, peer), flush=True)
+                print(line(bench, ganeti), flush=True)
 
 
 if __name__ == "__main__":

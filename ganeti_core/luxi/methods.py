@@ -31,7 +31,7 @@ from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.query.alarms import alarms_of
 from ganeti_core.query.cache import Shape
 from ganeti_core.query.cluster import cluster_info, config_values
-from ganeti_core.query.requests import refuse_as_peer, unreadable
+from ganeti_core.query.requests import refuse_as_ganeti, unreadable
 from ganeti_core.query.spec import spec_document
 from ganeti_core.query.tags import tags_of
 
@@ -233,7 +233,7 @@ class Master:
     # Queries
 
     async def _query(self, what: Any, fields: Any, qfilter: Any) -> Any:
-        refuse_as_peer("Query", what)
+        refuse_as_ganeti("Query", what)
         names = arguments.names(fields)
         snapshot = self.store.snapshot
         try:
@@ -248,7 +248,7 @@ class Master:
         return Encoded(parts)
 
     async def _query_fields(self, what: Any, fields: Any = None) -> Any:
-        refuse_as_peer("QueryFields", what)
+        refuse_as_ganeti("QueryFields", what)
         try:
             return self.queries.fields(what, arguments.names(fields) if fields else None)
         except RequestError as exc:
@@ -300,7 +300,7 @@ class Master:
 
     async def _query_records(self, what: Any, names: Any, fields: Any, repeated: Any) -> Encoded:
         """Rows as objects, ready to be forwarded; see `query.cache.Shape` for `repeated`."""
-        refuse_as_peer("QueryRecords", what)
+        refuse_as_ganeti("QueryRecords", what)
         shape = Shape(tuple(arguments.names(fields)), arguments.repetitions(repeated))
         args = self.store.snapshot, what, arguments.names(names), shape
         if self.queries.needs_thread(what, shape.keys):

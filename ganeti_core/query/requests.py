@@ -19,7 +19,7 @@ def unreadable(args: list[Any], problem: object) -> RequestError:
         f"Failed to parse request: Cannot convert value '{shown}', error: {problem}")
 
 
-def refuse_as_peer(call: str, what: str) -> None:
+def refuse_as_ganeti(call: str, what: str) -> None:
     """Refuse, at the LUXI door, the resources that Ganeti lists only inside jobs.
 
     :param call: ``Query`` or ``QueryFields``

@@ -1,4 +1,4 @@
-"""What the peer does not have, or was not recorded doing."""
+"""What Ganeti does not have, or was not recorded doing."""
 
 from __future__ import annotations
 

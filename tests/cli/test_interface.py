@@ -1,4 +1,4 @@
-"""Commands take the options and arguments of the peer's, with the same names."""
+"""Commands take the options and arguments of Ganeti's commands, with the same names."""
 
 from __future__ import annotations
 

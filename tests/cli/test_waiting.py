@@ -58,7 +58,7 @@ def test_a_job_that_does_not_start_is_explained_once(capsys) -> None:
 
 
 def test_an_answer_without_news_is_not_a_busy_loop(capsys) -> None:
-    """The peer answers an unchanged state and an empty log where ours answers nothing."""
+    """Ganeti answers an unchanged state and an empty log where ours answers nothing."""
     unchanged = state("queued")
     master = ScriptedMaster(unchanged, unchanged, unchanged, state("success"))
     waiting.follow(master, 5)

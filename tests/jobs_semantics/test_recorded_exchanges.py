@@ -1,4 +1,4 @@
-"""What the peer answered to each request, asked of a running master in the same order."""
+"""What Ganeti answered to each request, asked of a running master in the same order."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OWN_ANSWERS: dict[int, tuple[Any, str]] = {
     138: (_REFUSED + """Cannot convert value '["job", ["id", "status", "archived"], ["&", ["=", """
           """"archived", true]]]', error: Cannot deserialise filter value, expecting string or """
           "integer, got true", "no line is broken in the middle"),
-    141: ([0, 0], "of those that are old enough none was left out; the peer counts all"),
+    141: ([0, 0], "of those that are old enough none was left out; Ganeti counts all"),
     168: (f'{_REFUSED}QueryTags: expected 2 arguments, got 1: ["cluster"]', "it says what to do"),
     174: (f"{_REFUSED}parsing top-level JSON message: Malformed JSON: Expecting property name "
           "enclosed in double quotes: line 1 column 2 (char 1)", "words of the JSON library"),
@@ -56,11 +56,11 @@ OWN_ANSWERS: dict[int, tuple[Any, str]] = {
         ["OpExecError", ["Preceding opcode failed"]]]]], "an error of a request has its code"),
     614: ([True, "Job ID was killed; what it had begun is undone"], "no process is killed"),
 }
-"""By number: our answer where it differs from the peer's, and why."""
+"""By number: our answer where it differs from Ganeti's, and why."""
 
 
 class Replay:
-    """One connection; `numbers` are our jobs by the peer's, and so on for rules."""
+    """One connection; `numbers` are our jobs by Ganeti's, and so on for rules."""
 
     def __init__(self, master: OneMaster) -> None:
         self.master = master
@@ -72,7 +72,7 @@ class Replay:
         return receive(self.sock, text.count("\x03"))
 
     def mapped(self, text: str) -> str:
-        """What the peer's numbers and names of things are here."""
+        """What Ganeti's numbers and names of things are here."""
         for theirs, ours in self.numbers.items():
             text = re.sub(rf"(?<![\w.-]){theirs}(?![\w.-])", ours, text)
         return text
@@ -99,7 +99,7 @@ def jobs_in(answer: Any) -> list[int]:
 
 
 def after(replay: Replay, number: int) -> None:
-    """What the peer's recording had done, or had waited for, before it went on."""
+    """What Ganeti's recording had done, or had waited for, before it went on."""
     master = replay.master
     if number == 134:
         master.cancel_all()
@@ -126,7 +126,7 @@ def note_made(replay: Replay, number: int, theirs: Any, ours: Any) -> None:
 
 @pytest.fixture(scope="module")
 def answers(module_master: OneMaster) -> dict[str, tuple[Any, Any]]:
-    """By name: the peer's answer, with our numbers in it, and ours."""
+    """By name: Ganeti's answer, with our numbers in it, and ours."""
     replay, found = Replay(module_master), {}
     for name, (request, answer) in RECORDED.items():
         number = int(name[:3])
@@ -201,7 +201,7 @@ def test_a_killed_job_is_a_canceled_one_and_what_depends_on_it_fails(
     answers: dict[str, tuple[Any, Any]]
 ) -> None:
     theirs, ours = (one["result"] for one in answers["615-x_QueryJobs_killed"])
-    # The peer's job is found dead; ours has been told to end, and its undo has been made.
+    # Ganeti's job is found dead; ours has been told to end, and its undo has been made.
     assert [row[1] for row in theirs] == ["error", "error"]
     assert [row[1] for row in ours] == ["canceled", "error"]
     assert "finished with status 'canceled', not one of 'success'" in ours[1][3][0][1][0]

@@ -1,4 +1,4 @@
-"""Messages are cut, read and refused as the peer's clients and servers expect."""
+"""Messages are cut, read and refused as Ganeti's clients and servers expect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recorded cluster of the peer: its configuration as a snapshot, its answers, its nodes."""
+"""The recorded cluster of Ganeti: its configuration as a snapshot, its answers, its nodes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _instance(data: Mapping[str, Any], disks: Mapping[str, Disk]) -> Instance:
 
 
 def snapshot_of(config: Mapping[str, Any]) -> Snapshot:
-    """Turn the peer's configuration into a snapshot; enough of it for queries."""
+    """Turn Ganeti's configuration into a snapshot; enough of it for queries."""
     settings = {setting.name: config["cluster"].get(setting.name)
                 for setting in GANETI_SETTINGS}
     cluster = _build(Cluster, config["cluster"], name=config["cluster"]["cluster_name"],

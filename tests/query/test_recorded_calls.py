@@ -23,7 +23,7 @@ from ganeti_core.plugins import PluginHost
 from ganeti_core.query.cluster import cluster_info, config_values
 from ganeti_core.query.engine import QueryEngine
 from ganeti_core.query.instance_data import instance_data
-from ganeti_core.query.requests import refuse_as_peer, unreadable
+from ganeti_core.query.requests import refuse_as_ganeti, unreadable
 from ganeti_core.query.tags import tags_of
 
 OLD = {"QueryInstances": "instance", "QueryNodes": "node", "QueryGroups": "group",
@@ -167,6 +167,6 @@ def test_requests_that_cannot_be_read_are_refused_in_the_peers_words(
 def test_what_the_peer_lists_only_in_jobs_can_be_refused_alike(number: str) -> None:
     found = exchange(number)
     with pytest.raises(GanetiError) as caught:
-        refuse_as_peer(found["method"], found["args"][0])
+        refuse_as_ganeti(found["method"], found["args"][0])
     assert caught.value.to_wire() == answer(number)
-    refuse_as_peer("Query", "instance")
+    refuse_as_ganeti("Query", "instance")

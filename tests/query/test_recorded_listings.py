@@ -1,4 +1,4 @@
-"""Every field of every resource answers what the peer answered for the same cluster."""
+"""Every field of every resource answers what Ganeti answered for the same cluster."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_some_fields_come_in_the_order_asked_for_and_unknown_ones_say_so(
 
 
 def _unordered(name: str, cells: list) -> list:
-    """The peer lists a group's nodes in no order that means anything."""
+    """Ganeti lists a group's nodes in no order that means anything."""
     return [[status, sorted(value)] for status, value in cells] if name == "node_list" else cells
 
 

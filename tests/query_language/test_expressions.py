@@ -174,7 +174,7 @@ def test_time_stamps_compare_by_their_seconds() -> None:
 
 
 def test_a_row_without_the_value_passes() -> None:
-    """What the peer does: an instance that is down is listed by ``oper_ram > 100``."""
+    """What Ganeti does: an instance that is down is listed by ``oper_ram > 100``."""
     access = Access[Any](lambda _: NO_VALUE)
     assert compile_filter(parse_filter([">", "oper_ram", 100]), lambda _: access)("row")
     assert not compile_filter(parse_filter(["!", [">", "f", 1]]), lambda _: access)("row")

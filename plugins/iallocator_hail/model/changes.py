@@ -1,7 +1,7 @@
 """Putting instances on nodes and taking them off, as functions from state to state.
 
-The order of arithmetic is part of the contract: scores have to come out bit for bit as the
-peer's, so that ties between symmetric nodes fall alike.
+The order of arithmetic is part of the contract: scores have to come out bit for bit as
+Ganeti's, so that ties between symmetric nodes fall alike.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def test_programs_get_the_recorded_environment(
     }[script]()
     told = asked(tmp_path, script)
     if script == "snapshot":
-        told.pop("VOL_UUID")  # one more than the peer gives does no harm
+        told.pop("VOL_UUID")  # one more than Ganeti gives does no harm
     assert told == wanted
 
 

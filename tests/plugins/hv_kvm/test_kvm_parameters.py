@@ -1,4 +1,4 @@
-"""Parameters are the peer's; what is not acted on is refused, never ignored."""
+"""Parameters are Ganeti's; what is not acted on is refused, never ignored."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_values_that_are_not_supported_are_refused(
 
 def test_the_default_kernel_is_missed_with_a_hint(kvm: KvmHypervisor, ctx: HookContext) -> None:
     if Path(str(PARAMETERS["kernel_path"].default)).exists():
-        pytest.skip("this machine has the peer's default kernel")
+        pytest.skip("this machine has Ganeti's default kernel")
     with pytest.raises(OpPrereqError, match="set it to nothing, or boot_type=bios, to"):
         kvm.validate(ctx, {})
 

@@ -1,7 +1,7 @@
-"""Recorded runs of the peer's programs, and what of them has to agree with ours.
+"""Recorded runs of Ganeti's programs, and what of them has to agree with ours.
 
 Texts agree if they are equal up to blanks at line ends and the last digits of numbers. Lines
-that dump the peer's internals only have to be there.
+that dump Ganeti's internals only have to be there.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ Main = Callable[[list[str]], int]
 
 
 def run(case: Case, main: Main, folder: Path, capsys: pytest.CaptureFixture[str]) -> Result:
-    """Run a program of ours as the peer's was run; the current folder has to be `folder`."""
+    """Run a program of ours as Ganeti's was run; the current folder has to be `folder`."""
     for name, text in case.files.items():
         (folder / name).write_text(text, encoding="utf-8")
     rc = main(case.argv)

@@ -1,4 +1,4 @@
-"""The allocator gives the peer's recorded answers."""
+"""The allocator gives Ganeti's recorded answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hbal prints what the peer's was recorded to print."""
+"""hbal prints what Ganeti's was recorded to print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hcheck prints what the peer's was recorded to print."""
+"""hcheck prints what Ganeti's was recorded to print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hinfo prints what the peer's was recorded to print."""
+"""hinfo prints what Ganeti's was recorded to print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hroller prints what the peer's was recorded to print."""
+"""hroller prints what Ganeti's was recorded to print."""
 
 from __future__ import annotations
 

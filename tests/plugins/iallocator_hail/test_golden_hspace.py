@@ -1,4 +1,4 @@
-"""hspace prints what the peer's was recorded to print."""
+"""hspace prints what Ganeti's was recorded to print."""
 
 from __future__ import annotations
 

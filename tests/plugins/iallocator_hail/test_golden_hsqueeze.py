@@ -1,4 +1,4 @@
-"""hsqueeze prints what the peer's was recorded to print."""
+"""hsqueeze prints what Ganeti's was recorded to print."""
 
 from __future__ import annotations
 

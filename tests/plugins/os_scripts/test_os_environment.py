@@ -1,4 +1,4 @@
-"""Scripts see exactly what the peer shows them; compared with recordings of it."""
+"""Scripts see exactly what Ganeti shows them; compared with recordings of it."""
 
 import json
 from pathlib import Path
