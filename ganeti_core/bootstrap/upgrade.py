@@ -1,13 +1,13 @@
 """Upgrade a running cluster: look whether it can be done, then restart daemons node by node.
 
 Packages are installed by the administrator, on each node. Where that restarts the daemons, as the
-Debian package does, nothing is left to do here but to look. What is under way is noted in a file
-of the master, so that it can be resumed: every step may be made again.
+Debian package does, nothing is left to do here but to look. What is under way is noted in the
+configuration, so that it can be resumed on whichever node is the master then: every step may be
+made again.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,10 +18,9 @@ from ganeti_core.bootstrap.renew import master_snapshot
 from ganeti_core.bootstrap.upgrade_check import NodeSaid, Survey, Version
 from ganeti_core.config.database import SCHEMA_VERSION, Database
 from ganeti_core.errors import ECODE_STATE, GanetiError, OpExecError, OpPrereqError
-from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.luxi.client import LuxiClient, NoMasterError
 from ganeti_core.opcodes.base import FINAL_STATUSES
 from ganeti_core.pid_file import AlreadyRunning, PidFile, is_held
-from ganeti_core.rpc.atomic import write_private
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients, Peer
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from ganeti_core.model import Node
     from ganeti_core.paths import Paths
 
-INTENT = "upgrade.json"
 LOCK = "gnt-cluster-upgrade"
 STAYS_DRAINED = ("The queue stays drained until gnt-cluster upgrade --resume has ended this "
                  "(gnt-cluster queue undrain lets jobs in meanwhile)")
@@ -51,19 +49,16 @@ class Intent:
 
     @classmethod
     def pending(cls, paths: Paths) -> Intent | None:
-        """:raises OpPrereqError: the file was damaged"""
-        try:
-            found = json.loads((paths.data / INTENT).read_text())
-            return cls(str(found["to"]), bool(found["drained"]))
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError) as exc:
-            raise OpPrereqError(
-                f"{paths.data / INTENT} cannot be read: remove it, and begin again (is the queue "
-                "drained? gnt-cluster queue info says so)", ECODE_STATE) from exc
+        """Look into the master's own database: the master daemon may be down.
 
-    def save(self, paths: Paths) -> None:
-        write_private(paths.data / INTENT, json.dumps(vars(self)).encode())
+        :raises OpPrereqError: this is not the master
+        """
+        found = master_snapshot(paths).cluster
+        return cls(found.upgrade_to, found.upgrade_keeps_drained) if found.upgrade_to else None
+
+    def save(self, client: LuxiClient) -> None:
+        """Write it down, on all master candidates."""
+        client.set_upgrade(self.to, keeps_drained=self.drained)
 
 
 @dataclass(frozen=True)
@@ -87,8 +82,11 @@ class Upgrader:
                  for node in sorted(snapshot.nodes.values(), key=lambda node: node.name)]
         with closing(Database(self.paths.database)) as database:
             schema = int(database.meta().get("schema", SCHEMA_VERSION))
-        with LuxiClient(self.paths.master_socket) as client:
-            return Survey(nodes, schema, len(client.debts()), len(unfinished(client)))
+        try:
+            with LuxiClient(self.paths.master_socket) as client:
+                return Survey(nodes, schema, len(client.debts()), len(unfinished(client)))
+        except NoMasterError:
+            return Survey(nodes, schema, master_is_up=False)
 
     def begin(self, wanted: str) -> bool:
         """Upgrade to `wanted`; every node has it installed already.
@@ -112,7 +110,8 @@ class Upgrader:
             if hindrances := _hindrances(survey, wanted):
                 raise OpPrereqError(hindrances, ECODE_STATE)
             intent = Intent(wanted, pending.drained if pending else self.drained())
-            intent.save(self.paths)
+            with LuxiClient(self.paths.master_socket) as client:
+                intent.save(client)
             self._go_on(intent)
             return True
 
@@ -212,11 +211,11 @@ class Upgrader:
         if others:
             raise OpExecError(f"{', '.join(node.name for node in others)} still runs another "
                               f"version than {intent.to}")
-        if not intent.drained:
-            with LuxiClient(self.paths.master_socket) as client:
+        with LuxiClient(self.paths.master_socket) as client:
+            if not intent.drained:
                 self.say("Undraining the queue")
                 client.set_drain_flag(False)
-        (self.paths.data / INTENT).unlink()
+            client.set_upgrade("", keeps_drained=False)
 
     @contextmanager
     def _clients(self, snapshot: Snapshot) -> Iterator[NodeClients]:

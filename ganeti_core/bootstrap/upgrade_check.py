@@ -58,12 +58,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Survey:
-    """The cluster; `schema` is that of its database."""
+    """The cluster; `schema` is that of its database.
+
+    :param master_is_up: whether the master daemon runs; debts and jobs are not known otherwise
+    """
 
     nodes: Sequence[NodeSaid]
     schema: int
     debts: int = 0
     jobs: int = 0
+    master_is_up: bool = True
 
     @cached_property
     def newest_running(self) -> Mapping[str, int]:
@@ -81,7 +85,7 @@ class Survey:
 
     def all_run(self, wanted: str) -> bool:
         """Whether every node that is not marked offline is known to run `wanted`."""
-        return all(node.running is not None and node.running.version == wanted
+        return self.master_is_up and all(node.running is not None and node.running.version == wanted
                    for node in self.nodes if not node.offline)
 
     def to_restart(self, wanted: str) -> list[NodeSaid]:
@@ -94,6 +98,8 @@ class Survey:
         """What there is to say of an upgrade to `wanted`, node by node."""
         for node in self.nodes:
             yield from self._of(node, wanted)
+            if node.is_master and not self.master_is_up:
+                yield Finding(node.name, "its master daemon does not run", "start ganeti-masterd")
 
     def _of(self, node: NodeSaid, wanted: str) -> Iterator[Finding]:
         if node.offline:

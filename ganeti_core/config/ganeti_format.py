@@ -147,7 +147,8 @@ _STATES = frozenset({"hv_state_static", "disk_state_static"})
 _CLUSTER = _Form(
     Cluster, {"name": "cluster_name"},
     own=frozenset({"os_search_path", "iallocator_search_path", "disabled_plugins",
-                   "queue_drained", "job_queue_files", "watcher_pause", "settings"}))
+                   "queue_drained", "job_queue_files", "watcher_pause", "settings", "upgrade_to",
+                   "upgrade_keeps_drained"}))
 _GROUP = _Form(NodeGroup, {}, sparse=_STATES)
 _NODE = _Form(Node, {}, own=frozenset({"port", "fingerprint", "renewing"}),
               sparse=_STATES)

@@ -209,6 +209,10 @@ class LuxiClient:
     def set_watcher_pause(self, until: float | None) -> Any:
         return self.call("SetWatcherPause", until)
 
+    def set_upgrade(self, to: str, *, keeps_drained: bool) -> bool:
+        """Write down that an upgrade to a version was begun; empty: that none is under way."""
+        return bool(self.call("SetUpgrade", to, keeps_drained))
+
     def explain_job(self, job_id: int) -> list[str]:
         """Tell in sentences what the job waits for."""
         return list(self.call("ExplainJob", job_id))

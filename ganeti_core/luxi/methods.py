@@ -58,6 +58,9 @@ MOST_JOBS = 200_000
 """Ids in one request; all jobs together can be asked for without naming them."""
 PORTION = 500
 
+MOST_VERSION = 200
+"""Characters of a version."""
+
 _METHODS: dict[str, tuple[str, int, int]] = {
     # LUXI name: (handler, fewest arguments, most arguments)
     "SubmitJob": ("submit_job", 1, 1),
@@ -86,6 +89,7 @@ _METHODS: dict[str, tuple[str, int, int]] = {
     "DeleteFilter": ("delete_filter", 1, 1),
     "SetDrainFlag": ("set_drain_flag", 1, 1),
     "SetWatcherPause": ("set_watcher_pause", 1, 1),
+    "SetUpgrade": ("set_upgrade", 2, 2),
     "PickupJob": ("pickup_job", 1, 1),
     "PluginStatus": ("plugin_status", 0, 0),
     "NodePlugins": ("node_plugins", 0, 0),
@@ -400,6 +404,14 @@ class Master:
         pause = None if until is None else arguments.number(until)
         await self._commit([Edit(self.store.snapshot.cluster, {"watcher_pause": pause})])
         return pause
+
+    async def _set_upgrade(self, to: Any, keeps_drained: Any) -> bool:
+        if not (isinstance(to, str) and len(to) <= MOST_VERSION
+                and isinstance(keeps_drained, bool)):
+            raise RequestError(arguments.unreadable([to, keeps_drained], "upgrade"))
+        await self._commit([Edit(self.store.snapshot.cluster, {
+            "upgrade_to": to, "upgrade_keeps_drained": keeps_drained})])
+        return True
 
     async def _set_plugin_enabled(self, kind: Any, name: Any, enabled: Any) -> list[str]:
         """Return what is disabled now, ``KIND:NAME`` each."""

@@ -45,6 +45,8 @@ class Cluster(ConfigObject):
     :param settings: what drivers declare in `Description.settings`, by name
     :param max_running_jobs: jobs that may run at once; `max_tracked_jobs` is kept and shown only:
         here all jobs are tracked, and it costs nothing
+    :param upgrade_to: the version of an upgrade that was begun and has not ended
+    :param upgrade_keeps_drained: the queue had been drained before that, and stays so
     :param job_queue_files: whether the master keeps Ganeti's files of jobs, as an export
     """
 
@@ -84,6 +86,8 @@ class Cluster(ConfigObject):
     queue_drained: bool = False
     job_queue_files: bool = False
     watcher_pause: float | None = None
+    upgrade_to: str = ""
+    upgrade_keeps_drained: bool = False
     maintain_node_health: bool = False
     prealloc_wipe_disks: bool = False
     uid_pool: tuple[tuple[int, int], ...] = ()

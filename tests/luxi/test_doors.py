@@ -120,7 +120,7 @@ def test_what_changes_something_is_not_for_readers() -> None:
         "ArchiveJob", "AutoArchiveJobs", "CancelJob", "ChangeJobPriority", "DeleteFilter",
         "ForgetDebts", "NodeEnrolToken", "NodePreflight", "OpenConsole", "PickupJob",
         "ReloadPlugins", "ReplaceFilter", "ReportLeftBehind", "RetryDebts", "SetDrainFlag",
-        "SetPluginEnabled", "SetWatcherPause", "SubmitJob", "SubmitJobToDrainedQueue",
+        "SetPluginEnabled", "SetUpgrade", "SetWatcherPause", "SubmitJob", "SubmitJobToDrainedQueue",
         "SubmitManyJobs", "TracePlugin"]
 
 

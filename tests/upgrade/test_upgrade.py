@@ -6,7 +6,6 @@ another one, and the same code.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -18,9 +17,10 @@ from pathlib import Path
 import pytest
 from virtual_cluster import SCRIPTS, VirtualCluster, wait_until
 
-from ganeti_core.bootstrap.upgrade import INTENT
+from ganeti_core.bootstrap.upgrade import Intent
 from ganeti_core.cli import failure
 from ganeti_core.daemons.vcluster.layout import Layout
+from ganeti_core.luxi.client import LuxiClient
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -75,6 +75,11 @@ def pids(cluster: VirtualCluster) -> dict[str, str]:
 
 def drained(cluster: VirtualCluster) -> bool:
     return "is set" in cluster.gnt("gnt-cluster", "queue", "info").stdout
+
+
+def begin(cluster: VirtualCluster, to: str) -> None:
+    with LuxiClient(cluster.paths().master_socket) as client:
+        Intent(to, drained=False).save(client)
 
 
 def test_all_is_well_where_all_run_what_they_have(old: VirtualCluster) -> None:
@@ -137,15 +142,15 @@ def test_daemons_run_what_was_installed_and_jobs_and_guests_go_on(
     wait_until(lambda: not before.items() & pids(old).items(), "all daemons are new ones")
     assert check(old)[::2] == (0, "All nodes run 1.10.0.")
     assert not drained(old)
-    assert not (old.paths().data / INTENT).exists()
+    assert Intent.pending(old.paths()) is None
     assert old.instances("status") == [["running"]]
     old.verify()
 
 
 def test_what_was_interrupted_is_named_and_goes_on(old: VirtualCluster, packages: Path) -> None:
-    """As after a power failure of the master in the middle: the file says what was wanted."""
+    """As after a power failure of the master in the middle."""
     install(packages, "1.11.0")
-    (old.paths().data / INTENT).write_text(json.dumps({"to": "1.11.0", "drained": False}))
+    begin(old, "1.11.0")
     old.gnt("gnt-cluster", "queue", "drain")
     ran = old.try_("gnt-cluster", "upgrade", "--to", "1.11.0")
     assert "an upgrade to 1.11.0 is under way: gnt-cluster upgrade --resume" in ran.stderr
@@ -159,8 +164,7 @@ def test_what_cannot_be_ended_says_why_and_another_version_takes_its_place(
     old: VirtualCluster, packages: Path
 ) -> None:
     """The new version is not there any more: who resumes learns so at once, and goes back."""
-    intent = old.paths().data / INTENT
-    intent.write_text(json.dumps({"to": "1.12.0", "drained": False}))
+    begin(old, "1.12.0")
     status, _, last = check(old)
     assert (status, last) == (1, "An upgrade to 1.12.0 is not possible now.")
     assert "--resume goes on with it" in old.try_("gnt-cluster", "upgrade", "--check").stdout
@@ -171,7 +175,7 @@ def test_what_cannot_be_ended_says_why_and_another_version_takes_its_place(
     assert drained(old)
     old.gnt("gnt-cluster", "upgrade", "--to", "1.11.0")
     assert not drained(old)
-    assert not intent.exists()
+    assert Intent.pending(old.paths()) is None
 
 
 def test_two_at_once_and_an_end_by_a_signal(old: VirtualCluster, packages: Path) -> None:
@@ -219,6 +223,26 @@ def test_an_administrators_drain_flag_stays(old: VirtualCluster, packages: Path)
     old.gnt("gnt-cluster", "upgrade", "--to", "1.10.0")
     assert drained(old)
     old.gnt("gnt-cluster", "queue", "undrain")
+
+
+def test_a_new_master_goes_on_with_what_the_old_one_began(
+    old: VirtualCluster, packages: Path
+) -> None:
+    """And says so while its daemon is down."""
+    install(packages, "1.14.0")
+    begin(old, "1.14.0")
+    old.gnt("gnt-cluster", "queue", "drain")
+    old.tool("stop", "node1", "masterd")
+    status, rows, _ = check(old)
+    assert (status, rows["node1"][3]) == (1, "its master daemon does not run: start ganeti-masterd")
+    assert "An upgrade to 1.14.0 was begun" in old.try_("gnt-cluster", "upgrade", "--check").stdout
+    failed_over = old.on("node2", "gnt-cluster", "master-failover")
+    assert failed_over.status == 0, failed_over
+    old.gnt("gnt-cluster", "upgrade", "--resume")
+    assert old.gnt("gnt-cluster", "getmaster").lines == ["node2.example.com"]
+    assert check(old)[::2] == (0, "All nodes run 1.14.0.")
+    assert not drained(old)
+    assert old.gnt("gnt-cluster", "upgrade", "--resume").stdout == "No upgrade is under way.\n"
 
 
 @pytest.mark.parametrize("words", [[], ["--check", "--resume"], ["--resume", "--to", "2"]])

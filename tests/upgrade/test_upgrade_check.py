@@ -58,6 +58,14 @@ def test_an_older_version_is_refused_where_it_cannot_read_what_is_there() -> Non
         "guests could be lost from sight"]
 
 
+def test_a_master_daemon_that_is_down_hinders_and_is_named_once() -> None:
+    survey = Survey([node("a", is_master=True, running=NEW), node("b", running=NEW)], 1,
+                    master_is_up=False)
+    assert [(one.node, one.action) for one in survey.findings("1.10.0") if one.hinders] == [
+        ("a", "start ganeti-masterd")]
+    assert not survey.all_run("1.10.0")
+
+
 def test_a_plugin_that_was_not_installed_with_it_is_named() -> None:
     without = replace(NEW, states={"hypervisors/kvm": 3})
     assert hindrances(node("a"), node("b", installed=without)) == [
