@@ -27,7 +27,7 @@ LOAD = f"modprobe drbd minor_count=128 usermode_helper={HELPER}"
 PATIENCE = "GANETI_PATIENCE=4"
 """What the daemons are told of the machines' speed, whoever starts them."""
 NO_LOOK = "sed -i 's:^devices {:&\\nglobal_filter = [ \"r|^/dev/drbd|\" ]:' /etc/lvm/lvm.conf"
-"""LVM reads no device of DRBD: it would wait with the writes to that one."""
+"""LVM looks at no device of DRBD, for that is a guest's."""
 SETUP = (f"{LOAD}; {NO_LOOK}; pvcreate -q /dev/vdb; vgcreate -q xenvg /dev/vdb; "
          f"echo SetEnv {PATIENCE} >> /etc/ssh/sshd_config; pkill -HUP -o -x sshd")
 REPLICATION = 1

@@ -44,7 +44,6 @@ echo "$*" >> /srv/bin/asked
 while [ ! -e /srv/bin/verdict ]; do sleep 0.1; done
 exit $(cat /srv/bin/verdict)
 """
-NO_LOOK = 'devices { global_filter = [ "r|^/dev/drbd|" ] }'
 PATIENCE = 120.0
 SIZE = 32
 
@@ -285,10 +284,6 @@ def test_writes_wait_for_the_program_that_the_kernel_calls(
     assert one.run(writes).status == 0
     assert "writes wait until the master knows" in pair.state(A).reason
     assert one.run("sleep 3; test ! -e /srv/bin/written").status == 0, "nothing was written"
-    # LVM waits with them, unless it is told to look at no device of DRBD.
-    assert one.run("(lvs; touch /srv/bin/listed) > /dev/null 2>&1 & sleep 10; "
-                   "test ! -e /srv/bin/listed").status == 0
-    assert one.run(f"lvs --config '{NO_LOOK}'").status == 0
     # It is called when a synchronization begins and ends, too.
     assert one.run("grep ^fence-peer /srv/bin/asked").output.split() == [
         "fence-peer", f"resource{pair.disk.on(A.uuid).minor}"]
