@@ -353,6 +353,7 @@ class Master:
 
     async def _trace_plugin(self, node: Any, kind: Any, name: Any, after: Any) -> Any:
         """What was called since; on the master itself where no node is named."""
+        kind, name = arguments.names([kind, name])
         if kind not in KINDS:
             raise OpPrereqError(f"There is no kind of plugins {kind!r}; there are"
                                 f" {', '.join(KINDS)}", ECODE_INVAL)
@@ -360,7 +361,7 @@ class Master:
         if node is None:
             return self.traces.since(f"{kind} {name}", serial)
         found = self.store.snapshot.node(str(node))
-        args = {"kind": kind, "name": str(name), "after": serial}
+        args = {"kind": kind, "name": name, "after": serial}
         return await self.threads.ask_nodes(self.trace, found, args)
 
     async def _reload_plugins(self) -> dict[str, Any]:

@@ -33,6 +33,9 @@ NAMES = ("diskless", "ext", "file", "sharedfile")
     ("QueryJobs", [[1] * 200_001, ["id"]]),
     ("CancelJob", ["\u00b2"]),
     ("SetPluginEnabled", [["hypervisors"], "fake", True]),
+    ("TracePlugin", [None, [], None, None]),
+    ("SetUpgrade", [["1.0"], False]),
+    ("SetUpgrade", ["1.0", None]),
 ], ids=lambda value: value if isinstance(value, str) else json.dumps(value)[:40])
 def test_arguments_of_the_wrong_kind_are_refused(
     master: OneMaster, method: str, args: list[Any]
