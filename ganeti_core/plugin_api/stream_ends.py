@@ -72,10 +72,10 @@ def shake(raw: socket.socket, context: ssl.SSLContext, limits: Limits, *, server
 
     :raises OSError: it failed or took too long
     """
-    raw.settimeout(HANDSHAKE_SECONDS)
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    notice_death(raw)
     try:
+        raw.settimeout(HANDSHAKE_SECONDS)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        notice_death(raw)
         sock = context.wrap_socket(raw, server_side=server)
     except BaseException:
         raw.close()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import random
+import select
 import shutil
 import signal
 import socket
+import ssl
+import struct
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -303,6 +308,22 @@ def test_while_one_sends_the_token_is_used(
         send(nodes[0], offer, [b"second"])
     go.set()
     assert first.result(30) == done.result(30) == 5
+
+
+def test_who_hangs_up_at_once_leaves_no_socket_open() -> None:
+    """`ssl` wraps a connection that is gone, finds that out, and forgets what it had wrapped."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        raw = socket.create_connection(listener.getsockname())
+        there, _ = listener.accept()
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        there.close()
+        assert select.select([raw], [], [], 60)[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(OSError, match=r"not connected|reset"):
+                shake(raw, ssl.create_default_context(), Limits(), server=False)
+            gc.collect()
+        assert raw.fileno() == -1
 
 
 @pytest.mark.parametrize("stranger", ["of another authority", "that was removed"])
