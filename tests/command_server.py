@@ -8,6 +8,7 @@ Tests of how a command starts run the installed program themselves.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -122,6 +123,8 @@ def _serve(listener: socket.socket) -> None:
     """Fork a process for each request, and report its end to who asked."""
     entries = commands()
     _import_all()
+    gc.collect()
+    gc.freeze()  # collectors of the forks need not look at it, so its pages stay shared
     waiting = selectors.DefaultSelector()
     waiting.register(listener, selectors.EVENT_READ)
     # The end of who started this: nobody writes there.

@@ -8,8 +8,10 @@ cannot be told has no sample, and one of `UNKNOWN` with the reason instead.
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 BALANCE_SECONDS = 5.0
 LIMIT = 8.0
 """Seconds from the beginning; the hook itself has ten."""
+NICE = 10
 TEMPLATE, SIZE = "hspace_disk_template", "hspace_standard_alloc"
 SETTINGS = {"type": "object", "properties": {
     TEMPLATE: {
@@ -132,9 +135,14 @@ class Placement:
         cluster_data = described(ctx)
         # Imported on the master alone: other nodes need not hold the arrays' library.
         from .model.build import build
-        from .model.cluster import nodes_of
 
-        cluster = build(cluster_data)
+        with _behind_others():
+            self._figures(build(cluster_data), ctx.config, began, found)
+
+    def _figures(
+        self, cluster: Cluster, config: Mapping[str, Any], began: float, found: _Found
+    ) -> None:
+        from .model.cluster import nodes_of
 
         def until(seconds: float) -> Callable[[], None]:
             def look() -> None:
@@ -142,12 +150,29 @@ class Placement:
                     raise OutOfTime
             return look
 
-        for index, group in enumerate(cluster_data.groups):
+        for index, group in enumerate(cluster.description.groups):
             if len(nodes_of(cluster, index)):
                 found.attempt(BALANCE, group.name, partial(
                     _balance, cluster.copy(), index, found, until(BALANCE_SECONDS)))
         found.attempt(CAPACITY, "", partial(
-            _capacity, cluster, ctx.config, found, until(LIMIT)))
+            _capacity, cluster, config, found, until(LIMIT)))
+
+
+@contextmanager
+def _behind_others() -> Iterator[None]:
+    """Leave the processor to who needs it: jobs of the master, above all.
+
+    Only root can take its usual place again afterwards, so nobody else gives it up.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, usual + NICE)
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, usual)
 
 
 def _balance(cluster: Cluster, index: int, found: _Found, look: Callable[[], None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from ganeti_core.plugin_api.collector import problem_of_samples
 from ganeti_core.plugin_api.data import Report
 from ganeti_core.plugin_api.testing.contexts import make_context
 from ganeti_core.plugin_api.testing.contracts import CollectorContract
-from ganeti_plugins.iallocator_hail.collector import SIZE, TEMPLATE, Placement
+from ganeti_plugins.iallocator_hail.collector import NICE, SIZE, TEMPLATE, Placement
 from ganeti_plugins.iallocator_hail.tools import hbal, hspace
 
 RECORDED = Path(__file__).parent / "data/rapi"
@@ -146,6 +147,19 @@ def test_what_the_master_says_and_cannot_be_used_is_a_reason(ctx: HookContext) -
     report = collected(replace(ctx, query=odd))
     assert {row[2] for row in report.samples[UNKNOWN]} == {"data"}
     assert report.samples[ROOM] == []
+
+
+def test_it_leaves_the_processor_to_others(ctx: HookContext) -> None:
+    seen: set[int] = set()
+
+    def clock() -> float:
+        seen.add(os.getpriority(os.PRIO_PROCESS, 0))
+        return 0.0
+
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    collected(ctx, Placement(clock))
+    assert os.getpriority(os.PRIO_PROCESS, 0) == usual, "other hooks run in this process, too"
+    assert max(seen) == (usual + NICE if os.geteuid() == 0 else usual)
 
 
 def test_other_nodes_import_nothing_for_it(tmp_path: Path) -> None:
