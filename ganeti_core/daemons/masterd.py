@@ -40,6 +40,7 @@ from ganeti_core.luxi.server import LuxiServer
 from ganeti_core.node.services.crypto import complete_install
 from ganeti_core.node.services.facts import own_version
 from ganeti_core.node.world import LocalNode, World
+from ganeti_core.operations.caught_up import CaughtUp
 from ganeti_core.operations.cluster.master_ip import master_ip_call
 from ganeti_core.operations.consoles import Consoles
 from ganeti_core.operations.context import Services
@@ -161,7 +162,9 @@ class MasterDaemon:
         self._caring = [
             threading.Thread(target=self._care, args=(work,), name=f"care-{name}", daemon=True)
             for name, work in (
-                ("copies", self.replicator.poke), ("debts", self.engine.debts.pay_due))]
+                ("copies", self.replicator.poke), ("debts", self.engine.debts.pay_due),
+                ("marks", CaughtUp(
+                    self.store, self.host, self.locks, self.live, self.marks).look))]
 
     def _master(self, paths: Paths, queries: QueryEngine) -> Master:
         return Master(

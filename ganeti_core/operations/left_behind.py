@@ -59,14 +59,22 @@ def ask_copies(
     """
     reports = ctx.services.marks.reports()
     states = ctx.services.live.disk_states(questions)
-    whole = {disk for (_, disk), status in states.items()
-             if isinstance(status, DiskStatus) and status.exists and status.is_open
-             and status.local == "ok" and not status.degraded}
+    whole = seen_alike(states)
     for disk in disks:
         if disk.uuid in whole:
             with ctx.saga.alive():
                 ctx.services.marks.forget(disk.uuid, reports)
     return states
+
+
+def seen_alike(states: Mapping[tuple[str, str], DiskStatus | GanetiError]) -> set[str]:
+    """The disks (uuids) of which a node that writes to them sees that all copies follow.
+
+    :param states: how disks are, by the uuids of node and disk
+    """
+    return {disk for (_, disk), status in states.items()
+            if isinstance(status, DiskStatus) and status.exists and status.is_open
+            and status.local == "ok" and not status.degraded}
 
 
 def fallen_behind(

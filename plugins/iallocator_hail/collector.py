@@ -11,9 +11,10 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.plugin_api import Description, HookContext, NotMaster, hookimpl
@@ -168,11 +169,19 @@ def _behind_others() -> Iterator[None]:
         yield
         return
     usual = os.getpriority(os.PRIO_PROCESS, 0)
-    os.setpriority(os.PRIO_PROCESS, 0, usual + NICE)
+    _be_nice(usual + NICE)
     try:
         yield
     finally:
-        os.setpriority(os.PRIO_PROCESS, 0, usual)
+        _be_nice(usual)
+
+
+def _be_nice(much: int) -> None:
+    os.setpriority(os.PRIO_PROCESS, 0, much)
+    # Where the kernel schedules sessions against each other, and this process has its own, see
+    # sched(7).
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(much))
 
 
 def _balance(cluster: Cluster, index: int, found: _Found, look: Callable[[], None]) -> None:

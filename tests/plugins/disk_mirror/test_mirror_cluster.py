@@ -109,6 +109,24 @@ def test_no_acknowledged_write_is_lost_with_its_node(pair: VirtualCluster) -> No
     assert nodes(pair) == ["node2", "node3"]
 
 
+def test_a_copy_that_has_caught_up_can_be_promoted_without_a_look_at_it(
+    pair: VirtualCluster,
+) -> None:
+    writer = Writer(device(pair, "node2"))
+    power_off(pair, "node3")
+    wait_until(lambda: stale(pair) == ["node3"], "it is left behind")
+    pair.tool("start")
+    pair.gnt("gnt-instance", "activate-disks", NAME)
+    wait_until(lambda: stale(pair) == [], "it follows again")
+    known = writer.acknowledged
+    wait_until(lambda: writer.acknowledged > known + 5, "writes go on")
+    power_off(pair, "node2")
+    writer.stop()
+    pair.gnt("gnt-node", "modify", "--offline=yes", "node2")
+    pair.gnt("gnt-instance", "failover", "-f", NAME)
+    assert number_on(device(pair, "node3")) >= writer.acknowledged
+
+
 def test_a_copy_on_a_node_that_was_booted_is_opened_by_verify_disks(pair: VirtualCluster) -> None:
     power_off(pair, "node3")
     write(pair, "node2", b"while it was away")

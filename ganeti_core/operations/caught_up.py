@@ -1,0 +1,73 @@
+"""Forget that copies of disks were left behind soon after they follow again.
+
+Jobs that look at a disk do so, too. Until one came along, the node that writes could die, and the
+other copy, whole by then, would be refused as an old one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ganeti_core.locking import BIG_LOCK, Level, LockRequest, Want
+from ganeti_core.operations.left_behind import seen_alike
+from ganeti_core.query.live import DiskQuestion
+from ganeti_core.specs.disks import disk_spec
+
+if TYPE_CHECKING:
+    from ganeti_core.config.store import Store
+    from ganeti_core.locking import LockManager
+    from ganeti_core.model import Instance
+    from ganeti_core.operations.copy_marks import CopyMarks
+    from ganeti_core.plugins import PluginHost
+    from ganeti_core.query.live import LiveSource
+
+OWNER = "copies"
+"""Of the locks, for who lists them."""
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """Looks at the disks that have marks; where none has, a look costs nothing."""
+
+    store: Store
+    host: PluginHost
+    locks: LockManager
+    live: LiveSource
+    marks: CopyMarks
+
+    def look(self) -> None:
+        """Forget the marks of disks whose copies are seen alike."""
+        snapshot = self.store.snapshot
+        for uuid in {disk.instance for disk in snapshot.disks.values() if disk.stale}:
+            instance = snapshot.instances.get(uuid)
+            # Without a lock at first: a node that does not answer holds up nobody's job.
+            if instance is not None and instance.disks_active and self._alike(instance):
+                self._forget(instance)
+
+    def _forget(self, instance: Instance) -> None:
+        """Look again while no job changes the instance: one may have marked a copy that is to stay
+        behind from then on, and not have acted yet."""
+        ticket = self.locks.request(OWNER, LockRequest.of(
+            Want(Level.CLUSTER, BIG_LOCK, exclusive=False),
+            Want(Level.INSTANCE, instance.name, exclusive=False)), lambda _ticket: None)
+        if self.locks.cancel(ticket):
+            return  # a job has it; there will be another look
+        try:
+            now = self.store.snapshot.instances.get(instance.uuid)
+            if now is not None and now.primary_node == instance.primary_node:
+                reports = self.marks.reports()
+                for disk in self._alike(now):
+                    self.marks.forget(disk, reports)
+        finally:
+            self.locks.release(ticket)
+
+    def _alike(self, instance: Instance) -> set[str]:
+        """The marked disks of an instance (uuids) whose copies the node that writes sees alike."""
+        snapshot = self.store.snapshot
+        node = snapshot.nodes.get(instance.primary_node)
+        if node is None or node.offline:
+            return set()
+        return seen_alike(self.live.disk_states([
+            DiskQuestion(node, disk_spec(snapshot, self.host, disk, index, instance.name))
+            for index, disk in enumerate(snapshot.disks_of(instance)) if disk.stale]))
