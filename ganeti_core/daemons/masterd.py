@@ -158,13 +158,17 @@ class MasterDaemon:
         self.master = self._master(paths, queries)
         self.luxi = LuxiServer(doors(paths), self.master.handle, is_harmless)
         self._stopping = threading.Event()
+        self._caring = self._threads()
+
+    def _threads(self) -> list[threading.Thread]:
+        """Who cares for what nodes have missed."""
+        caught_up = CaughtUp(self.store, self.host, self.locks, self.live, self.marks)
         # Each of its own: a node that hangs holds up only what concerns it.
-        self._caring = [
+        return [
             threading.Thread(target=self._care, args=(work,), name=f"care-{name}", daemon=True)
             for name, work in (
                 ("copies", self.replicator.poke), ("debts", self.engine.debts.pay_due),
-                ("marks", CaughtUp(
-                    self.store, self.host, self.locks, self.live, self.marks).look))]
+                ("marks", caught_up.look))]
 
     def _master(self, paths: Paths, queries: QueryEngine) -> Master:
         return Master(
