@@ -112,12 +112,12 @@ class _Collector:
         keeping = (self.state, self.error, (self.report or {}).get("data"), stamp // MINUTE)
         if keeping == self.kept:
             return
-        self.kept = keeping
         text = json.dumps({"report": self.report, "state": self.state, "error": self.error})
         try:
             self.file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             # After a power failure the counters begin anew anyway: not worth a sync.
             write_atomically(self.file, text.encode(), 0o600, durable=False)
+            self.kept = keeping
         except OSError as exc:
             log.warning("collector %s: its state cannot be kept: %s", self.name, exc)
 

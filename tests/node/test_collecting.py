@@ -13,6 +13,7 @@ import pytest
 from one_node import NAME, OneNode, eventually
 
 from ganeti_core.errors import OpExecError, OpPrereqError
+from ganeti_core.node import collecting
 from ganeti_core.plugin_api import Description, HookContext, hookimpl
 from ganeti_core.plugin_api.collector import COLLECTORS
 from ganeti_core.plugin_api.data import Collected, Report
@@ -246,3 +247,15 @@ def test_only_the_masters_collectors_can_ask_the_master(node: OneNode) -> None:
 def test_an_unknown_collector_is_refused(node: OneNode) -> None:
     with pytest.raises(OpPrereqError, match=f"{NAME} has no data collector 'nosuch'.*counting"):
         rows(node, "nosuch")
+
+
+def test_what_could_not_be_kept_is_kept_with_the_next_report(tmp_path: Path) -> None:
+    """A disk that was full for a moment loses no state that has not changed since."""
+    setting = collecting._Setting(Counting().describe(), True, 1.0)
+    one = collecting._Collector("counting", setting, tmp_path / "collectors/counting.json")
+    one.state = {"calls": 7}
+    (tmp_path / "collectors").touch()
+    one.keep()
+    (tmp_path / "collectors").unlink()
+    one.keep()
+    assert json.loads(one.file.read_text())["state"] == {"calls": 7}
