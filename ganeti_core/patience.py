@@ -7,7 +7,11 @@ commits, and with them writes that wait, would go on later after the loss of a n
 
 from __future__ import annotations
 
+import logging
 import os
+from functools import cache
+
+log = logging.getLogger(__name__)
 
 VARIABLE = "GANETI_PATIENCE"
 MOST = 100.0
@@ -15,8 +19,17 @@ MOST = 100.0
 
 def patience() -> float:
     """Return how many times as long as usual a limit is here: 1 where nobody says otherwise."""
+    return _read(os.environ.get(VARIABLE) or "1")
+
+
+@cache
+def _read(text: str) -> float:
+    """Read the value; the log says once what is taken in the place of one that cannot be."""
     try:
-        wanted = float(os.environ.get(VARIABLE) or 1.0)
+        wanted = float(text)
     except ValueError:
-        return 1.0
-    return min(MOST, max(1.0, wanted))
+        wanted = 0.0
+    taken = min(MOST, max(1.0, wanted))
+    if taken != wanted:
+        log.warning("%s=%s is no number from 1 to %g: it counts as %g", VARIABLE, text, MOST, taken)
+    return taken
