@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 BALANCE_SECONDS = 5.0
 LIMIT = 8.0
 """Seconds from the beginning; the hook itself has ten."""
-NICE = 10
+NICE, CAP_SYS_NICE = 10, 23
 TEMPLATE, SIZE = "hspace_disk_template", "hspace_standard_alloc"
 SETTINGS = {"type": "object", "properties": {
     TEMPLATE: {
@@ -163,9 +164,10 @@ class Placement:
 def _behind_others() -> Iterator[None]:
     """Leave the processor to who needs it: jobs of the master, above all.
 
-    Only root can take its usual place again afterwards, so nobody else gives it up.
+    Who could not take the usual place again afterwards does not give it up: other hooks run in
+    this process, too.
     """
-    if os.geteuid() != 0:
+    if not may_come_back():
         yield
         return
     usual = os.getpriority(os.PRIO_PROCESS, 0)
@@ -174,6 +176,13 @@ def _behind_others() -> Iterator[None]:
         yield
     finally:
         _be_nice(usual)
+
+
+def may_come_back() -> bool:
+    """Whether this process may raise its priority, see capabilities(7)."""
+    status = Path("/proc/self/status").read_text()
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return effective is not None and bool(int(effective[1], 16) >> CAP_SYS_NICE & 1)
 
 
 def _be_nice(much: int) -> None:
