@@ -85,8 +85,9 @@ class Survey:
 
     def all_run(self, wanted: str) -> bool:
         """Whether every node that is not marked offline is known to run `wanted`."""
-        return self.master_is_up and all(node.running is not None and node.running.version == wanted
-                   for node in self.nodes if not node.offline)
+        return self.master_is_up and all(
+            node.running is not None and node.running.version == wanted
+            for node in self.nodes if not node.offline)
 
     def to_restart(self, wanted: str) -> list[NodeSaid]:
         """The nodes that do not run `wanted` yet, the master last."""
