@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.node.forkserver import ForkServer
 from ganeti_core.node.hooks import HookRequest, hook_envelope
+from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.running import RunningCall
 from ganeti_core.node.workers import Workers
-from ganeti_core.node.world import LocalNode, World
+from ganeti_core.node.world import World
 from ganeti_core.operations.master_hooks import MasterHooks
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api import Description, HypervisorError, hookimpl

@@ -16,13 +16,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganeti_core.node.world import LocalNode, World
+from ganeti_core.node.local_node import LocalNode
+from ganeti_core.node.world import World
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.transfer import Receiver, compressions, send
 from ganeti_core.plugins import PluginHost
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.identity import NodeIdentity
-from ganeti_core.rpc.members import Member, MemberList, members_file, signed
+from ganeti_core.rpc.member_signatures import signed
+from ganeti_core.rpc.members import Member, MemberList, members_file
 
 if TYPE_CHECKING:
     from ganeti_core.plugin_api import HookContext

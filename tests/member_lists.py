@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from ganeti_core.paths import Paths
 from ganeti_core.rpc.certs import Authority, new_authority
-from ganeti_core.rpc.members import Member, MemberList, members_file, signed
+from ganeti_core.rpc.member_signatures import signed
+from ganeti_core.rpc.members import Member, MemberList, members_file
 
 _SERIALS = itertools.count(1)
 

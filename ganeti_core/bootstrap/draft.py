@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.errors import ECODE_ENVIRON, ECODE_INVAL, GanetiError, OpPrereqError
 from ganeti_core.node.hooks import HookRequest, hook_envelope
-from ganeti_core.node.world import LocalNode, World
+from ganeti_core.node.local_node import LocalNode
+from ganeti_core.node.world import World
 from ganeti_core.plugin_settings import settings_of
 from ganeti_core.resolve import why_not_own
 from ganeti_core.rpc.calls import hook_call

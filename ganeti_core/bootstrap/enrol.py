@@ -31,8 +31,10 @@ from ganeti_core.rpc.access import Epochs
 from ganeti_core.rpc.atomic import exclusive, write_atomically, write_private
 from ganeti_core.rpc.connection import Connection, Peer, encode
 from ganeti_core.rpc.identity import NodeIdentity, identity_file
-from ganeti_core.rpc.members import Members, checked, members_file
+from ganeti_core.rpc.member_signatures import checked
+from ganeti_core.rpc.members import Members, members_file
 from ganeti_core.rpc.pyro import configure
+from ganeti_core.rpc.tls import fingerprint, fingerprint_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -90,9 +92,9 @@ def enrol_info(paths: Paths, master: Node, known: Node | None = None) -> dict[st
     address = f"[{master.primary_ip}]" if ":" in master.primary_ip else master.primary_ip
     return {
         "token": make_token(paths, name=name, node_uuid=uuid),
-        "ca_fingerprint": certs.fingerprint_of(paths.ca_certificate),
+        "ca_fingerprint": fingerprint_of(paths.ca_certificate),
         "master": f"{address}:{master.port}",
-        "master_fingerprint": certs.fingerprint_of(paths.node_certificate),
+        "master_fingerprint": fingerprint_of(paths.node_certificate),
     }
 
 
@@ -228,7 +230,7 @@ def enrol(
                                  "64 hexadecimal digits are")
     configure()
     authority = str(_ask(master, None, AUTHORITY, {})["ca"])
-    found = certs.fingerprint(_der(authority))
+    found = fingerprint(_der(authority))
     if not hmac.compare_digest(found, _hex(master.authority)):
         raise ConfigurationError(
             f"at {master.address}:{master.port} answers a cluster with the authority {found}, not "

@@ -39,10 +39,10 @@ from ganeti_core.operations.cluster.master_ip import master_ip_call
 from ganeti_core.pid_file import is_held
 from ganeti_core.rpc.access import Epochs
 from ganeti_core.rpc.calls import service_call
-from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.identity import NodeIdentity
 from ganeti_core.rpc.members import Members
+from ganeti_core.rpc.tls import TlsIdentity
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot

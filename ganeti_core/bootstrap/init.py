@@ -33,7 +33,8 @@ from ganeti_core.resolve import own_name, resolve, resolve_alike
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.atomic import write_private
 from ganeti_core.rpc.identity import DEFAULT_PORT
-from ganeti_core.rpc.members import Member, MemberList, members_file, signed
+from ganeti_core.rpc.member_signatures import signed
+from ganeti_core.rpc.members import Member, MemberList, members_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

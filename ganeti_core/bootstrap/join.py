@@ -13,9 +13,9 @@ from ganeti_core.errors import ECODE_ENVIRON, GanetiError, OpPrereqError
 from ganeti_core.plugin_api.run import CommandFailed, run_command
 from ganeti_core.resolve import resolve
 from ganeti_core.rpc.calls import service_call
-from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.identity import DEFAULT_PORT
+from ganeti_core.rpc.tls import TlsIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

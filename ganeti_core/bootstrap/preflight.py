@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.clocks import LARGEST_SKEW, NOTABLE_SKEW, skew
 from ganeti_core.errors import ECODE_ENVIRON, OpPrereqError
 from ganeti_core.model.ganeti_settings import NICPARAMS_DEFAULTS
 from ganeti_core.model.params import fill
@@ -39,7 +40,7 @@ def cluster_part(snapshot: Snapshot, host: PluginHost) -> dict[str, Any]:
     links = {card["mode"]: [NetworkLink(card["link"], card["vlan"])]} if any(
         uses_node_networks(host, name) for name in cluster.enabled_hypervisors) else {}
     return {
-        "time": time.time(), "version": own_version(), "port": master.port,
+        "version": own_version(), "port": master.port,
         "master": [master.name, master.primary_ip, master.port],
         "nodes": {node.name: node.primary_ip for node in snapshot.nodes.values()},
         "writes_hosts": cluster.modify_etc_hosts,
@@ -57,19 +58,30 @@ def ask_host(question: Question, ssh: Sequence[str]) -> list[Finding]:
     here = own_name().lower().removesuffix(".") == question.name
     words = [sys.executable, "-m", "ganeti_core.daemons.noded", PROGRAM[1]] if here else [
         *ssh, *PROGRAM]
+    asked = time.time()
     try:
         # With the user's environment: ssh finds the user's agent and settings by it.
         done = run_command(words, timeout=LIMIT, env=os.environ,
                            stdin=json.dumps(asdict(question)) + "\n")
-        return [Finding(**one) for one in json.loads(done.stdout)]
+        answered, told = time.time(), json.loads(done.stdout)
+        return [*(Finding(**one) for one in told["findings"]),
+                *_clock(skew(told["time"], asked, answered))]
     except CommandFailed as exc:
         needed = "" if here else (
             ". It must be reached by ssh as root, and this program must be installed there")
         raise OpPrereqError(f"The host {question.name} cannot be looked at: {exc}{needed}",
                             ECODE_ENVIRON) from exc
-    except (ValueError, TypeError) as exc:
+    except (LookupError, ValueError, TypeError) as exc:
         raise OpPrereqError(f"The host {question.name} gave an answer of another form: {exc}",
                             ECODE_ENVIRON) from exc
+
+
+def _clock(ahead: float) -> list[Finding]:
+    if abs(ahead) <= NOTABLE_SKEW:
+        return []
+    return [Finding("error" if abs(ahead) > LARGEST_SKEW else "warning",
+                    f"the clock differs from the master's by {ahead:+.0f} s",
+                    "let both keep the time by a service: apt-get install chrony")]
 
 
 def question_of(

@@ -26,9 +26,9 @@ from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpExecErro
 from ganeti_core.node.services.crypto import SHARED_FILES
 from ganeti_core.rpc.atomic import write_private
 from ganeti_core.rpc.calls import service_call
-from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.tls import TlsIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,8 +22,8 @@ from ganeti_core.luxi.client import LuxiClient, NoMasterError
 from ganeti_core.opcodes.base import FINAL_STATUSES
 from ganeti_core.pid_file import AlreadyRunning, PidFile, is_held
 from ganeti_core.rpc.calls import service_call
-from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients, Peer
+from ganeti_core.rpc.tls import TlsIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

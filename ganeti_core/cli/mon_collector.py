@@ -44,7 +44,8 @@ def run(paths: Paths, name: str) -> dict[str, Any]:
     :raises GanetiError: this host is no node, there is no such collector, or it failed
     """
     from ganeti_core.node.collecting import by_hand
-    from ganeti_core.node.world import Asked, LocalNode, World, load_node_host
+    from ganeti_core.node.local_node import LocalNode
+    from ganeti_core.node.world import Asked, World, load_node_host
     from ganeti_core.rpc.identity import NodeIdentity
 
     identity = NodeIdentity.load(paths)

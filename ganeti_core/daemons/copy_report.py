@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.daemons.master_queries import report_left_behind
 from ganeti_core.errors import GanetiError, NotMaster, OpPrereqError
-from ganeti_core.node.world import LocalNode
+from ganeti_core.node.local_node import LocalNode
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.copy_reports import REFUSED, UNHEARD, WRITTEN
 from ganeti_core.rpc.calls import service_call
-from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.identity import NodeIdentity
 from ganeti_core.rpc.members import Member, Members
+from ganeti_core.rpc.tls import TlsIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from ganeti_core.luxi.client import LuxiClient
 from ganeti_core.rpc.wire import failure, success
 
 if TYPE_CHECKING:
-    from ganeti_core.node.world import LocalNode
+    from ganeti_core.node.local_node import LocalNode
     from ganeti_core.rpc.wire import Envelope
 
 SHORTEST = 0.1

@@ -37,9 +37,10 @@ from ganeti_core.luxi.doors import doors, make_passable
 from ganeti_core.luxi.event_log import EventLog
 from ganeti_core.luxi.methods import Master, is_harmless
 from ganeti_core.luxi.server import LuxiServer
+from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.services.crypto import complete_install
 from ganeti_core.node.services.facts import own_version
-from ganeti_core.node.world import LocalNode, World
+from ganeti_core.node.world import World
 from ganeti_core.operations.caught_up import CaughtUp
 from ganeti_core.operations.cluster.master_ip import master_ip_call
 from ganeti_core.operations.consoles import Consoles
@@ -60,9 +61,9 @@ from ganeti_core.query.live_rpc import LiveNodes
 from ganeti_core.query.sources import LockStatus
 from ganeti_core.rpc.access import Epochs
 from ganeti_core.rpc.calls import service_call
-from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.tls import TlsIdentity
 from ganeti_core.span_exporters import SpanExporters
 
 if TYPE_CHECKING:

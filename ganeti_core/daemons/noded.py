@@ -26,6 +26,7 @@ from ganeti_core.node.config_export import ConfigFile
 from ganeti_core.node.dispatch import Dispatcher
 from ganeti_core.node.exports import Exports
 from ganeti_core.node.forkserver import ForkServer
+from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.preflight import Question, preflight
 from ganeti_core.node.service import NodeService
 from ganeti_core.node.services.cluster_files import remove_drafts
@@ -35,15 +36,15 @@ from ganeti_core.node.services.recovery import recover
 from ganeti_core.node.state import NodeState
 from ganeti_core.node.tending import Tending
 from ganeti_core.node.workers import Workers
-from ganeti_core.node.world import LocalNode, World, load_node_host
+from ganeti_core.node.world import World, load_node_host
 from ganeti_core.paths import Paths
 from ganeti_core.rpc.access import Epochs
-from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients
 from ganeti_core.rpc.identity import NodeIdentity
 from ganeti_core.rpc.members import Members
 from ganeti_core.rpc.outcomes import Outcomes
 from ganeti_core.rpc.server import RpcServer
+from ganeti_core.rpc.tls import TlsIdentity
 from ganeti_core.span_exporters import SpanExporters
 
 if TYPE_CHECKING:
@@ -241,14 +242,15 @@ def _enrol(paths: Paths, words: Sequence[str]) -> int:
 
 def _preflight(paths: Paths) -> int:
     """Look whether this host can be a node: the question comes as a line of JSON on standard input,
-    the findings go to standard output."""
+    the findings and this host's time go to standard output."""
     try:
         question = Question(**json.loads(sys.stdin.readline()))
     except (ValueError, TypeError) as exc:
         print(f"{NAME} preflight: no question on standard input ({exc}); run gnt-node preflight "
               "on the master", file=sys.stderr)
         return 1
-    print(json.dumps([asdict(found) for found in preflight(paths, load_node_host(), question)]))
+    found = preflight(paths, load_node_host(), question)
+    print(json.dumps({"findings": [asdict(one) for one in found], "time": time.time()}))
     return 0
 
 

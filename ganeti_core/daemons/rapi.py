@@ -156,7 +156,7 @@ async def _serve(paths: Paths, settings: Settings, opened: Opened, process: Daem
 
 def _authenticators(paths: Paths, settings: Settings, master: MasterLink) -> Authenticators:
     """:raises GanetiError: one of them cannot be used"""
-    from ganeti_core.node.world import LocalNode
+    from ganeti_core.node.local_node import LocalNode
     from ganeti_core.query.cluster import HOOK_SETTINGS
     from ganeti_core.rapi.authenticators import Authenticators
 
@@ -170,8 +170,8 @@ def _authenticators(paths: Paths, settings: Settings, master: MasterLink) -> Aut
 
 
 def _consoles(paths: Paths, dialer: Dialer | None) -> ConsoleRelays:
+    from ganeti_core.node.local_node import LocalNode
     from ganeti_core.node.receiving import stream_endpoint
-    from ganeti_core.node.world import LocalNode
     from ganeti_core.rapi.console_dialer import connect
     from ganeti_core.rapi.consoles import ConsoleRelays
 

@@ -227,7 +227,7 @@ def _say(writer: asyncio.StreamWriter, said: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve one console; arguments: the node's root, a file for the offer, and the target."""
-    from ganeti_core.node.world import LocalNode
+    from ganeti_core.node.local_node import LocalNode
 
     paths, file = Paths(Path(sys.argv[1])), Path(sys.argv[2])
     endpoint = stream_endpoint(LocalNode(NodeIdentity.load(paths), paths))

@@ -31,8 +31,9 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.logs import set_up_logging
 from ganeti_core.node import worker
+from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.sessions import kill_session
-from ganeti_core.node.world import LocalNode, load_node_host
+from ganeti_core.node.world import load_node_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.errors import GanetiError
 from ganeti_core.node.hooks import HookRequest, run_hook
+from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.services.facts import own_version
 from ganeti_core.node.services.verify import mount_problems
-from ganeti_core.node.world import LocalNode, World
+from ganeti_core.node.world import World
 from ganeti_core.pid_file import is_held
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from ganeti_core.plugin_api.kinds import Kind
     from ganeti_core.plugins import PluginHost
 
-CLOCK_SKEW = 150.0
-"""Seconds that a node's clock may differ from the master's: more is an error of verify, too."""
-CLOCK_WARNING = 15.0
-"""More than the way of the question takes."""
 LEAST_ROOM = 200
 """MiB for the node's own files."""
 CONNECT_SECONDS = 5.0
@@ -50,7 +46,6 @@ class Question:
 
     :param name: of the host as a node, and its addresses; the second may be empty
     :param is_known: it is a node already, or comes back
-    :param time: of the master, seconds since the epoch, when it asked
     :param version: of the master's program
     :param master: name, address and port of the master's node daemon
     :param nodes: name → address of the nodes that there are
@@ -63,7 +58,6 @@ class Question:
     address: str
     secondary_address: str = ""
     is_known: bool = False
-    time: float = 0.0
     version: str = ""
     master: tuple[str, str, int] = ("", "", 0)
     port: int = DEFAULT_PORT
@@ -89,7 +83,7 @@ def preflight(paths: Paths, host: PluginHost, asked: Question) -> list[Finding]:
     """Look at this host, and return what is wrong with it."""
     local = LocalNode(NodeIdentity("", asked.name, asked.address, asked.port), paths)
     return [*_system(paths), *_membership(paths, asked), *_addresses(asked), *_names(paths, asked),
-            *_clock(asked), *_port(paths, asked), *_master(asked), *_version(asked),
+            *_port(paths, asked), *_master(asked), *_version(asked),
             *_drivers(World(local, host), asked)]
 
 
@@ -140,14 +134,6 @@ def _names(paths: Paths, asked: Question) -> Iterator[Finding]:
         if found != address:
             yield Finding("error", f"the name {name} resolves to {found} here, and to {address} "
                           "on the master", f"correct {hosts} or the name service")
-
-
-def _clock(asked: Question) -> Iterator[Finding]:
-    skew = time.time() - asked.time
-    if abs(skew) > CLOCK_WARNING:
-        yield Finding("error" if abs(skew) > CLOCK_SKEW else "warning",
-                      f"the clock differs from the master's by {skew:+.0f} s",
-                      "let both keep the time by a service: apt-get install chrony")
 
 
 def _port(paths: Paths, asked: Question) -> Iterator[Finding]:

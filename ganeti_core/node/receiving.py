@@ -14,12 +14,12 @@ from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.context import HookContext, StreamEndpoint
 from ganeti_core.plugin_api.node_programs import PART
 from ganeti_core.plugin_api.stream_kept import serve_kept
-from ganeti_core.rpc.certs import TlsIdentity, fingerprint
 from ganeti_core.rpc.identity import NodeIdentity
 from ganeti_core.rpc.members import Members
+from ganeti_core.rpc.tls import TlsIdentity, fingerprint
 
 if TYPE_CHECKING:
-    from ganeti_core.node.world import LocalNode
+    from ganeti_core.node.local_node import LocalNode
 
 
 def stream_endpoint(local: LocalNode) -> StreamEndpoint:
@@ -43,7 +43,7 @@ def main() -> None:
 
     Arguments: the node's root, and what is wanted as JSON.
     """
-    from ganeti_core.node.world import LocalNode
+    from ganeti_core.node.local_node import LocalNode
 
     paths, wanted = Paths(Path(sys.argv[1])), json.loads(sys.argv[2])
     local = LocalNode(NodeIdentity.load(paths), paths)

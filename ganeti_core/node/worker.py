@@ -13,7 +13,7 @@ from ganeti_core.errors import GanetiError, PluginError
 from ganeti_core.node import channel
 from ganeti_core.node.hooks import HookRequest, hook_failure, run_hook
 from ganeti_core.node.sessions import die_with_parent
-from ganeti_core.node.world import Asked, LocalNode, World
+from ganeti_core.node.world import Asked, World
 from ganeti_core.rpc.wire import success, unwrap
 from ganeti_core.spans import Place, within
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
+    from ganeti_core.node.local_node import LocalNode
     from ganeti_core.plugins import PluginHost
     from ganeti_core.spans import Span
 

@@ -6,26 +6,26 @@ import logging
 import threading
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_STATE, OpPrereqError
 from ganeti_core.node.cards import Cards
 from ganeti_core.node.hook_spans import HookSpans
 from ganeti_core.node.receiving import stream_endpoint
-from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.context import HookContext, MasterQuery, no_master
 from ganeti_core.plugin_registry import DISABLED
 from ganeti_core.plugins import PluginHost
-from ganeti_core.rpc.identity import NodeIdentity
 from ganeti_core.span_exporters import SpanExporters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
+    from ganeti_core.node.local_node import LocalNode
+    from ganeti_core.paths import Paths
     from ganeti_core.plugin_api.data import Description
     from ganeti_core.plugin_api.kinds import Kind
 
@@ -35,21 +35,6 @@ UNKNOWN_SECONDS = 0.1
 """A driver that is not known may have come since, and the daemon, which looks by itself, has said
 that it is here. Many unknown ones in one round trip are still looked for only once."""
 Asking = tuple[float, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class LocalNode:
-    """The node and its file tree: data, so that it can be told to another process."""
-
-    identity: NodeIdentity
-    paths: Paths
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"identity": asdict(self.identity), "root": str(self.paths.root)}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        return cls(NodeIdentity(**data["identity"]), Paths(Path(data["root"])))
 
 
 @dataclass(frozen=True)

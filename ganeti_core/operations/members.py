@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.operations.ssconf import candidates_of
 from ganeti_core.rpc.certs import Authority
-from ganeti_core.rpc.members import Member, MemberList, signed
+from ganeti_core.rpc.member_signatures import signed
+from ganeti_core.rpc.members import Member, MemberList
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot

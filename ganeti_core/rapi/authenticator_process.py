@@ -11,7 +11,8 @@ from pathlib import Path
 from ganeti_core.logs import set_up_logging
 from ganeti_core.node import channel
 from ganeti_core.node.hooks import HookRequest, hook_envelope
-from ganeti_core.node.world import LocalNode, World
+from ganeti_core.node.local_node import LocalNode
+from ganeti_core.node.world import World
 from ganeti_core.operations.helper_process import end_with_master
 from ganeti_core.plugin_api.authenticator import AUTHENTICATORS
 from ganeti_core.plugins import PluginHost

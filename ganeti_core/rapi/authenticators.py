@@ -26,7 +26,7 @@ from ganeti_core.rpc.calls import hook_answer
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from ganeti_core.node.world import LocalNode
+    from ganeti_core.node.local_node import LocalNode
 
 log = logging.getLogger(__name__)
 

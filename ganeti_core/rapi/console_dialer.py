@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, OpExecError
 from ganeti_core.node.console_door import hear, message
+from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.receiving import stream_endpoint
-from ganeti_core.node.world import LocalNode
 from ganeti_core.operations.helper_process import HelperProcess
 from ganeti_core.paths import Paths
 from ganeti_core.rpc.identity import NodeIdentity

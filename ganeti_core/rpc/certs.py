@@ -1,16 +1,14 @@
-"""The cluster's certificate authority, each node's certificate, and who is whom on a connection.
+"""The cluster's certificate authority, and the certificates that it signs for nodes.
 
-A certificate's common name is the node's uuid, its alternative name the node's name. A node is
-recognised by the SHA-256 of its certificate. Keys lie in files of mode 0600.
+A certificate's common name is the node's uuid, its alternative name the node's name. Keys lie in
+files of mode 0600.
 """
 
 from __future__ import annotations
 
 import datetime
-import hashlib
-import ssl
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -21,9 +19,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from ganeti_core.errors import ConfigurationError
 from ganeti_core.rpc.atomic import write_atomically, write_private
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.tls import fingerprint_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     from ganeti_core.paths import Paths
 
@@ -31,85 +29,6 @@ AUTHORITY_DAYS = 3650
 NODE_DAYS = 1825
 _SLACK = datetime.timedelta(days=1)
 """Certificates are valid from a day ago: clocks differ."""
-
-
-@dataclass(frozen=True)
-class TlsIdentity:
-    """The files that make one side of a connection."""
-
-    certificate: Path
-    key: Path
-    ca: Path
-
-    @classmethod
-    def of(cls, paths: Paths) -> TlsIdentity:
-        """The identity of the node whose files are `paths`."""
-        return cls(paths.node_certificate, paths.node_key, paths.ca_certificate)
-
-    def server_context(self) -> ssl.SSLContext:
-        """Make the accepting side: a caller may show a certificate, and it must be the cluster's.
-
-        :raises ConfigurationError: a file is missing or damaged
-        """
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.verify_mode = ssl.CERT_OPTIONAL
-        # Tickets arrive after the handshake and make an idle connection look as if it had data.
-        context.num_tickets = 0
-        return self._loaded(context)
-
-    def client_context(self) -> ssl.SSLContext:
-        """Make the calling side; who the server is, the caller checks by its fingerprint.
-
-        :raises ConfigurationError: a file is missing or damaged
-        """
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_REQUIRED
-        return self._loaded(context)
-
-    def _loaded(self, context: ssl.SSLContext) -> ssl.SSLContext:
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        try:
-            context.load_cert_chain(self.certificate, self.key)
-            context.load_verify_locations(self.ca)
-        except OSError as exc:
-            raise ConfigurationError(
-                f"cannot use the certificate {self.certificate}, its key and {self.ca}: {exc}"
-            ) from exc
-        return context
-
-    def stamp(self) -> tuple[int, ...]:
-        """A value that changes when a file was replaced: contexts are then made anew."""
-        try:
-            states = [file.stat() for file in (self.certificate, self.key, self.ca)]
-        except FileNotFoundError:
-            return ()
-        return tuple(number for state in states for number in (state.st_mtime_ns, state.st_ino))
-
-
-def fingerprint(der: bytes) -> str:
-    """Name a certificate by its bytes: SHA-256, hex."""
-    return hashlib.sha256(der).hexdigest()
-
-
-def fingerprint_of(file: Path) -> str:
-    """Name the certificate in a PEM file.
-
-    :raises ConfigurationError: there is none
-    """
-    try:
-        return fingerprint(ssl.PEM_cert_to_DER_cert(file.read_text()))
-    except (OSError, ValueError) as exc:
-        raise ConfigurationError(f"no certificate in {file}: {exc}") from exc
-
-
-def common_name(certificate: dict[str, Any]) -> str:
-    """Read the common name from what `ssl.SSLSocket.getpeercert` tells."""
-    for group in certificate.get("subject", ()):
-        for key, value in group:
-            if key == "commonName":
-                return str(value)
-    return ""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from ganeti_core.plugin_api.kinds import Kind
-    from ganeti_core.rpc.certs import TlsIdentity
+    from ganeti_core.rpc.tls import TlsIdentity
 
 __all__ = ["NodeClients", "Peer"]
 

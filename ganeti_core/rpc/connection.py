@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import JobCanceled, NodeUnreachable, OutcomeUnknown, RpcError
 from ganeti_core.plugin_api.keepalive import notice_death
-from ganeti_core.rpc.certs import common_name, fingerprint
 from ganeti_core.rpc.pyro import (
     METHOD,
     OBJECT,
@@ -21,6 +20,7 @@ from ganeti_core.rpc.pyro import (
     shake_hands,
     shut,
 )
+from ganeti_core.rpc.tls import common_name, fingerprint
 
 # Pyro5 is imported through ganeti_core.rpc.pyro first: see there.
 from Pyro5 import errors as pyro_errors  # isort: skip

@@ -17,26 +17,18 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from ganeti_core.errors import AccessDenied, ConfigurationError
+from ganeti_core.errors import AccessDenied
 from ganeti_core.rpc.atomic import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ganeti_core.paths import Paths
-    from ganeti_core.rpc.certs import Authority
 
 log = logging.getLogger(__name__)
 
 LARGEST = 1 << 20
 """Bytes of a signed list, as a plain node may send it: a node takes about 300."""
-_PURPOSE = b"members of a cluster\n"
-"""Signed with every list: nothing else that the authority signs can pass for one."""
 
 
 @dataclass(frozen=True)
@@ -102,46 +94,11 @@ def _member(entry: dict[str, Any]) -> Member:
         tuple(str(found) for found in entry["certificates"]), bool(entry["candidate"]))
 
 
-def signed(found: MemberList, authority: Authority) -> str:
-    """Sign a list.
+def parts(text: str) -> tuple[str, bytes]:
+    """Return the list as text and its signature, which is not checked.
 
-    :raises ConfigurationError: the authority's key cannot be used
+    :raises AccessDenied: it has another form, or is too large
     """
-    try:
-        key = serialization.load_pem_private_key(authority.key, None)
-    except ValueError as exc:
-        raise ConfigurationError(f"this host cannot sign: {exc}") from exc
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ConfigurationError("the authority has a key of another type than EC")
-    text = found.to_text()
-    signature = key.sign(_PURPOSE + text.encode(), ec.ECDSA(hashes.SHA256()))
-    return json.dumps({"list": text, "signature": base64.b64encode(signature).decode()})
-
-
-def checked(text: str, authorities: bytes) -> MemberList:
-    """Read a signed list.
-
-    :param authorities: the certificates (PEM) of who may have signed it
-    :raises AccessDenied: none of them has, or it is no list
-    """
-    body, signature = _parts(text)
-    try:
-        trusted = x509.load_pem_x509_certificates(authorities)
-    except ValueError as exc:
-        raise ConfigurationError(f"the cluster's authority cannot be read: {exc}") from exc
-    if not any(_has_signed(certificate, body, signature) for certificate in trusted):
-        raise AccessDenied("the list of members is not signed by the cluster's authority")
-    try:
-        found = MemberList.from_text(body)
-    except ValueError as exc:
-        raise AccessDenied(f"the signed list of members cannot be read: {exc}") from exc
-    if not found.candidates:
-        raise AccessDenied("a list of members without master candidates: with it a node could not "
-                           "be changed any more")
-    return found
-
-
-def _parts(text: str) -> tuple[str, bytes]:
     if len(text) > LARGEST:
         raise AccessDenied(f"a list of members of {len(text)} bytes, the largest is {LARGEST}")
     try:
@@ -151,17 +108,6 @@ def _parts(text: str) -> tuple[str, bytes]:
     except (ValueError, RecursionError, binascii.Error) as exc:
         raise AccessDenied(f"no signed list of members: {exc}") from exc
     raise AccessDenied("no signed list of members: it lacks the list or the signature")
-
-
-def _has_signed(certificate: x509.Certificate, body: str, signature: bytes) -> bool:
-    key = certificate.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        return False
-    try:
-        key.verify(signature, _PURPOSE + body.encode(), ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
-        return False
-    return True
 
 
 @dataclass
@@ -196,7 +142,7 @@ class Members:
         # Its signature was checked when it came; the authority may have been renewed since.
         with self._guard:
             text = self.file.read_text()
-            self._known = MemberList.from_text(_parts(text)[0])
+            self._known = MemberList.from_text(parts(text)[0])
             self._text, self._stamp = text, stamp
 
     def text(self) -> str:
@@ -213,6 +159,9 @@ class Members:
 
         :raises AccessDenied: it is not signed by the cluster's authority
         """
+        # Most processes only read the list that is here, and cryptography takes long to load.
+        from ganeti_core.rpc.member_signatures import checked
+
         found = checked(text, self.authorities.read_bytes())
         with self._guard:
             if found.version < self.known().version or text == self._text:

@@ -23,7 +23,6 @@ from ganeti_core.errors import AccessDenied, ConfigurationError, GanetiError
 from ganeti_core.plugin_api.keepalive import notice_death
 from ganeti_core.rpc.access import NOT_LISTED, Caller, Role, role_of
 from ganeti_core.rpc.bounds import Limits, Places, Served
-from ganeti_core.rpc.certs import TlsIdentity, common_name, fingerprint
 from ganeti_core.rpc.pyro import (
     OBJECT,
     TRACE,
@@ -32,6 +31,7 @@ from ganeti_core.rpc.pyro import (
     shake_hands,
     shut,
 )
+from ganeti_core.rpc.tls import TlsIdentity, common_name, fingerprint
 from ganeti_core.rpc.wire import Envelope, failure
 from ganeti_core.spans import Place
 

@@ -15,7 +15,8 @@ import pytest
 from virtual_cluster import wait_until
 
 from ganeti_core.errors import JobCanceled, OpExecError, OpPrereqError, PluginError
-from ganeti_core.node.world import LocalNode, World
+from ganeti_core.node.local_node import LocalNode
+from ganeti_core.node.world import World
 from ganeti_core.operations.placement.allocators import LOG_FILE, Allocators
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.iallocator import IALLOCATORS

@@ -9,8 +9,9 @@ import pytest
 from failing import delay, ended, failover, kill, submit, wait_for_equal_copies
 from virtual_cluster import VirtualCluster
 
-from ganeti_core.rpc.certs import fingerprint_of
-from ganeti_core.rpc.members import Members, checked
+from ganeti_core.rpc.member_signatures import checked
+from ganeti_core.rpc.members import Members
+from ganeti_core.rpc.tls import fingerprint_of
 
 NODES = ("node1", "node2", "node3")
 

@@ -29,9 +29,9 @@ from virtual_cluster import VirtualCluster, wait_until
 from ganeti_core.config.journal import CRASH_VARIABLE
 from ganeti_core.errors import GanetiError, StaleEpoch
 from ganeti_core.rpc.calls import service_call
-from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.tls import TlsIdentity
 
 NODES = ("node1", "node2", "node3")
 MakeCluster = Callable[..., VirtualCluster]

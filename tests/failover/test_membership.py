@@ -25,11 +25,13 @@ from ganeti_core.pid_file import running_pid
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.access import NOT_LISTED
 from ganeti_core.rpc.calls import service_call
-from ganeti_core.rpc.certs import Authority, TlsIdentity
+from ganeti_core.rpc.certs import Authority
 from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.identity import NodeIdentity
-from ganeti_core.rpc.members import Member, Members, members_file, signed
+from ganeti_core.rpc.member_signatures import signed
+from ganeti_core.rpc.members import Member, Members, members_file
 from ganeti_core.rpc.pyro import connect_message
+from ganeti_core.rpc.tls import TlsIdentity
 
 NODES = ("node1", "node2", "node3", "node4")
 PING = service_call("node.ping")

@@ -18,7 +18,7 @@ from moody import Moody
 
 from ganeti_core.daemons.noded import Noded
 from ganeti_core.node.forkserver import ForkServer
-from ganeti_core.node.world import LocalNode
+from ganeti_core.node.local_node import LocalNode
 from ganeti_core.paths import Paths
 from ganeti_core.pid_file import running_pid
 from ganeti_core.plugin_api.data import InstanceSpec
@@ -28,6 +28,7 @@ from ganeti_core.rpc import certs
 from ganeti_core.rpc.calls import Call, hook_call
 from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.tls import TlsIdentity, fingerprint_of
 
 UUID = "11111111-2222-3333-4444-555555555555"
 NAME = "node1.example.com"
@@ -92,7 +93,7 @@ class OneNode:
         noded = Noded.build(local, host, forks, ("127.0.0.1", 0))
         noded.start()
         noded.settled(10)
-        return cls(paths, noded, NodeClients(certs.TlsIdentity.of(paths), lambda: epoch))
+        return cls(paths, noded, NodeClients(TlsIdentity.of(paths), lambda: epoch))
 
     @property
     def root(self) -> Path:
@@ -101,7 +102,7 @@ class OneNode:
     @property
     def peer(self) -> Peer:
         return Peer(UUID, NAME, "127.0.0.1", self.noded.server.port,
-                    certs.fingerprint_of(self.paths.node_certificate))
+                    fingerprint_of(self.paths.node_certificate))
 
     def call(self, call: Call, **options: Any) -> Any:
         return self.clients.call(self.peer, call, **options)
@@ -151,7 +152,7 @@ class NodeProgram:
     @property
     def peer(self) -> Peer:
         return Peer(UUID, NAME, "127.0.0.1", self.port,
-                    certs.fingerprint_of(self.paths.node_certificate))
+                    fingerprint_of(self.paths.node_certificate))
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         try:

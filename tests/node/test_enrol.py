@@ -26,6 +26,7 @@ from ganeti_core.rpc.client import NodeClients
 from ganeti_core.rpc.identity import NodeIdentity
 from ganeti_core.rpc.members import Members
 from ganeti_core.rpc.server import RpcServer
+from ganeti_core.rpc.tls import TlsIdentity, fingerprint_of
 from ganeti_core.rpc.wire import success
 
 NEW = NodeIdentity("", "node2.example.com", "127.0.0.2", 1811)
@@ -39,8 +40,8 @@ def host(tmp_path):
 
 def master_of(node, **changed):
     return replace(Master(
-        "127.0.0.1", node.noded.server.port, certs.fingerprint_of(node.paths.node_certificate),
-        certs.fingerprint_of(node.paths.ca_certificate)), **changed)
+        "127.0.0.1", node.noded.server.port, fingerprint_of(node.paths.node_certificate),
+        fingerprint_of(node.paths.ca_certificate)), **changed)
 
 
 def test_host_with_a_token_becomes_a_node(node, host):
@@ -53,12 +54,12 @@ def test_host_with_a_token_becomes_a_node(node, host):
     assert identity.uuid
     assert identity.name == "node2.example.com"
     assert Members.of(host).known().candidates == {
-        certs.fingerprint_of(node.paths.node_certificate)}
+        fingerprint_of(node.paths.node_certificate)}
     assert Epochs(host.epoch).highest() == 3
     assert stat.S_IMODE(host.node_key.stat().st_mode) == 0o600
     assert not host.ca_key.exists()
     # Others serve it when the master has added it to the list of members.
-    clients = NodeClients(certs.TlsIdentity.of(host), lambda: 3)
+    clients = NodeClients(TlsIdentity.of(host), lambda: 3)
     with pytest.raises(NodeUnreachable, match="not in the list of the cluster's nodes"):
         clients.call(node.peer, service_call("node.ping"))
     clients.close()
@@ -93,7 +94,7 @@ def test_token_is_not_told_to_a_cluster_with_another_authority(node, host):
     with pytest.raises(ConfigurationError, match="nothing was told to it"):
         enrol(host, NEW, master_of(node, authority="00" * 32), token)
 
-    as_people_write = certs.fingerprint_of(node.paths.ca_certificate).upper()
+    as_people_write = fingerprint_of(node.paths.ca_certificate).upper()
     enrol(host, NEW, master_of(node, authority=as_people_write), token)
 
 
@@ -204,7 +205,7 @@ def impostor(node, tmp_path):
         return success({"ca": evil.ca_certificate.read_text(), "certificate": "", "node_uuid": "x",
                         "members": "", "epoch": 1})
 
-    server = RpcServer(certs.TlsIdentity.of(evil), Members.of(evil), answer, lambda: True)
+    server = RpcServer(TlsIdentity.of(evil), Members.of(evil), answer, lambda: True)
     server.start()
     yield server, heard
     server.stop(grace=1.0)
@@ -226,7 +227,7 @@ def test_a_host_installs_only_what_the_checked_authority_has_signed(
         node, host, impostor, tmp_path):
     """Even the certificate that was named as the master's may be in wrong hands later."""
     server, heard = impostor
-    evil = certs.fingerprint_of(tmp_path / "evil/var/lib/ganeti/node.pem")
+    evil = fingerprint_of(tmp_path / "evil/var/lib/ganeti/node.pem")
 
     with pytest.raises(ConfigurationError, match="certificate that came"):
         enrol(host, NEW, master_of(node, port=server.port, fingerprint=evil), "token")
@@ -284,6 +285,6 @@ def test_what_a_new_host_needs_is_told(master):
         uuid="u", name="node1", group="g", primary_ip="2001:db8::1", port=1811))
 
     assert info["master"] == "[2001:db8::1]:1811"
-    assert info["ca_fingerprint"] == certs.fingerprint_of(master.paths.ca_certificate)
-    assert info["master_fingerprint"] == certs.fingerprint_of(master.paths.node_certificate)
+    assert info["ca_fingerprint"] == fingerprint_of(master.paths.ca_certificate)
+    assert info["master_fingerprint"] == fingerprint_of(master.paths.node_certificate)
     assert info["token"]

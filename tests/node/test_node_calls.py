@@ -15,6 +15,7 @@ from ganeti_core.paths import Paths
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import NodeClients
+from ganeti_core.rpc.tls import TlsIdentity, fingerprint_of
 
 
 def starts(node):
@@ -160,7 +161,7 @@ def test_call_that_waited_until_its_caller_was_gone_is_not_begun(node):
 
 def test_older_master_may_change_nothing_and_may_still_read(node):
     node.start("fine.a")
-    newer = NodeClients(certs.TlsIdentity.of(node.paths), lambda: 2)
+    newer = NodeClients(TlsIdentity.of(node.paths), lambda: 2)
     newer.call(node.peer, start_call("fine.b"))
     newer.close()
 
@@ -177,9 +178,9 @@ def plain_node(node, tmp_path):
     paths.make_directories()
     paths.ca_key.write_bytes(node.paths.ca_key.read_bytes())
     paths.ca_certificate.write_bytes(node.paths.ca_certificate.read_bytes())
-    write_members(node.paths, [certs.fingerprint_of(node.paths.node_certificate)],
+    write_members(node.paths, [fingerprint_of(node.paths.node_certificate)],
                   [certs.issue_local(paths, "plain-uuid", "plain.example.com")])
-    clients = NodeClients(certs.TlsIdentity.of(paths), lambda: 99)
+    clients = NodeClients(TlsIdentity.of(paths), lambda: 99)
     yield clients
     clients.close()
 
@@ -198,7 +199,7 @@ def test_plain_node_may_read_a_little_and_change_nothing(node, plain_node):
 def test_candidate_that_was_demoted_loses_its_right_on_the_open_connection(node):
     node.start("fine.a")
     write_members(node.paths, ["somebody else"],
-                  [certs.fingerprint_of(node.paths.node_certificate)])
+                  [fingerprint_of(node.paths.node_certificate)])
 
     with pytest.raises(AccessDenied):
         node.start("fine.b")

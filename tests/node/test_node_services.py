@@ -20,6 +20,7 @@ from ganeti_core.plugin_api.data import HostFacts
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.rpc import certs, wire
 from ganeti_core.rpc.calls import SERVICES, service_call
+from ganeti_core.rpc.tls import TlsIdentity, fingerprint_of
 
 SSCONF = json.loads((Path(__file__).parents[1] / "data/node/ssconf.json").read_text())
 
@@ -47,7 +48,7 @@ def test_facts_tell_plugins_and_node(node):
     assert facts["plugins"][0]["name"] == "moody"
     assert facts["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert facts["uptime"] > 0
-    assert facts["fingerprint"] == certs.fingerprint_of(node.paths.node_certificate)
+    assert facts["fingerprint"] == fingerprint_of(node.paths.node_certificate)
 
 
 def test_survey_asks_many_hooks_and_keeps_each_failure_apart(node):
@@ -160,7 +161,7 @@ def test_verify_tells_files_folders_and_versions(node):
         "/etc/conf": hashlib.sha256(b"content").hexdigest(), "/etc/missing": None}
     assert answer["storage_paths"]["/srv"] is None
     assert "is no folder" in answer["storage_paths"]["/nowhere"]
-    assert answer["candidates"] == [certs.fingerprint_of(node.paths.node_certificate)]
+    assert answer["candidates"] == [fingerprint_of(node.paths.node_certificate)]
     assert answer["scripts"] == []
 
 
@@ -278,10 +279,10 @@ def test_a_new_certificate_that_came_without_its_key_is_completed_at_the_next_st
     assert paths.node_key.read_bytes() == before, "its certificate is not there yet"
     paths.node_certificate.write_text(certificate)
     with pytest.raises(ConfigurationError):
-        certs.TlsIdentity.of(paths).server_context()
+        TlsIdentity.of(paths).server_context()
     complete_install(paths)
 
-    certs.TlsIdentity.of(paths).server_context()
+    TlsIdentity.of(paths).server_context()
     assert paths.node_key.read_bytes() != before
 
 

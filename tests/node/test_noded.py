@@ -27,13 +27,14 @@ from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.calls import hook_call, service_call
 from ganeti_core.rpc.client import NodeClients
+from ganeti_core.rpc.tls import TlsIdentity, fingerprint_of
 
 PING = service_call("node.ping")
 
 
 @pytest.fixture
 def clients(program):
-    made = NodeClients(certs.TlsIdentity.of(program.paths), lambda: 1)
+    made = NodeClients(TlsIdentity.of(program.paths), lambda: 1)
     yield made
     made.close()
 
@@ -197,7 +198,7 @@ def enrol(program, root, token, fingerprint, *words):
     program.environment = environment
     return program.run(
         "enrol", "--master", f"127.0.0.1:{program.port}", "--ca-fingerprint",
-        certs.fingerprint_of(program.paths.ca_certificate), "--master-fingerprint", fingerprint,
+        fingerprint_of(program.paths.ca_certificate), "--master-fingerprint", fingerprint,
         "--name", "node2.example.com", "--address", "127.0.0.2", "--port", "1811", *words,
         stdin=f"{token}\n")
 
@@ -213,10 +214,10 @@ def test_settings_of_a_plain_node_are_ignored(program, clients, tmp_path):
     plain.make_directories()
     for name in ("ca_key", "ca_certificate"):
         getattr(plain, name).write_bytes(getattr(program.paths, name).read_bytes())
-    write_members(program.paths, [certs.fingerprint_of(program.paths.node_certificate)],
+    write_members(program.paths, [fingerprint_of(program.paths.node_certificate)],
                   [certs.issue_local(plain, "plain-uuid", "plain.example.com")])
     call = service_call("node.facts", {"settings": {"os_search_path": ["/private"]}})
-    node = NodeClients(certs.TlsIdentity.of(plain), lambda: 1)
+    node = NodeClients(TlsIdentity.of(plain), lambda: 1)
 
     assert "secret-os" not in str(node.call(program.peer, call))
     assert "secret-os" in str(clients.call(program.peer, call))
@@ -250,7 +251,7 @@ def test_a_node_whose_disk_is_full_serves_and_lets_things_be_removed(make_progra
 
     begin(program)
 
-    master = NodeClients(certs.TlsIdentity.of(program.paths), lambda: 0)
+    master = NodeClients(TlsIdentity.of(program.paths), lambda: 0)
     settings = {"file_storage_dir": "/srv/ganeti/file-storage"}
     try:
         master.call(program.peer, hook_call(DISK_TEMPLATES, "file", "remove", disk=disk,
@@ -292,16 +293,16 @@ def test_host_enrols_by_its_command(program, tmp_path):
     token = make_token(program.paths)
     root = tmp_path / "second"
 
-    done = enrol(program, root, token, certs.fingerprint_of(program.paths.node_certificate))
+    done = enrol(program, root, token, fingerprint_of(program.paths.node_certificate))
 
     assert (done.returncode, done.stderr) == (0, "")
-    write_members(program.paths, [certs.fingerprint_of(program.paths.node_certificate)],
-                  [certs.fingerprint_of(Paths(root).node_certificate)])
-    second = NodeClients(certs.TlsIdentity.of(Paths(root)), lambda: 1)
+    write_members(program.paths, [fingerprint_of(program.paths.node_certificate)],
+                  [fingerprint_of(Paths(root).node_certificate)])
+    second = NodeClients(TlsIdentity.of(Paths(root)), lambda: 1)
     assert second.call(program.peer, PING)["name"] == "node1.example.com"
     with pytest.raises(AccessDenied):
         second.call(program.peer, start_call("fine.x"))
     second.close()
-    again = enrol(program, root, token, certs.fingerprint_of(program.paths.node_certificate))
+    again = enrol(program, root, token, fingerprint_of(program.paths.node_certificate))
     assert again.returncode == 1
     assert "is a node already" in again.stderr

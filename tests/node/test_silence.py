@@ -11,10 +11,10 @@ import pytest
 from one_node import eventually
 
 from ganeti_core.errors import OutcomeUnknown
-from ganeti_core.rpc import certs
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import NodeClients
 from ganeti_core.rpc.liveness import Liveness
+from ganeti_core.rpc.tls import TlsIdentity
 
 LONG = service_call("node.delay", {"duration": 3000.0}, timeout=3600.0)
 PING = service_call("node.ping")
@@ -23,7 +23,7 @@ PING = service_call("node.ping")
 @pytest.fixture
 def clients(program):
     assert program.run().returncode == 0
-    made = NodeClients(certs.TlsIdentity.of(program.paths), lambda: 1,
+    made = NodeClients(TlsIdentity.of(program.paths), lambda: 1,
                        liveness=Liveness(beat=0.2, silence=1.0))
     yield made
     made.close()

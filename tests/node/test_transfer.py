@@ -28,7 +28,8 @@ from member_lists import write_members
 from one_node import alive, eventually
 
 from ganeti_core.errors import OpPrereqError
-from ganeti_core.node.world import LocalNode, World
+from ganeti_core.node.local_node import LocalNode
+from ganeti_core.node.world import World
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api import HookContext
 from ganeti_core.plugin_api.processes import kept
@@ -53,13 +54,15 @@ from ganeti_core.plugin_api.transfer import (
 from ganeti_core.plugins import PluginHost
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.tls import fingerprint_of
 
 SIZE = 9_000_001
 SOON = Limits(offered=30.0, stall=15.0, all=60.0)
 SEND = """
 import logging, sys, time
 from pathlib import Path
-from ganeti_core.node.world import LocalNode, World
+from ganeti_core.node.local_node import LocalNode
+from ganeti_core.node.world import World
 from ganeti_core.paths import Paths
 from ganeti_core.plugins import PluginHost
 from ganeti_core.rpc.identity import NodeIdentity
@@ -97,7 +100,7 @@ def nodes(tmp_path: Path) -> tuple[HookContext, HookContext]:
     """The sender and the receiver."""
     one = make_node(tmp_path, 1)
     two = make_node(tmp_path, 2, one)
-    members = [certs.fingerprint_of(paths.node_certificate) for paths in (one, two)]
+    members = [fingerprint_of(paths.node_certificate) for paths in (one, two)]
     for paths in (one, two):
         write_members(paths, members)
     return context(one), context(two)
@@ -334,7 +337,7 @@ def test_a_strangers_certificate_is_refused(
     ours = Paths(nodes[1].root)
     paths = make_node(tmp_path / "elsewhere", 3, ours if stranger == "that was removed" else None)
     if stranger == "that was removed":
-        members = [certs.fingerprint_of(one.node_certificate) for one in (
+        members = [fingerprint_of(one.node_certificate) for one in (
             paths, Paths(nodes[0].root), ours)]
         write_members(paths, members)
     offer, done = receiving(threads, nodes[1], tmp_path / "target")
@@ -348,7 +351,7 @@ def test_a_sender_gives_no_token_to_a_stranger(
 ) -> None:
     """A removed node that listens at a member's old address."""
     write_members(Paths(nodes[0].root), [
-        certs.fingerprint_of(Paths(nodes[0].root).node_certificate)])
+        fingerprint_of(Paths(nodes[0].root).node_certificate)])
     offer, done = receiving(threads, nodes[1], tmp_path / "target",
                           limits=replace(SOON, offered=1.0))
     with pytest.raises(StreamFailed, match="certificate of no node of this cluster"):

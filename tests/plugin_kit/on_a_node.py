@@ -12,7 +12,8 @@ from typing import Any
 from member_lists import write_members
 
 from ganeti_core.node.hooks import HookRequest, run_hook
-from ganeti_core.node.world import LocalNode, World
+from ganeti_core.node.local_node import LocalNode
+from ganeti_core.node.world import World
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.context import HookContext
@@ -20,6 +21,7 @@ from ganeti_core.plugin_api.kinds import Kind
 from ganeti_core.plugins import PluginHost
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.tls import fingerprint_of
 
 API0 = Path(__file__).resolve().parents[1] / "data/plugin_api/api0"
 
@@ -62,5 +64,5 @@ class OnANode:
         paths = self.world.local.paths
         certs.create_authority(paths, "cluster.example.com")
         certs.issue_local(paths, "u-1", "node1.example.com")
-        write_members(paths, [certs.fingerprint_of(paths.node_certificate)])
+        write_members(paths, [fingerprint_of(paths.node_certificate)])
         return self.world.context("os", "other-end", {})

@@ -13,7 +13,8 @@ import pytest
 from third_party import install
 
 from ganeti_core.errors import OpPrereqError
-from ganeti_core.node.world import LocalNode, World
+from ganeti_core.node.local_node import LocalNode
+from ganeti_core.node.world import World
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugins import PluginHost

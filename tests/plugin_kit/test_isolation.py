@@ -23,10 +23,10 @@ from ganeti_core.paths import Paths
 from ganeti_core.plugin_api import InstanceSpec
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.rpc.calls import hook_call
-from ganeti_core.rpc.certs import TlsIdentity, fingerprint_of
 from ganeti_core.rpc.client import NodeClients
 from ganeti_core.rpc.connection import Peer
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.tls import TlsIdentity, fingerprint_of
 
 MOODS = """
 import os

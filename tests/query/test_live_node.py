@@ -16,7 +16,7 @@ from stub_drivers import stub
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.daemons.noded import Noded
 from ganeti_core.node.forkserver import ForkServer
-from ganeti_core.node.world import LocalNode
+from ganeti_core.node.local_node import LocalNode
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.data import (
     Console,
@@ -39,6 +39,7 @@ from ganeti_core.query.live_rpc import LiveNodes
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.client import NodeClients
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.tls import TlsIdentity
 
 GUEST = RunningInstance("inst1.example.com", "", "running", 128, 1)
 
@@ -109,7 +110,7 @@ def noded(paths: Paths, node_host: PluginHost) -> Iterator[Noded]:
 
 @pytest.fixture
 def live(paths: Paths, noded: Noded) -> Iterator[LiveNodes]:
-    clients = NodeClients(certs.TlsIdentity.of(paths), lambda: 1)
+    clients = NodeClients(TlsIdentity.of(paths), lambda: 1)
     yield LiveNodes(clients, dict)
     clients.close()
 

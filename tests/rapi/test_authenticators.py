@@ -14,7 +14,7 @@ import pytest
 from virtual_cluster import wait_until
 
 from ganeti_core.errors import ConfigurationError, GanetiError
-from ganeti_core.node.world import LocalNode
+from ganeti_core.node.local_node import LocalNode
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.authenticator import Identity
 from ganeti_core.plugin_files import FOLDER

@@ -16,6 +16,7 @@ from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.members import Members
 from ganeti_core.rpc.server import RpcServer
+from ganeti_core.rpc.tls import TlsIdentity, fingerprint_of
 from ganeti_core.rpc.wire import success
 
 LIMITS = Limits()
@@ -53,14 +54,14 @@ class Cluster:
                limits: Limits = LIMITS, address: tuple[str, int] = ("127.0.0.1", 0),
                **options: Any) -> RpcServer:
         write_members(paths, map(fingerprint, candidates), map(fingerprint, nodes))
-        server = RpcServer(certs.TlsIdentity.of(paths), Members.of(paths), handler,
+        server = RpcServer(TlsIdentity.of(paths), Members.of(paths), handler,
                            address=address, limits=limits, **options)
         server.start()
         self._closing.append(lambda: server.stop(grace=1.0))
         return server
 
     def client(self, paths: Paths, epoch: int = 1) -> NodeClients:
-        clients = NodeClients(certs.TlsIdentity.of(paths), lambda: epoch)
+        clients = NodeClients(TlsIdentity.of(paths), lambda: epoch)
         self._closing.append(clients.close)
         return clients
 
@@ -70,7 +71,7 @@ class Cluster:
 
 
 def fingerprint(paths: Paths) -> str:
-    return certs.fingerprint_of(paths.node_certificate)
+    return fingerprint_of(paths.node_certificate)
 
 
 def peer_of(server: RpcServer, paths: Paths, address: str = "127.0.0.1") -> Peer:

@@ -16,8 +16,8 @@ from member_lists import write_members
 from ganeti_core.errors import NodeUnreachable
 from ganeti_core.rpc.bounds import Budget, Limits, Share
 from ganeti_core.rpc.calls import Call, service_call
-from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.pyro import connect_message
+from ganeti_core.rpc.tls import TlsIdentity
 from ganeti_core.rpc.wire import MAX_MESSAGE
 
 # Pyro5 is imported through ganeti_core.rpc.pyro first: see there.

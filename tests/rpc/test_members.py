@@ -11,7 +11,8 @@ from ganeti_core.errors import AccessDenied
 from ganeti_core.paths import Paths
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.certs import Authority, new_authority
-from ganeti_core.rpc.members import Member, MemberList, Members, checked, signed
+from ganeti_core.rpc.member_signatures import checked, signed
+from ganeti_core.rpc.members import Member, MemberList, Members
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from ganeti_core.errors import ConfigurationError
 from ganeti_core.paths import Paths
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.tls import TlsIdentity, fingerprint_of
 
 
 @pytest.fixture
@@ -81,12 +82,12 @@ def test_host_without_authority_cannot_sign(tmp_path):
 
 
 def test_missing_certificate_is_a_typed_error(tmp_path):
-    identity = certs.TlsIdentity.of(Paths(tmp_path))
+    identity = TlsIdentity.of(Paths(tmp_path))
 
     with pytest.raises(ConfigurationError, match=r"node\.pem"):
         identity.server_context()
     with pytest.raises(ConfigurationError, match=r"node\.pem"):
-        certs.fingerprint_of(identity.certificate)
+        fingerprint_of(identity.certificate)
 
 
 def test_node_identity_is_kept(paths):

@@ -21,9 +21,9 @@ from ganeti_core.node.services.neighbours import Probe, failing
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.bounds import Limits, Share
 from ganeti_core.rpc.calls import Call, service_call
-from ganeti_core.rpc.certs import TlsIdentity
 from ganeti_core.rpc.pyro import connect_message
 from ganeti_core.rpc.server import checked_request
+from ganeti_core.rpc.tls import TlsIdentity
 from ganeti_core.rpc.wire import MAX_MESSAGE, success
 
 QUICK = Limits(handshake=0.3, message=0.3, handshakes=4,

@@ -17,9 +17,10 @@ from ganeti_core.confd_client.messages import NODE_ROLE
 from ganeti_core.errors import GanetiError
 from ganeti_core.node.forkserver import ForkServer
 from ganeti_core.node.hooks import HookRequest
+from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.running import RunningCall
 from ganeti_core.node.workers import Workers
-from ganeti_core.node.world import LocalNode, load_node_host
+from ganeti_core.node.world import load_node_host
 from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.data import InstanceSpec
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS

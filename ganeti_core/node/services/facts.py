@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.extstorage import EXTSTORAGE
-from ganeti_core.rpc.certs import fingerprint_of
+from ganeti_core.rpc.tls import fingerprint_of
 
 if TYPE_CHECKING:
     from ganeti_core.node.state import NodeState

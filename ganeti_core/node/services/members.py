@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.node.services.replica import master_runs_here
-from ganeti_core.rpc.certs import fingerprint_of
+from ganeti_core.rpc.tls import fingerprint_of
 
 if TYPE_CHECKING:
     from ganeti_core.node.state import NodeState

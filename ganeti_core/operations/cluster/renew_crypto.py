@@ -23,7 +23,8 @@ from ganeti_core.opcodes.cluster import ClusterRenewCrypto
 from ganeti_core.operations.base import CLUSTER_SETTINGS, Operation, request
 from ganeti_core.operations.ssconf import candidates_of, distribute
 from ganeti_core.rpc.calls import service_call
-from ganeti_core.rpc.certs import Authority, fingerprint, new_authority, sign
+from ganeti_core.rpc.certs import Authority, new_authority, sign
+from ganeti_core.rpc.tls import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

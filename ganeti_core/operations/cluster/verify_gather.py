@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.clocks import skew
 from ganeti_core.errors import GanetiError
 from ganeti_core.model.params import filled_ndparams
 from ganeti_core.operations.specs import disks_of
@@ -44,7 +46,8 @@ class GroupFacts:
     :param instances: those whose primary node is in the group
     :param disks: the disks of the instances, as hooks get them, by the instance's uuid
     :param live: answers of plugins, by the node's uuid
-    :param verified: answers of ``node.verify``, those of a master in another group included
+    :param verified: answers of ``node.verify``, those of a master in another group included; with
+        ``skew``, see `clocks`
     :param states: of disks, by the uuids of node and disk
     :param systems: by the node's uuid
     """
@@ -132,13 +135,16 @@ def _ask_nodes(
     master = ctx.snapshot.master
     asked.setdefault(master.uuid, service_call("node.verify", {"files": list(files)}))
     nodes = [ctx.snapshot.nodes[uuid] for uuid in asked]
+    began = time.time()
     answers = ctx.fan_out(nodes, lambda node: asked[node.uuid])
+    ended = time.time()
     for node in nodes:
         answer = answers[node.uuid]
         failed = isinstance(answer, GanetiError)
         findings.error_if(failed, "ENODERPC", node.name,
                           f"while contacting node: {answer.message if failed else None}")
-    return {uuid: a for uuid, a in answers.items() if not isinstance(a, GanetiError)}
+    return {uuid: a | {"skew": skew(a["time"], began, ended)} for uuid, a in answers.items()
+            if not isinstance(a, GanetiError)}
 
 
 def _question(

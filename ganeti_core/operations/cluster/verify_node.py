@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.clocks import LARGEST_SKEW
 from ganeti_core.errors import GanetiError
 from ganeti_core.model.ganeti_settings import GANETI_SETTINGS
-from ganeti_core.node.preflight import CLOCK_SKEW
 from ganeti_core.node.services.facts import own_version
 from ganeti_core.opcodes.verification import CODES
 from ganeti_core.operations.cluster.findings import DRIVER_CODE
@@ -69,8 +68,8 @@ def _verify_version(findings: Findings, node: Node, told: dict[str, Any]) -> Non
 def _verify_host(
     ctx: OpContext, findings: Findings, node: Node, told: dict[str, Any]
 ) -> None:
-    skew = abs(told["time"] - time.time())
-    findings.error_if(skew > CLOCK_SKEW, "ENODETIME", node.name,
+    skew = abs(told["skew"])
+    findings.error_if(skew > LARGEST_SKEW, "ENODETIME", node.name,
                       f"Node time diverges by at least {skew:.1f}s from master node time")
     findings.error_if(bool(told["setup"]), "ENODESETUP", node.name,
                       f"node setup error: {'; '.join(told['setup'])}")

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
-    from ganeti_core.node.world import LocalNode, World
+    from ganeti_core.node.local_node import LocalNode
+    from ganeti_core.node.world import World
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from member_lists import write_members
 
+from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.receiving import stream_endpoint
-from ganeti_core.node.world import LocalNode
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api import HookContext, processes, run_command
 from ganeti_core.plugin_api.data import DiskSpec, NodeRef
@@ -19,6 +19,7 @@ from ganeti_core.plugin_api.testing.contexts import declared_settings, make_cont
 from ganeti_core.plugin_api.testing.disk import NODES
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.identity import NodeIdentity
+from ganeti_core.rpc.tls import fingerprint_of
 from ganeti_plugins.disk_file import FileTemplate
 from ganeti_plugins.disk_mirror import MirrorTemplate
 
@@ -32,7 +33,7 @@ def two_nodes(folder: Path) -> Iterator[dict[str, HookContext]]:
     made = {node.uuid: _node(paths, node, roots[0]) for paths, node in zip(
         roots, NODES, strict=True)}
     for paths in roots:
-        write_members(paths, [certs.fingerprint_of(one.node_certificate) for one in roots])
+        write_members(paths, [fingerprint_of(one.node_certificate) for one in roots])
     yield made
     for ctx in made.values():
         end_all(ctx)
