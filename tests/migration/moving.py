@@ -101,9 +101,16 @@ class Mover:
         wait_until(lambda: self.ended(job), f"end of job {job}", LONG)
         return self.status(job)
 
-    def strike_receiver(self, node: str, number: signal.Signals) -> None:
-        """End the receiver, as a cut connection or a crash does, or halt it."""
-        for pid in self.qemus().get(node, ()):
+    def strike(self, job: str, phase: str, node: str, number: signal.Signals) -> None:
+        """End the guest or the receiver on a node, as a crash does, or halt it, in a phase.
+
+        :param phase: ``* migrating instance to``, or a line that follows it
+        """
+        self.await_line(job, "* migrating instance to")
+        # Looked for before: on a busy machine the transfer would be over before it was found.
+        pids = self.qemus().get(node, ())
+        self.await_line(job, phase)
+        for pid in pids:
             os.kill(pid, number)
 
     def _await(self, look: Callable[[], object], wanted: object) -> None:

@@ -23,9 +23,9 @@ PHASES = ("Migrating instance", "* preparing", "* migrating", "* starting memory
 def module_mover(make_cluster):
     cluster = make_cluster("--nodes", "3", "--hypervisor", "kvm", "--disk-templates", "sharedfile",
                            "-H", "kvm:kvm_flag=disabled,kernel_path=,migration_bandwidth=1")
-    # Empty memory is sent as well, some bytes a page: at 1 MiB/s that takes about a second.
+    # Empty memory is sent as well, some bytes a page: at 1 MiB/s that takes about two seconds.
     cluster.gnt("gnt-instance", "add", "-t", "sharedfile", "-s", "1M", "-o", "tiny", "-B",
-                "memory=256M", "-n", "node2", *NO_NETWORK, NAME)
+                "memory=512M", "-n", "node2", *NO_NETWORK, NAME)
     mover = Mover(cluster)
     wait_until(lambda: mover.count() > 8, "the guest counts", LONG)
     return mover
@@ -48,7 +48,7 @@ def test_a_migration_that_the_driver_refuses(mover):
     assert "restart it first" in ran.stdout + ran.stderr
     assert "successfully" not in ran.stdout
     assert mover.home == home
-    cluster.gnt("gnt-instance", "modify", "-B", "memory=256M", NAME)
+    cluster.gnt("gnt-instance", "modify", "-B", "memory=512M", NAME)
 
 
 @pytest.mark.parametrize("phase", ["* migrating instance to", "* starting memory transfer"])
@@ -56,8 +56,7 @@ def test_a_receiver_that_is_lost(mover, phase):
     """Whether this is noticed as the transfer begins, while it lasts, or after it."""
     home = mover.home
     job = mover.migrate()
-    mover.await_line(job, phase)
-    mover.strike_receiver(mover.other, signal.SIGKILL)
+    mover.strike(job, phase, mover.other, signal.SIGKILL)
     assert mover.await_end(job) == "error"
     assert f"Could not migrate instance {NAME}" in mover.log(job)
     assert mover.home == home
@@ -67,8 +66,7 @@ def test_a_receiver_that_hangs_during_the_transfer(mover):
     """Nothing gets through, and nobody says so: until the user gives up."""
     home = mover.home
     job = mover.migrate()
-    mover.await_line(job, "* starting memory transfer")
-    mover.strike_receiver(mover.other, signal.SIGSTOP)
+    mover.strike(job, "* starting memory transfer", mover.other, signal.SIGSTOP)
     mover.cluster.try_("gnt-job", "cancel", job)
     assert mover.await_end(job) == "canceled"
     assert mover.home == home
@@ -132,8 +130,7 @@ def test_a_guest_that_dies_while_it_is_sent(module_mover):
     """Its half on the target is thrown away, and it can be started where it was."""
     mover, cluster, home = module_mover, module_mover.cluster, module_mover.home
     job = mover.migrate()
-    mover.await_line(job, "* starting memory transfer")
-    mover.strike_receiver(home, signal.SIGKILL)
+    mover.strike(job, "* starting memory transfer", home, signal.SIGKILL)
     assert mover.await_end(job) == "error"
     wait_until(lambda: mover.qemus() == {}, "nothing is left of it", LONG)
     assert cluster.instances("pnode", "status") == [[f"{home}.example.com", "ERROR_down"]]
