@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ganeti_core.readers import admit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _DRAFT = re.compile(r"\..+\.(?:(?P<pid>[0-9]+)-)?[a-z0-9_]{8}")
 
@@ -28,8 +28,26 @@ def write_atomically(file: Path, content: bytes, mode: int, *, durable: bool = T
 
     :raises OSError: nothing was changed
     """
-    descriptor, temporary = tempfile.mkstemp(
-        prefix=f".{file.name}.{os.getpid()}-", dir=file.parent)
+    _replace(file, content, mode, durable=durable)
+    if durable:
+        sync_folder(file.parent)
+
+
+def write_all_atomically(folder: Path, contents: Mapping[str, bytes], mode: int) -> None:
+    """Replace files of one folder, by name, each as `write_atomically` does.
+
+    The folder is made durable once, and not for each of them.
+
+    :raises OSError: those before the one that could not be written were changed
+    """
+    for name, content in contents.items():
+        _replace(folder / name, content, mode, durable=True)
+    if contents:
+        sync_folder(folder)
+
+
+def _replace(file: Path, content: bytes, mode: int, *, durable: bool) -> None:
+    descriptor, draft = tempfile.mkstemp(prefix=f".{file.name}.{os.getpid()}-", dir=file.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
@@ -38,12 +56,10 @@ def write_atomically(file: Path, content: bytes, mode: int, *, durable: bool = T
             stream.flush()
             if durable:
                 os.fsync(stream.fileno())
-        Path(temporary).replace(file)
+        Path(draft).replace(file)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        Path(draft).unlink(missing_ok=True)
         raise
-    if durable:
-        sync_folder(file.parent)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from ganeti_core.node.services.crypto import SHARED_FILES, next_key
 from ganeti_core.node.services.master_ip import MasterIpArgs, change
 from ganeti_core.node.services.members import take
 from ganeti_core.node.services.replica import marks_file
-from ganeti_core.rpc.atomic import drafts, write_atomically
+from ganeti_core.rpc.atomic import drafts, write_all_atomically
 from ganeti_core.rpc.identity import identity_file
 from ganeti_core.rpc.members import members_file
 
@@ -78,8 +78,9 @@ def _write(state: NodeState, texts: dict[str, str]) -> None:
     folder = state.world.local.paths.ssconf
     _release_ip(state, folder, texts)
     _drop_job_files(state, texts)
-    for name, text in texts.items():
-        _write_changed(folder / f"{PREFIX}{name}", _ended(text))
+    contents = {f"{PREFIX}{name}": _ended(text).encode() for name, text in texts.items()}
+    write_all_atomically(folder, {name: content for name, content in contents.items()
+                                  if _differs(folder / name, content)}, 0o444)
 
 
 def _release_ip(state: NodeState, folder: Path, texts: dict[str, str]) -> None:
@@ -116,13 +117,11 @@ def _ended(text: str) -> str:
     return text if not text or text.endswith("\n") else text + "\n"
 
 
-def _write_changed(file: Path, text: str) -> None:
+def _differs(file: Path, content: bytes) -> bool:
     try:
-        if file.read_text() == text:
-            return
-    except (FileNotFoundError, UnicodeDecodeError):
-        pass
-    write_atomically(file, text.encode(), 0o444)
+        return file.read_bytes() != content
+    except FileNotFoundError:
+        return True
 
 
 def leave(state: NodeState, _args: dict[str, Any], _deadline: float) -> None:
