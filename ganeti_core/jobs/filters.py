@@ -38,6 +38,8 @@ ACCEPT, CONTINUE, PAUSE, REJECT = "ACCEPT", "CONTINUE", "PAUSE", "REJECT"
 RATE_LIMIT = "RATE_LIMIT"
 SIMPLE_ACTIONS = frozenset({ACCEPT, CONTINUE, PAUSE, REJECT})
 WATERMARK = "watermark"
+MOST_DIGITS = 18
+"""Of the limit in a reason."""
 _RATE_LIMIT_PREFIX = "rate-limit:"
 
 
@@ -124,7 +126,9 @@ def buckets_of(job: Job) -> tuple[Bucket, ...]:
     for _, text, _ in _reasons(job):
         if text.startswith(_RATE_LIMIT_PREFIX) and text not in found:
             number, colon, _ = text.removeprefix(_RATE_LIMIT_PREFIX).partition(":")
-            if colon and number.isascii() and number.isdigit() and int(number) > 0:
+            # A larger limit than can be read limits nothing, and must not stop the queue.
+            if colon and number.isascii() and number.isdigit() \
+                    and len(number) <= MOST_DIGITS and int(number) > 0:
                 found[text] = Bucket(text, int(number))
     return tuple(found.values())
 

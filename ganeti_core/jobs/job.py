@@ -35,6 +35,8 @@ _TRANSITIONS: dict[str, frozenset[str]] = {
     ERROR: frozenset(),
 }
 
+STATUSES = tuple(_TRANSITIONS)
+
 to_json = json.JSONEncoder(separators=(",", ":")).encode
 """Encodes documents of jobs; made once, for that takes longer than most documents."""
 

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.database import Write
 from ganeti_core.errors import RequestError
-from ganeti_core.jobs.job import Job, OpState, apply_change, decode, encode, now, to_json
+from ganeti_core.jobs.job import (
+    STATUSES,
+    Job,
+    OpState,
+    apply_change,
+    decode,
+    encode,
+    now,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +107,8 @@ def _new_state(op: OpCode, job_id: int, index: int) -> OpState:
 def _absolute(depends: list[Any] | None, job_id: int) -> list[Any] | None:
     """Turn relative job ids of dependencies into absolute ones.
 
-    :raises RequestError: an entry is no ``[id, [states]]``, or leads before the first job
+    :raises RequestError: an entry is no ``[id, [states]]``, there is no such state, or it leads
+        before the first job
     """
     if not depends:
         return depends
@@ -111,6 +121,9 @@ def _absolute(depends: list[Any] | None, job_id: int) -> list[Any] | None:
                 target = int(text)
             case _:
                 raise RequestError(f"Can't parse value for 'depends': {json.dumps(entry)}")
+        if not all(isinstance(state, str) and state in STATUSES for state in states):
+            raise RequestError(f"Can't parse value for 'depends': {json.dumps(states)} are not"
+                               f" statuses of jobs, which are {', '.join(STATUSES)}")
         if not 0 < target < job_id:
             raise RequestError(f"Can't parse value for 'depends': no earlier job {entry[0]}")
         absolute.append([target, states])

@@ -116,7 +116,8 @@ def dependency_obstacle(
         if status not in FINAL:
             return job_id
         if accepted and status not in accepted:
-            wanted = ", ".join(accepted)
+            # A job of an earlier version may hold anything there: it must not stop the others.
+            wanted = ", ".join(map(str, accepted))
             return (f"Dependency job {job_id} finished with status '{status}', "
                     f"not one of '{wanted}' as required")
     return None

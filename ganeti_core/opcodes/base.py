@@ -23,6 +23,7 @@ Check = Callable[[Any], str | None]
 NonEmptyStr = Annotated[str, "non-empty"]
 Natural = Annotated[int, "natural"]
 Positive = Annotated[int, "positive"]
+ReasonTrail = Annotated[list[Any], "reason trail"]
 Priority = Literal[-10, 0, 10]
 JsonDict = dict[str, Any]
 
@@ -56,7 +57,7 @@ class OpCode:
     priority: Priority = 0
     depends: list[Any] | None = None
     comment: str | None = None
-    reason: list[Any] = field(default_factory=list)
+    reason: ReasonTrail = field(default_factory=list)
     serial_no: Natural | None = None
 
     @classmethod
@@ -156,6 +157,8 @@ def _check_of(annotation: Any) -> Check:
     origin, args = get_origin(annotation), get_args(annotation)
     if annotation is Any:
         return lambda _value: None
+    if annotation == ReasonTrail:
+        return _check_list(_check_reason)
     if origin is Annotated:
         return _check_annotated(args[0], args[1])
     if origin is Literal:
@@ -202,6 +205,13 @@ def _check_annotated(base: Any, rule: str) -> Check:
         return None
 
     return check
+
+
+def _check_reason(value: Any) -> str | None:
+    match value:
+        case [str(), str(), int(when)] if not isinstance(when, bool):
+            return None
+    return f"expected [source, reason, nanoseconds], got {json.dumps(value)[:100]}"
 
 
 def _check_literal(allowed: tuple[Any, ...]) -> Check:
@@ -272,6 +282,9 @@ _SCHEMAS: dict[Any, JsonDict] = {
     str: {"type": "string"}, bool: {"type": "boolean"}, int: {"type": "integer"},
     float: {"type": "number"}, type(None): {"type": "null"}, Any: {},
 }
+_TRAIL: JsonDict = {"type": "array", "items": {
+    "type": "array", "minItems": 3, "maxItems": 3, "items": {},
+    "prefixItems": [{"type": "string"}, {"type": "string"}, {"type": "integer"}]}}
 _RULES: dict[str, JsonDict] = {
     "non-empty": {"minLength": 1}, "natural": {"minimum": 0}, "positive": {"exclusiveMinimum": 0},
 }
@@ -279,6 +292,8 @@ _RULES: dict[str, JsonDict] = {
 
 def _schema_of(annotation: Any) -> JsonDict:
     origin, args = get_origin(annotation), get_args(annotation)
+    if annotation == ReasonTrail:
+        return dict(_TRAIL)
     if origin is Annotated:
         return _SCHEMAS[args[0]] | _RULES[args[1]]
     if origin is Literal:

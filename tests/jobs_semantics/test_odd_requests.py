@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from one_master import NO_OP, OneMaster
+from one_master import NO_OP, OneMaster, delay, reason
 
 from ganeti_core.errors import OpPrereqError, RequestError
+from ganeti_core.jobs.scheduler import dependency_obstacle
 from ganeti_core.luxi.client import LuxiClient
 
 NAMES = ("diskless", "ext", "file", "sharedfile")
@@ -42,6 +43,36 @@ def test_arguments_of_the_wrong_kind_are_refused(
 ) -> None:
     with pytest.raises(RequestError, match="Failed to parse request"):
         master.client.call(method, *args)
+
+
+@pytest.mark.parametrize("more", [
+    *({"depends": [[1, states]]} for states in ([["success"]], [5], [None], [{}], ["nosuch"])),
+    *({"reason": [entry]} for entry in (
+        "text", 5, None, [], ["a", "b"], ["a", "b", "c"], ["a", None, 1], ["a", "b", True])),
+], ids=json.dumps)
+def test_odd_jobs_are_refused_and_others_run(master: OneMaster, more: dict[str, Any]) -> None:
+    """Also in a new run of the master, which reads the queue that the one before has written."""
+    running = master.submit(delay())
+    master.wait(running, "running")
+    if "depends" in more:
+        more = {"depends": [[running, more["depends"][0][1]]]}
+    with pytest.raises(RequestError, match="Can't parse value for"):
+        master.submit(NO_OP | more)
+    master.cancel_all()
+    assert master.wait(master.submit(NO_OP)) == "success"
+
+
+def test_odd_dependencies_of_an_earlier_version_stop_no_queue() -> None:
+    found = dependency_obstacle([(1, [["x"], 5])], lambda _: "error")  # type: ignore[list-item]
+    assert "not one of" in str(found)
+
+
+def test_a_limit_that_nobody_can_count_to_stops_no_job(master: OneMaster) -> None:
+    jobs = [master.submit(NO_OP | {"reason": reason(f"rate-limit:{'9' * length}:all")})
+            for length in (18, 19, 5000)]
+    assert [master.wait(job) for job in jobs] == ["success"] * 3
+    master.restart()
+    assert master.wait(master.submit(NO_OP)) == "success"
 
 
 def test_jobs_that_never_were_have_no_rows(master: OneMaster) -> None:
