@@ -26,7 +26,9 @@ DIAL_SECONDS = 5.0
 LIMITS = Limits(stall=STALL, all=10 * 365 * 24 * 3600.0)
 
 
-def dial(ctx: HookContext, order: dict[str, Any], kind: str, **more: Any) -> tuple[Wire, Any]:
+def dial(
+    ctx: HookContext, order: dict[str, Any], kind: str, limits: Limits = LIMITS, **more: Any
+) -> tuple[Wire, Any]:
     """Connect to the keeper on the other node; returns what it replies.
 
     :param order: what this keeper is to do
@@ -36,8 +38,8 @@ def dial(ctx: HookContext, order: dict[str, Any], kind: str, **more: Any) -> tup
     address, port = order["peer"]["address"], order["port"]
     endpoint = ctx.endpoint()
     try:
-        raw = socket.create_connection((address, port), DIAL_SECONDS)
-        wire = shake(raw, endpoint.client_context(), LIMITS, server=False)
+        raw = socket.create_connection((address, port), min(DIAL_SECONDS, limits.stall))
+        wire = shake(raw, endpoint.client_context(), limits, server=False)
     except OSError as exc:
         raise StreamFailed(f"{order['peer']['name']} cannot be reached ({address} port {port}):"
                            f" {exc}") from exc

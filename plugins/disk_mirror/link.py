@@ -24,9 +24,9 @@ from ganeti_core.plugin_api import BlockDeviceError, unix_sockets
 from ganeti_core.plugin_api.copy_reports import UNHEARD, WRITTEN, report_left_behind
 from ganeti_core.plugin_api.stream_frames import StreamFailed, Wire
 
-from .ends import Carrier, dial
+from .ends import LIMITS, Carrier, dial
 from .notes import Note, filled_how
-from .qmp import Qmp, QmpLost
+from .qmp import QUESTION_SECONDS, Qmp, QmpLost, Question
 from .stores import EXPORT, FOR_EVER, MIRRORED, Store
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ BEAT = 1.0
 """Seconds between two signs of life, and between two tries."""
 QUICK = 0.02
 REPORT_SECONDS = 5.0
+SETTLED = 30.0
+"""Seconds after which a connection that holds has carried what had waited for it, or would have
+ended: QEMU pauses 16 s at most between two tries."""
 MIRROR, FILL = "mirror", "fill"
 """Jobs of the storage daemon: what is written, and what is missing, goes to the other node."""
 _FINISHED = ("concluded", "null")
@@ -61,6 +64,10 @@ class Link:
     _listeners: list[socket.socket] = field(default_factory=list)
     _broken: threading.Event = field(default_factory=threading.Event)
     _alone: bool = False
+    _opened: float = 0.0
+    """When the way to the other copy was opened last."""
+    _since: float | None = None
+    """Since when writes wait, or may; a connection that does not hold is no end of that."""
 
     # What goes on
 
@@ -92,14 +99,20 @@ class Link:
                 self._missed(str(exc))
 
     def _missed(self, reason: str) -> None:
-        if self._must_wait():
-            self._freeze(reason)
+        if self._since is None:
+            self._since = time.monotonic()
+        if self._is_mirrored():
+            self._freeze(reason, "frozen", self._since)
+        elif self.places.order().get("waits"):
+            self._freeze(reason, "held", self._since)
         else:
+            self._since = None
             self._without(reason)
             time.sleep(BEAT)
 
-    def _reach(self) -> tuple[Wire, Note]:
-        wire, said = dial(self.ctx, order := self.places.order(), "control", size=order["size"])
+    def _reach(self, stall: float = LIMITS.stall) -> tuple[Wire, Note]:
+        wire, said = dial(self.ctx, order := self.places.order(), "control",
+                          replace(LIMITS, stall=min(LIMITS.stall, stall)), size=order["size"])
         return wire, Note(str(said["generation"]), bool(said["whole"]),
                           earlier=tuple(map(str, said["earlier"])))
 
@@ -159,6 +172,8 @@ class Link:
         """:raises Lost: the connection by which writes go to the other node has ended"""
         if self._broken.wait(seconds):
             raise Lost("the connection was lost")
+        if time.monotonic() > self._opened + SETTLED:
+            self._since = None
 
     # The storage daemon
 
@@ -233,6 +248,7 @@ class Link:
     def _open_way(self) -> None:
         """Let the storage daemon connect for what is written."""
         self._carrier, self._broken = Carrier(), threading.Event()
+        self._opened = time.monotonic()
         self._open_door(self.places.link, "copy")
 
     def _open_door(self, place: Path, kind: str) -> None:
@@ -280,35 +296,39 @@ class Link:
             place.unlink(missing_ok=True)
         self._carrier.cut()
 
-    def _freeze(self, reason: str) -> None:
-        """Let writes wait until the loss is durable, or the other node is back with all of them."""
+    def _freeze(self, reason: str, state: str, since: float) -> None:
+        """Let writes wait until the loss is durable, or the other node is back with all of them.
+
+        There is one limit for all that is asked and tried meanwhile.
+
+        :param since: when the other node was found to be lost, first
+        """
         order = self.places.order()
         limit = float(order["wait"])
-        until = time.monotonic() + (limit or math.inf)
-        owed = False
-        state = "frozen" if self._is_mirrored() else "held"
+        until = since + (limit or math.inf)
+        seconds = REPORT_SECONDS  # however late it is: the cluster is to be told if that can be
         self.places.say(state, reason=reason)
-        while self._must_wait():
+        while True:
             status, why = report_left_behind(
-                self.ctx.root, order["disk"], order["peer"]["uuid"], REPORT_SECONDS)
+                self.ctx.root, order["disk"], order["peer"]["uuid"], seconds)
             if status == WRITTEN:
                 break
             if status == UNHEARD and time.monotonic() > until:
                 log.error("disk %s: in %g s nobody could be told", self.places.uuid, limit)
-                owed = True
                 break
             self.places.say(state, reason=f"{reason}; {why}")
-            if self._is_back():
+            if self._is_back(until):
                 return
             time.sleep(BEAT)
-        else:
-            return
-        self._go_alone(reason, owed=owed)
+            if not self._must_wait():
+                return
+            seconds = min(REPORT_SECONDS, max(BEAT, until - time.monotonic()))
+        self._go_alone(reason, owed=status != WRITTEN)
 
-    def _is_back(self) -> bool:
+    def _is_back(self, until: float) -> bool:
         """Whether the other node can be reached, with a copy from which nothing is missing."""
         try:
-            control, other = self._reach()
+            control, other = self._reach(max(BEAT, until - time.monotonic()))
         except (StreamFailed, OSError):
             return False
         control.sock.close()
@@ -321,11 +341,30 @@ class Link:
         """
         replace(self._note().renewed(), owed=owed).save(self.places.note)
         self._alone = True
-        with Store(self.ctx, self.places).sink(int(self.places.order()["size"])), (
-                Qmp.at(self.places.qmp)) as store:
-            self._end_mirror(store)
+        with Store(self.ctx, self.places).sink(int(self.places.order()["size"])):
+            self._release()
+        self._since = None
         self._let_go()
         self.places.say("alone", reason=reason)
+
+    def _release(self) -> None:
+        """Let the storage daemon do without the other node; it is asked until it has.
+
+        All that this depends on is decided and durable: nothing else is asked again because the
+        daemon takes its time.
+
+        :raises QmpLost: there is none
+        """
+        while True:
+            try:
+                with Qmp.at(self.places.qmp) as store:
+                    return self._end_mirror(store)
+            except QmpLost as exc:
+                if Store(self.ctx, self.places).role() is None:
+                    raise
+                log.warning("disk %s: writes wait for its storage daemon: %s",
+                            self.places.uuid, exc)
+                time.sleep(QUICK)
 
     def _let_go(self) -> None:
         """Serve who waits for the disk since it was begun anew to become larger."""
@@ -382,7 +421,7 @@ class Link:
         :raises QmpLost: there is no storage daemon
         """
         try:
-            with Qmp.at(self.places.qmp) as store:
+            with Question.connect(self.places.qmp, QUESTION_SECONDS) as store:
                 return MIRROR in store.jobs()
         except QmpLost:
             if Store(self.ctx, self.places).role() is None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.plugin_api import BlockDeviceError
 from ganeti_core.plugin_api.qmp import QmpClient, QmpRefusal
 
+if TYPE_CHECKING:
+    import socket
+
 SECONDS = 20.0
 """For the greeting, and for each command."""
+QUESTION_SECONDS = 5.0
+"""For a question as a whole, while writes may wait for what is decided by its reply."""
 
 
 class QmpLost(BlockDeviceError):
@@ -54,3 +60,14 @@ class Qmp(QmpClient):
         [data] = [node for node in self.run("query-named-block-nodes", flat=True)
                   if node["node-name"] == "data"]
         return {one["name"] for one in data.get("dirty-bitmaps", ())}
+
+
+class Question(Qmp):
+    """A connection whose limit is one for all of it: the greeting and every reply."""
+
+    def __init__(self, connection: socket.socket, limit: float = QUESTION_SECONDS) -> None:
+        self._end = time.monotonic() + limit
+        super().__init__(connection, limit)
+
+    def _read(self, deadline: float) -> dict[str, Any]:
+        return super()._read(min(deadline, self._end))
