@@ -35,6 +35,7 @@ from ganeti_core.query_language import (
     Expression,
     compile_filter,
     fields_of,
+    is_light,
     make_simple_filter,
     parse_filter,
     requested_names,
@@ -60,6 +61,8 @@ Observer = Callable[[Mapping[str, Any]], list[Any]]
 """Tells the values of some fields of a job's document."""
 
 _MOST_OBSERVERS = 64
+MOST_FIELDS = 2000
+"""In one query, repeated ones included: every row has a cell for each."""
 KEPT_INDEXES = 4
 """Snapshots whose derived data are kept: running operations still query older ones."""
 
@@ -125,6 +128,7 @@ class QueryEngine:
         known = self._resource(what).fields
         if not names:
             return {"fields": [found.describe() for found in known.values()]}
+        _check_count(names)
         return {"fields": [_column(known, name).describe() for name in names]}
 
     def needs_live(self, what: str, fields: Sequence[str], qfilter: object = None) -> bool:
@@ -137,11 +141,12 @@ class QueryEngine:
         return any(known[name].needs for name in wanted if name in known)
 
     def needs_thread(self, what: str, fields: Sequence[str], qfilter: object = None) -> bool:
-        """Whether a query waits for nodes or reads many jobs: not for the event loop's thread.
+        """Whether a query waits for nodes, reads many jobs, or filters for long: not for the event
+        loop's thread.
 
         :raises RequestError: as `query`
         """
-        return what == "job" or self.needs_live(what, fields, qfilter)
+        return what == "job" or not is_light(qfilter) or self.needs_live(what, fields, qfilter)
 
     def query(
         self, snapshot: Snapshot, what: str, fields: Sequence[str], qfilter: object = None
@@ -243,6 +248,7 @@ class QueryEngine:
     def _prepare(self, what: str, fields: Sequence[str], qfilter: object) -> _Query:
         resource = self._resource(what)
         known = resource.fields
+        _check_count(fields)
         expression = parse_filter(qfilter)
 
         def access(name: str) -> Access[Any]:
@@ -285,6 +291,13 @@ class QueryEngine:
             while len(self._indexes) > KEPT_INDEXES:
                 del self._indexes[next(iter(self._indexes))]
             return found
+
+
+def _check_count(fields: Sequence[str]) -> None:
+    """:raises OpPrereqError: so many fields are asked for that the answer could fill the memory"""
+    if len(fields) > MOST_FIELDS:
+        raise OpPrereqError(f"{len(fields)} fields are asked for, more than {MOST_FIELDS}: ask for"
+                            " each once", ECODE_INVAL)
 
 
 def _column(known: Mapping[str, Field[Any]], name: str) -> Field[Any]:

@@ -34,6 +34,10 @@ MAX_DEPTH = 50
 """Levels of nesting; deeper filters are refused, for they are walked by recursion."""
 MAX_TERMS = 50_000
 """Operators in one filter: room for naming every object of a large cluster."""
+MAX_PATTERNS = 200
+"""Regular expressions in one filter: each may take a tenth of a second to compile."""
+LIGHT_TERMS = 200
+"""Operators that are read and evaluated in no time."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +102,26 @@ def parse_filter(data: object) -> Expression:
     return _Parser().filter(data, 0)
 
 
+def is_light(data: object) -> bool:
+    """Whether a filter, in its list form, takes no time: few operators, and no pattern."""
+    waiting, lists = [data], 0
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, list | tuple):
+            continue
+        lists += 1
+        if lists > LIGHT_TERMS or one[:1] == ["=~"]:
+            return False
+        waiting += one
+    return True
+
+
 class _Parser:
     """One parse; counts operators."""
 
     def __init__(self) -> None:
         self.terms = 0
+        self.patterns = 0
 
     def filter(self, data: object, depth: int) -> Expression:
         if data is None:
@@ -115,6 +134,9 @@ class _Parser:
             raise RequestError(
                 f"Filter too large: more than {MAX_TERMS} operators or {MAX_DEPTH} levels")
         operator, *operands = data
+        self.patterns += operator == "=~"
+        if self.patterns > MAX_PATTERNS:
+            raise RequestError(f"Filter too large: more than {MAX_PATTERNS} regular expressions")
         if operator in _LEAVES:
             return _LEAVES[operator](operands)
         return self._logic(operator, operands, depth + 1)

@@ -41,6 +41,25 @@ def test_fields_of_the_configuration_ask_nobody(
     assert engine.needs_live("instance", STATUS)
 
 
+def test_filters_that_take_time_are_not_for_the_loop(engine: QueryEngine) -> None:
+    assert not engine.needs_thread("node", ["name"], ["|", ["=", "name", "a"]])
+    assert engine.needs_thread("node", ["name"], ["=~", "name", "a"])
+    assert engine.needs_thread("node", ["name"], ["|", *[["<", "pinst_cnt", 5]] * 1000])
+
+
+def test_more_fields_than_there_are_are_refused(engine: QueryEngine, snapshot: Snapshot) -> None:
+    """Every row has a cell for each: what is asked in a megabyte takes gigabytes to answer."""
+    fields = ["name"] * 100_000
+    for ask in (lambda: engine.query_json(snapshot, "node", fields),
+                lambda: engine.old_style(snapshot, "node", [], fields),
+                lambda: engine.old_jobs(None, fields),
+                lambda: engine.job_observer(["id"] * 100_000),
+                lambda: engine.fields("node", fields)):
+        with pytest.raises(OpPrereqError, match="100000 fields"):
+            ask()
+    assert engine.query(snapshot, "node", ["name"] * 500)["data"]
+
+
 @pytest.mark.parametrize("qfilter", [
     ["=", "name", "inst3"],
     ["=", "pnode", "node3"],

@@ -24,6 +24,7 @@ from ganeti_core.query_language import (
     Truth,
     compile_filter,
     fields_of,
+    is_light,
     parse_filter,
     render,
     requested_names,
@@ -138,6 +139,21 @@ def test_deep_and_huge_filters_are_refused() -> None:
         parse_filter(deep)
     with pytest.raises(RequestError, match="too large"):
         parse_filter(["|", *([["?", "a"]] * 60_000)])
+    with pytest.raises(RequestError, match="too large"):
+        parse_filter(["|", *(["=~", "a", f"x{number}"] for number in range(300))])
+
+
+def test_a_filter_that_takes_time_is_known_before_it_is_read() -> None:
+    few = [["=", "name", f"x{number}"] for number in range(50)]
+    assert is_light(None)
+    assert is_light(["&", ["|", *few], ["?", "a"]])
+    assert not is_light(["|", *few * 10])
+    assert not is_light(["&", ["!", ["=~", "name", "x"]]])
+    assert is_light({"no": "filter"})
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert not is_light(deep)
 
 
 def test_only_a_filter_that_just_names_objects_is_seen_as_one() -> None:
