@@ -60,7 +60,7 @@ def _submit_job(session: Session, arguments: list[str]) -> int:
 def _read_opcodes(name: str) -> list[dict[str, Any]]:
     try:
         opcodes = json.loads(Path(name).read_text())
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise wrong_input(f"Cannot read opcodes from {name}: {exc}") from exc
     if not isinstance(opcodes, list) or not all(isinstance(one, dict) for one in opcodes):
         raise wrong_input(f"{name} must hold a list of opcodes")

@@ -12,6 +12,10 @@ from typing import Any
 
 _UNITS = {"m": 1, "mb": 1, "mib": 1, "g": 1024, "gb": 1024, "gib": 1024,
           "t": 1024**2, "tb": 1024**2, "tib": 1024**2}
+MOST_MEBIBYTES = 1 << 50
+"""Of a size; more than any storage has."""
+MOST_SECONDS = 10**11
+"""Of an age or a pause: some 3000 years, to which calendars reach."""
 _PREFIXES = {"no_": False, "-": None}
 
 
@@ -27,6 +31,8 @@ def parse_size(text: str) -> int:
         value = float(number) * _UNITS[(unit or "m").lower()]
     except ValueError as exc:
         raise ValueError("Invalid format") from exc
+    if value > MOST_MEBIBYTES:
+        raise ValueError(f"too large a size: {text.strip():.30}")
     return math.ceil(value / 4) * 4
 
 
@@ -130,7 +136,7 @@ def parse_ratio(text: str) -> float | str:
 def parse_json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ValueError(f"Invalid JSON: {exc}") from exc
 
 
@@ -154,6 +160,7 @@ def parse_duration(text: str) -> int:
     """Read an age: seconds, or a number with s, m, h, d or w."""
     factors = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
     match = re.fullmatch(r"(\d+)([smhdw])?", text)
-    if match is None:
-        raise ValueError(f"Invalid time specification '{text}'")
-    return int(match[1]) * factors[match[2] or "s"]
+    seconds = int(match[1][:20]) * factors[match[2] or "s"] if match else MOST_SECONDS + 1
+    if match is None or seconds > MOST_SECONDS:
+        raise ValueError(f"Invalid time specification '{text:.100}'")
+    return seconds

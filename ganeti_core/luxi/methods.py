@@ -58,6 +58,8 @@ MOST_JOBS = 200_000
 """Ids in one request; all jobs together can be asked for without naming them."""
 PORTION = 500
 
+LATEST = 253_402_300_799.0
+"""The end of the year 9999: later times cannot be shown as dates."""
 MOST_VERSION = 200
 """Characters of a version."""
 
@@ -403,6 +405,8 @@ class Master:
 
     async def _set_watcher_pause(self, until: Any) -> Any:
         pause = None if until is None else arguments.number(until)
+        if pause is not None and pause > LATEST:
+            raise RequestError(arguments.unreadable([until], "time"))
         await self._commit([Edit(self.store.snapshot.cluster, {"watcher_pause": pause})])
         return pause
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ganeti_core.cli import values
@@ -22,6 +24,24 @@ def test_sizes_are_mebibytes_rounded_up_to_fours(text: str, size: int) -> None:
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"Invalid format|Unknown unit"):
         values.parse_size(text)
+
+
+def test_sizes_that_no_storage_has_are_refused() -> None:
+    for text in ("9" * 400, "9" * 30, "1" + "0" * 20 + "t"):
+        with pytest.raises(ValueError, match="too large"):
+            values.parse_size(text)
+
+
+def test_json_that_is_nested_for_ever_is_refused() -> None:
+    with pytest.raises(ValueError, match="Invalid JSON"):
+        values.parse_json("[" * 100_000)
+
+
+def test_times_beyond_all_calendars_are_refused() -> None:
+    for text in ("9" * 20, "9" * 5000, "9999999999w"):
+        with pytest.raises(ValueError, match="Invalid time specification"):
+            values.parse_duration(text)
+    assert time.ctime(time.time() + values.parse_duration("100000000000"))
 
 
 def test_key_values_have_flags_and_resets() -> None:

@@ -18,6 +18,7 @@ NAMES = ("diskless", "ext", "file", "sharedfile")
 
 @pytest.mark.parametrize(("method", "args"), [
     ("SetWatcherPause", [10**400]),
+    ("SetWatcherPause", [1e300]),
     ("WaitForJobChange", [1, ["status"], None, "abc", 1]),
     ("WaitForJobChange", [1, [["status"]], None, 0, 1]),
     ("Query", ["instance", [["name"]], None]),

@@ -26,7 +26,7 @@ def _read(name: str) -> list[dict[str, Any]]:
 
     try:
         instances = json.loads(Path(name).read_text())
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise CommandError(f"Can't parse the instance definition file: {exc}") from exc
     if not isinstance(instances, list) or not all(isinstance(one, dict) for one in instances):
         raise CommandError(f"The instance definition file {name} is not a list of objects, one"
