@@ -29,6 +29,9 @@ JsonDict = dict[str, Any]
 
 Public, Private, Secret = "public", "private", "secret"
 
+MAX_DEPTH = 64
+"""Levels of lists and objects in a parameter: showing jobs walks them by recursion."""
+
 FINAL_STATUSES = ("canceled", "success", "error")
 
 
@@ -79,7 +82,7 @@ class OpCode:
                 raise RequestError(f"Unknown parameter '{name}' for {cls.op_id}")
             if value is None and not parameter.required:
                 continue
-            problem = parameter.check(value)
+            problem = "nested too deeply" if _is_deep(value) else parameter.check(value)
             if problem is not None:
                 raise RequestError(f"Can't parse value for '{name}': {problem}")
             values[name] = value
@@ -141,6 +144,17 @@ def parameters(cls: type[OpCode]) -> dict[str, Parameter]:
                               _check_of(hints[f.name]))
             for f in dataclasses.fields(cls)}
     return table
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for one in level if isinstance(one, list | dict)
+                 for inner in (one.values() if isinstance(one, dict) else one)
+                 if isinstance(inner, list | dict)]
+        if not level:
+            return False
+    return True
 
 
 def _is_required(f: dataclasses.Field[Any]) -> bool:

@@ -63,6 +63,18 @@ def test_odd_jobs_are_refused_and_others_run(master: OneMaster, more: dict[str, 
     assert master.wait(master.submit(NO_OP)) == "success"
 
 
+@pytest.mark.parametrize("levels", [70, 300, 600])
+def test_parameters_that_are_nested_too_deeply_are_refused(
+    master: OneMaster, levels: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    value: Any = []
+    for _ in range(levels):
+        value = [value]
+    with pytest.raises(RequestError, match="nested too deeply"):
+        master.submit({"OP_ID": "OP_TEST_DUMMY", "result": value})
+    assert "LUXI request failed" not in caplog.text
+
+
 def test_odd_dependencies_of_an_earlier_version_stop_no_queue() -> None:
     found = dependency_obstacle([(1, [["x"], 5])], lambda _: "error")  # type: ignore[list-item]
     assert "not one of" in str(found)
