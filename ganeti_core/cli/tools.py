@@ -127,10 +127,11 @@ CLUSTER = _tool("gnt-cluster", {
                                     " pattern (regex)"),
     "show-ispecs-cmd": ("cluster.info", "Show the command line to re-create the cluster"),
     "top": ("cluster.top", "Shows nodes, guests, jobs and alarms, again and again"),
-    "upgrade": ("cluster.upgrade", "Upgrade (or downgrade) to a new Ganeti version"),
+    "upgrade": ("cluster.upgrade", "Upgrade (or downgrade) to another version of ganeti-core"),
     "verify": ("cluster.verify", "Does a check on the cluster configuration"),
     "verify-disks": ("cluster.verify", "Does a check on the cluster disk status"),
-    "version": ("cluster.facts", "Shows the cluster version"),
+    "version": ("cluster.facts", "Shows the version of Ganeti whose interface this is, and that of"
+                                 " ganeti-core"),
     "watcher": ("cluster.queue", "Change watcher properties"),
 }, masterfailover="master-failover", show="info")
 

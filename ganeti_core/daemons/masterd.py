@@ -26,7 +26,7 @@ from ganeti_core.config.reservations import Reservations
 from ganeti_core.config.store import Store, kind_of, load
 from ganeti_core.daemons import on_master
 from ganeti_core.daemons.measuring import measure, tell_jobs
-from ganeti_core.daemons.process import Daemon, end_process
+from ganeti_core.daemons.process import Daemon, add_version, end_process
 from ganeti_core.daemons.replication import RpcLink
 from ganeti_core.daemons.spreading import Spreader
 from ganeti_core.errors import ECODE_STATE, GanetiError, NotMaster, OpPrereqError
@@ -355,6 +355,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-voting", action="store_true",
                         help="do not ask the nodes whether there is a newer master (dangerous)")
     parser.add_argument("--yes-do-it", action="store_true", help="do not ask for confirmation")
+    add_version(parser)
     return parser
 
 

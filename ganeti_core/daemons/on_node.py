@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ganeti_core.daemons.account import Account, add_user
-from ganeti_core.daemons.process import Daemon, port_number
+from ganeti_core.daemons.process import Daemon, add_version, port_number
 from ganeti_core.errors import GanetiError
 from ganeti_core.logs import set_up_logging
 from ganeti_core.paths import Paths
@@ -41,6 +41,7 @@ def make_parser(
                         help=f"Network port (default: {port or own})")
     if user:
         add_user(parser, user)
+    add_version(parser)
     return parser
 
 

@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
+from ganeti_core import __version__
 from ganeti_core.daemons.supervisor import Supervisor
 from ganeti_core.errors import GanetiError
 from ganeti_core.logs import reopen_logs
 from ganeti_core.pid_file import PidFile
+from ganeti_core.query.versions import SOFTWARE_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
 READY = b"ready"
 MOST_DESCRIPTORS = 65_536
 _LOG_STEMS = {"ganeti-mond": "monitoring-daemon"}
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """Add ``--version`` to the options of a daemon."""
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s (ganeti-core {__version__}) "
+        f"{SOFTWARE_VERSION}", help="Show the version of ganeti-core, and that of the Ganeti with "
+                                    "which it is compatible")
 
 
 @dataclass

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.daemons import on_master
 from ganeti_core.daemons.account import add_user
-from ganeti_core.daemons.process import Daemon, end_process, port_number
+from ganeti_core.daemons.process import Daemon, add_version, end_process, port_number
 from ganeti_core.daemons.rapi_settings import Settings, listen
 from ganeti_core.errors import ConfigurationError, NotMaster
 from ganeti_core.logs import reopen_logs
@@ -233,6 +233,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog=NAME, description="The remote API of the cluster, on the master node.")
     parser.add_argument("-f", "--foreground", action="store_true", help="stay in the foreground")
     parser.add_argument("-d", "--debug", action="count", default=0, help="log more")
+    add_version(parser)
     parser.add_argument("-p", "--port", type=port_number, default=PORT, help=f"default: {PORT}")
     parser.add_argument("-b", "--bind", metavar="ADDRESS", default="",
                         help="listen there only (default: on all addresses)")

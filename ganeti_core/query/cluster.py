@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core import __version__
 from ganeti_core.model import fill
 from ganeti_core.model.cluster import BEPARAMS_DEFAULTS
 from ganeti_core.model.ganeti_settings import GANETI_SETTINGS, LISTED, NICPARAMS_DEFAULTS
@@ -63,6 +64,7 @@ def cluster_info(snapshot: Snapshot, host: PluginHost) -> dict[str, Any]:
         "os_api_version": OS_API_VERSION,
         "export_version": EXPORT_VERSION,
         "vcs_version": VCS_VERSION,
+        "core_version": __version__,
         "architecture": architecture(),
         "name": cluster.name,
         "master": snapshot.master.name,

@@ -164,6 +164,7 @@ class ClusterInfo(TypedDict, total=False):
     tags: list[str]
     master: str
     software_version: str
+    core_version: str
     enabled_hypervisors: list[str]
     default_hypervisor: str
     enabled_disk_templates: list[str]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from ganeti_core.cli.instance.console import command_line
 from ganeti_core.cli.tools import TOOLS
+from ganeti_core.daemons import confd, masterd, mond, noded, rapi
+from ganeti_core.daemons.watcher import command
 from ganeti_core.paths import Paths
 
 CONSOLE = {"kind": "ssh", "instance": "i1", "host": "node2", "user": "root", "port": None,
@@ -44,6 +48,34 @@ def test_an_unknown_command_shows_what_there_is(run) -> None:
 
 def test_version_names_the_release_that_scripts_compare(run) -> None:
     assert run(["gnt-cluster", "--version"]).out.split()[-1] == "3.0.2"
+
+
+def test_a_release_of_ganeti_is_no_version_to_upgrade_to(run) -> None:
+    ran = run(["gnt-cluster", "upgrade", "--to", "3.0.2"])
+    assert ran.status == 1
+    assert "upgrades count versions of ganeti-core" in ran.err
+
+
+def test_version_tells_both_counts(run) -> None:
+    versions = {"software_version": "3.0.2", "protocol_version": 3000000, "os_api_version": 20,
+                "config_version": 3000000, "export_version": 0,
+                "vcs_version": "(ganeti) version 3.0.2"}
+    of_before = run(["gnt-cluster", "version"], ["QueryClusterInfo", "*", versions])
+    assert of_before.out.splitlines()[0] == "Software version: 3.0.2"
+    ran = run(["gnt-cluster", "version"],
+              ["QueryClusterInfo", "*", versions | {"core_version": "0.1.0"}])
+    assert ran.out.startswith(of_before.out)
+    assert ran.out.splitlines()[-1].startswith("ganeti-core: 0.1.0 (what gnt-cluster upgrade")
+
+
+@pytest.mark.parametrize("program", [masterd, noded, confd, mond, rapi, command])
+def test_daemons_tell_their_version(
+    program: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        program.make_parser().parse_args(["--version"])
+    assert caught.value.code == 0
+    assert re.fullmatch(r"ganeti-\w+ \(ganeti-core [\d.]+\) 3\.0\.2\n", capsys.readouterr().out)
 
 
 def test_options_after_arguments_are_pointed_out(run) -> None:

@@ -108,7 +108,7 @@ def test_the_cluster_is_described_as_recorded(snapshot: Snapshot, host: PluginHo
     ours, theirs = cluster_info(snapshot, host), answer("001")
     assert ours.keys() - {"os_search_path", "extstorage_search_path", "settings",
                           "disk_template_needs", "hv_state", "serial_no",
-                          "storage_types"} == theirs.keys()
+                          "storage_types", "core_version"} == theirs.keys()
     of_stub = {"acpi", "kernel_path", "user_shutdown"}  # the stub driver has only these
     assert ours["hvparams"]["kvm"] | theirs["hvparams"]["kvm"] == ours["hvparams"]["kvm"]
     assert of_stub < theirs["hvparams"]["kvm"].keys()

@@ -34,6 +34,10 @@ def _version(session: Session, _arguments: list[str]) -> int:
     print(f"OS api version: {info['os_api_version']}")
     print(f"Export interface: {info['export_version']}")
     print(f"VCS version: {info['vcs_version']}")
+    # Last, for scripts that were written for Ganeti; the master of the version before says nothing.
+    if "core_version" in info:
+        print(f"ganeti-core: {info['core_version']} (what gnt-cluster upgrade counts; the lines"
+              " above name the Ganeti with which it is compatible)")
     return 0
 
 

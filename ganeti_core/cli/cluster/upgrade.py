@@ -1,4 +1,7 @@
-"""``gnt-cluster upgrade``: another version for a cluster that goes on meanwhile."""
+"""``gnt-cluster upgrade``: another version for a cluster that goes on meanwhile.
+
+Versions are those of ganeti-core; clients are told that of the Ganeti whose interface it has.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,13 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from ganeti_core import __version__
 from ganeti_core.cli import options as opt
 from ganeti_core.cli.failure import EXIT_FAILURE, wrong_input
 from ganeti_core.cli.lists import style_of
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.table import layout, visible
+from ganeti_core.cli.tools import COMPATIBLE_RELEASE
 
 if TYPE_CHECKING:
     from ganeti_core.bootstrap.upgrade import Upgrader
@@ -28,6 +33,10 @@ def _upgrade(session: Session, _arguments: list[str]) -> int:
     if options.to and not _VERSION.fullmatch(options.to):
         raise wrong_input(f"'{options.to}' is no version; gnt-cluster upgrade --check names those "
                           "that are installed")
+    if options.to == COMPATIBLE_RELEASE != __version__:
+        raise wrong_input(f"{options.to} is the Ganeti whose interface this is; upgrades count"
+                          " versions of ganeti-core: gnt-cluster upgrade --check names those that"
+                          " are installed")
     from ganeti_core.bootstrap.upgrade import STAYS_DRAINED, Intent, Upgrader
 
     upgrader = Upgrader(session.paths, lambda line: print(line, flush=True))
@@ -101,7 +110,8 @@ COMMANDS = {
         opt.flag("--check", dest="check",
                  help="Look whether all nodes can be upgraded; change nothing"),
         opt.value("--to", dest="to", metavar="<version>",
-                   help="The version, which is installed on all nodes already"),
+                   help="The version of ganeti-core, which is installed on all nodes already:"
+                        " --check names those that are, gnt-cluster version the one that runs"),
         opt.flag("--resume", dest="resume",
                  help="Go on with an upgrade that was interrupted"),
         opt.NO_HEADERS, opt.SEPARATOR)),

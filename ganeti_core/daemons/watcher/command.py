@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.cli.values import parse_duration
 from ganeti_core.daemons.on_master import EXIT_NOT_MASTER
-from ganeti_core.daemons.process import use_private_cache
+from ganeti_core.daemons.process import add_version, use_private_cache
 from ganeti_core.daemons.watcher import local, node_health, repairs
 from ganeti_core.daemons.watcher.notes import Notes, notes_file
 from ganeti_core.daemons.watcher.seen import Seen, find_group, look
@@ -116,6 +116,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog=NAME, description="Put right what has failed: daemons, instances, disks")
     parser.add_argument("-d", "--debug", action="store_true",
                         help="log more, and to the terminal, too")
+    add_version(parser)
     parser.add_argument("-A", "--job-age", type=_duration, default=6 * 3600, metavar="TIME",
                         help="archive ended jobs that are older (default: 6h)")
     parser.add_argument("--ignore-pause", action="store_true",
