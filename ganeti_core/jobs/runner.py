@@ -222,8 +222,8 @@ class JobRunner:
             await self._env.loop.run_in_executor(
                 self._env.pool, operation.before_locks, op, ctx)
             self._check_cancelled()
-        snapshot = await self._acquire(operation, op, state)
         try:
+            snapshot = await self._acquire(operation, op, state)
             self._check_cancelled()
             state.move(RUNNING)
             state.exec = now()
@@ -272,7 +272,10 @@ class JobRunner:
     async def _acquire(
         self, operation: Operation[Any, Any], op: OpCode, state: OpState
     ) -> Snapshot:
-        """Take the operation's locks; again, if the configuration moved and they differ."""
+        """Take the operation's locks; again, if the configuration moved and they differ.
+
+        :raises OpPrereqError: what it names has gone meanwhile; locks may be held then
+        """
         while True:
             snapshot = self._env.store.snapshot
             request = operation.locks(op, snapshot)
@@ -336,13 +339,10 @@ class JobRunner:
         return give_back
 
     def _release(self) -> None:
-        for ticket in self._further:
+        for ticket in (*self._further, *([self.ticket] if self.ticket is not None else [])):
             if not self._env.locks.cancel(ticket):
                 self._env.locks.release(ticket)
-        self._further = []
-        if self.ticket is not None:
-            self._env.locks.release(self.ticket)
-            self.ticket = None
+        self._further, self.ticket = [], None
 
     # In a worker thread
 
