@@ -109,7 +109,11 @@ class JobEngine:
             watcher(job.id)
 
     async def recover(self) -> None:
-        """Finish or undo what a dead master left running; queue what had not begun."""
+        """Finish or undo what a dead master left running; queue what had not begun.
+
+        Nothing else begins meanwhile, for the locks of what is undone died with that master; what
+        follows in the same job waits its turn like the others, and may take as long as it likes.
+        """
         self._read_rules()
         self._store.watch(self._on_commit)
         sagas = self._read_sagas()
@@ -123,7 +127,11 @@ class JobEngine:
         for job in interrupted:
             self._occupy(job)
         await asyncio.gather(*(
-            self._run(JobRunner(self._environment, job, sagas.get(job.id))) for job in interrupted))
+            self._run(JobRunner(self._environment, job, sagas.get(job.id)), only_begun=True)
+            for job in interrupted))
+        for job in interrupted:
+            if not job.final:
+                self._enqueue(job)
 
     def _read_sagas(self) -> dict[int, dict[int, list[Entry]]]:
         """What opcodes must undo or finish, by job and opcode; what ended ones owe is a debt."""
@@ -288,11 +296,11 @@ class JobEngine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, runner: JobRunner) -> None:
+    async def _run(self, runner: JobRunner, *, only_begun: bool = False) -> None:
         job = runner.job
         self._runners[job.id] = runner
         try:
-            await runner.run()
+            await runner.run(only_begun=only_begun)
         except GanetiError as exc:
             # The journal refused: the job is as the database says, and nothing more is accepted.
             log.error("job %d stopped: %s", job.id, exc)  # expected, said in full

@@ -167,15 +167,18 @@ class JobRunner:
         tickets = [*([self.ticket] if self.ticket else []), *self._further]
         return next((ticket for ticket in tickets if ticket.state == "waiting"), None)
 
-    async def run(self) -> None:
-        """Run every opcode that is not finished, then end the job."""
+    async def run(self, *, only_begun: bool = False) -> None:
+        """Run every opcode that is not finished, then end the job.
+
+        :param only_begun: end what a dead master left running, and leave what follows in the queue
+        """
         job = self.job
         job.start = job.start or now()
         for index, state in enumerate(job.ops):
             if state.status in FINAL:
                 continue
             try:
-                if self._leaving:
+                if self._leaving or (only_begun and not self._has_begun(index)):
                     raise _Left
                 status, result = await self._run_op(index, state)
             except _Left:
@@ -187,10 +190,15 @@ class JobRunner:
         if job.end is None:
             await self._write_end(len(job.ops), SUCCESS, None)
 
+    def _has_begun(self, index: int) -> bool:
+        """Whether an opcode that is not finished was interrupted."""
+        # Undo without the row that says it runs: that one met a full disk.
+        return self.job.ops[index].status == RUNNING or index in self._sagas
+
     async def _run_op(self, index: int, state: OpState) -> tuple[str, Any]:
         """Run one opcode; return its final state and its result."""
         state.start = state.start or now()
-        interrupted = state.status == RUNNING or index in self._sagas
+        interrupted = self._has_begun(index)
         if not interrupted:
             state.move(WAITING)
             self._env.changed(self.job)
