@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, NodeUnreachable, OutcomeUnknown
+from ganeti_core.rpc.connection import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,8 @@ class Liveness:
             if self._is_due(uuid, since):
                 try:
                     ping()
+                except Refused:
+                    self.note(uuid)  # all of its places are taken, by long calls perhaps
                 except (NodeUnreachable, OutcomeUnknown):
                     self._check(uuid, since)
                 except GanetiError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import struct
@@ -16,9 +17,11 @@ from member_lists import write_members
 from ganeti_core.errors import NodeUnreachable
 from ganeti_core.rpc.bounds import Budget, Limits, Share
 from ganeti_core.rpc.calls import Call, service_call
+from ganeti_core.rpc.liveness import Liveness
 from ganeti_core.rpc.pyro import connect_message
+from ganeti_core.rpc.server import RpcServer
 from ganeti_core.rpc.tls import TlsIdentity
-from ganeti_core.rpc.wire import MAX_MESSAGE
+from ganeti_core.rpc.wire import MAX_MESSAGE, success
 
 # Pyro5 is imported through ganeti_core.rpc.pyro first: see there.
 from Pyro5 import errors as pyro_errors  # isort: skip
@@ -184,3 +187,32 @@ def test_a_certificate_that_is_not_listed_is_refused_and_makes_the_node_ask(make
 
     assert asked.is_set()
     assert pair.answers()
+
+
+class Refusals(logging.Handler):
+    """Tells of each caller that a server refuses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = threading.Semaphore(0)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "refused: it serves as many" in record.getMessage():
+            self.seen.release()
+
+
+def test_a_node_that_has_no_place_for_one_more_question_is_not_silent(make_pair):
+    """While a long call is waited for its node is asked whether it is there: it says so."""
+    refusals = Refusals()
+
+    def handler(_caller, _request):
+        return success(all(refusals.seen.acquire(timeout=60) for _ in range(3)))
+
+    pair = make_pair(handler=handler, limits=Limits(candidates=Share(1, 1, 3600.0, MIB, 5.0)))
+    pair.clients.liveness = Liveness(beat=0.0, silence=0.0)
+    server_log = logging.getLogger(RpcServer.__module__)
+    server_log.addHandler(refusals)
+    try:
+        assert pair.clients.call(pair.peer, service_call("node.ping", timeout=300.0))
+    finally:
+        server_log.removeHandler(refusals)
