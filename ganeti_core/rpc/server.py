@@ -220,24 +220,40 @@ class RpcServer:
         thread = threading.Thread(target=run, name=name, daemon=True)
         with self._guard:
             self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._guard:
+                self._threads.discard(thread)
+            raise
 
     def _accept_loop(self) -> None:
         assert self._listener is not None  # noqa: S101  # start() has set it
         while not self._stopping.is_set():
             try:
-                sock, address = self._listener.accept()
-            except OSError as exc:
+                self._let_in(*self._listener.accept())
+            except (OSError, RuntimeError) as exc:
                 if self._stopping.is_set():
                     return
-                # Out of descriptors, most likely: those who are here go on, newcomers wait.
+                # Out of descriptors or threads, most likely: those who are here go on, newcomers
+                # wait.
                 log.error("cannot accept a connection: %s", exc)
                 self._stopping.wait(0.2)
-                continue
-            self._make_room()
-            with self._guard:
-                self._shaking[sock] = None
+
+    def _let_in(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
+        """Serve a caller in a thread.
+
+        :raises RuntimeError: there cannot be one more; the caller is cut off
+        """
+        self._make_room()
+        with self._guard:
+            self._shaking[sock] = None
+        try:
             self._spawn(self._serve, f"rpc-{address[0]}:{address[1]}", sock, address[0])
+        except RuntimeError:
+            self._forget(sock)
+            sock.close()
+            raise
 
     def _make_room(self) -> None:
         with self._guard:

@@ -216,3 +216,17 @@ def test_a_node_that_has_no_place_for_one_more_question_is_not_silent(make_pair)
         assert pair.clients.call(pair.peer, service_call("node.ping", timeout=300.0))
     finally:
         server_log.removeHandler(refusals)
+
+
+def test_who_cannot_be_given_a_thread_is_cut_off_and_the_next_one_is_served(pair):
+    usual = threading.stack_size(1 << 46)  # more than there is: no thread can begin
+    try:
+        with pytest.raises(RuntimeError, match="start new thread"):
+            threading.Thread(target=bool).start()
+        with socket.create_connection(("127.0.0.1", pair.server.port), 60) as refused:
+            refused.sendall(b"x")
+            assert ends(refused)
+    finally:
+        threading.stack_size(usual)
+    assert pair.answers()
+    assert not pair.server._shaking
