@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.locking import BIG_LOCK, Level, LockRequest, Want
-from ganeti_core.operations.left_behind import seen_alike
-from ganeti_core.query.live import DiskQuestion
-from ganeti_core.specs.disks import disk_spec
+from ganeti_core.operations.left_behind import asked_where_written, seen_alike
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.config.store import Store
     from ganeti_core.locking import LockManager
     from ganeti_core.model import Instance
@@ -39,11 +40,13 @@ class CaughtUp:
     def look(self) -> None:
         """Forget the marks of disks whose copies are seen alike."""
         snapshot = self.store.snapshot
-        for uuid in {disk.instance for disk in snapshot.disks.values() if disk.stale}:
-            instance = snapshot.instances.get(uuid)
-            # Without a lock at first: a node that does not answer holds up nobody's job.
-            if instance is not None and instance.disks_active and self._alike(instance):
-                self._forget(instance)
+        marked = {disk.instance for disk in snapshot.disks.values() if disk.stale}
+        # Without a lock at first: a node that does not answer holds up nobody's job.
+        whole = self._alike(snapshot, [
+            instance for uuid in marked
+            if (instance := snapshot.instances.get(uuid)) is not None and instance.disks_active])
+        for uuid in {snapshot.disks[disk].instance for disk in whole}:
+            self._forget(snapshot.instances[uuid])
 
     def _forget(self, instance: Instance) -> None:
         """Look again while no job changes the instance: one may have marked a copy that is to stay
@@ -54,20 +57,18 @@ class CaughtUp:
         if self.locks.cancel(ticket):
             return  # a job has it; there will be another look
         try:
-            now = self.store.snapshot.instances.get(instance.uuid)
+            snapshot = self.store.snapshot
+            now = snapshot.instances.get(instance.uuid)
             if now is not None and now.primary_node == instance.primary_node:
                 reports = self.marks.reports()
-                for disk in self._alike(now):
+                for disk in self._alike(snapshot, [now]):
                     self.marks.forget(disk, reports)
         finally:
             self.locks.release(ticket)
 
-    def _alike(self, instance: Instance) -> set[str]:
-        """The marked disks of an instance (uuids) whose copies the node that writes sees alike."""
-        snapshot = self.store.snapshot
-        node = snapshot.nodes.get(instance.primary_node)
-        if node is None or node.offline:
-            return set()
-        return seen_alike(self.live.disk_states([
-            DiskQuestion(node, disk_spec(snapshot, self.host, disk, index, instance.name))
-            for index, disk in enumerate(snapshot.disks_of(instance)) if disk.stale]))
+    def _alike(self, snapshot: Snapshot, instances: Iterable[Instance]) -> set[str]:
+        """The marked disks of instances (uuids) whose copies the nodes that write see alike; one
+        round trip per node."""
+        questions = [asked for asked in asked_where_written(snapshot, self.host, instances)
+                     if asked.disk.stale]
+        return seen_alike(self.live.disk_states(questions)) if questions else set()

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 from ganeti_core.plugin_api.data import DiskStatus
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, MIRRORED
 from ganeti_core.query.live import DiskQuestion
+from ganeti_core.specs.disks import disk_spec
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.errors import GanetiError
-    from ganeti_core.model import Node
+    from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
     from ganeti_core.plugin_api.data import DiskSpec
+    from ganeti_core.plugins import PluginHost
 
 
 def with_left_behind(
@@ -65,6 +68,16 @@ def ask_copies(
             with ctx.saga.alive():
                 ctx.services.marks.forget(disk.uuid, reports)
     return states
+
+
+def asked_where_written(
+    snapshot: Snapshot, host: PluginHost, instances: Iterable[Instance]
+) -> list[DiskQuestion]:
+    """How disks of instances are on their primary nodes; of offline nodes nothing is known."""
+    return [DiskQuestion(node, disk_spec(snapshot, host, disk, index, instance.name))
+            for instance in instances if not instance.forthcoming
+            if not (node := snapshot.nodes[instance.primary_node]).offline
+            for index, disk in enumerate(snapshot.disks_of(instance))]
 
 
 def seen_alike(states: Mapping[tuple[str, str], DiskStatus | GanetiError]) -> set[str]:

@@ -12,7 +12,7 @@ from ganeti_core.opcodes.cluster import ClusterRepairDiskSizes, ClusterVerifyDis
 from ganeti_core.opcodes.group import GroupVerifyDisks
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.expand import submitted
-from ganeti_core.operations.left_behind import ask_copies, fallen_behind
+from ganeti_core.operations.left_behind import ask_copies, asked_where_written, fallen_behind
 from ganeti_core.operations.specs import disks_of
 from ganeti_core.plugin_api.data import DiskStatus
 from ganeti_core.query.live import NODE_FACTS, DiskQuestion
@@ -141,13 +141,9 @@ def _group_of(ctx: OpContext, instance: Instance) -> str:
 
 
 def _questions(ctx: OpContext, instances: Iterable[Instance]) -> list[DiskQuestion]:
-    """How disks are on their primary nodes; of nodes that are offline nothing is known."""
-    questions = []
-    for instance in instances:
-        node = ctx.snapshot.nodes[instance.primary_node]
-        if not (node.offline or instance.forthcoming):
-            ctx.services.touched(node.uuid)
-            questions += [DiskQuestion(node, disk) for disk in disks_of(ctx, instance)]
+    questions = asked_where_written(ctx.current, ctx.host, instances)
+    for node in {question.node.uuid for question in questions}:
+        ctx.services.touched(node)
     return questions
 
 
