@@ -36,6 +36,8 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", HOSTNAME_VARIABL
 STARTING_SECONDS = 180.0
 """A daemon serves within one or two, unless the host has little time for it."""
 STOP_SECONDS = 30.0
+KILL_SECONDS = 60.0
+"""A process that was killed is gone at once, but for one that waits for a disk."""
 UNIT_SECONDS = 200.0
 """More than the units allow for a start."""
 SYSTEMD = Path("/run/systemd/system")
@@ -157,17 +159,34 @@ def _program(daemon: str) -> list[str]:
 
 
 def stop(paths: Paths, daemon: str) -> None:
-    """Ask a daemon to end and wait; one that does not within half a minute is killed."""
+    """Ask a daemon to end, and return when it has; after half a minute it is killed.
+
+    :raises OpExecError: it does not end even so
+    """
     file = paths.daemon_pid(daemon)
     pid = running_pid(file)
     if pid is None:
         return
+    _send(pid, signal.SIGTERM)
+    if _has_ended(file, pid, STOP_SECONDS):
+        return
+    _send(pid, signal.SIGKILL)
+    # It holds its file for a moment still: who starts it again would find that it runs.
+    if not _has_ended(file, pid, KILL_SECONDS):
+        raise OpExecError(f"{daemon} (pid {pid}) was killed and does not end: it is stuck in the "
+                          "kernel, look at the disks of this host")
+
+
+def _send(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while is_held(file):
+        os.kill(pid, number)
+
+
+def _has_ended(file: Path, pid: int, seconds: float) -> bool:
+    """Wait until the daemon that had `pid` is gone; another one may hold the file by then."""
+    deadline = time.monotonic() + seconds
+    while is_held(file) and running_pid(file) in (pid, None):
         if time.monotonic() > deadline:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            return
+            return False
         time.sleep(0.05)
+    return True
