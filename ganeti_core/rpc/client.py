@@ -196,17 +196,24 @@ class NodeClients:
             return sent
         return None
 
-    def _finish(self, sent: _UnderWay, within: float | None = None) -> Any:
+    def _finish(self, sent: _UnderWay) -> Any:
         try:
-            return self._await(sent, within)
+            return self._await(sent)
         except (NodeUnreachable, OutcomeUnknown):
-            # The connection may have died unseen: a question is asked again, unless the node is
-            # slow rather than gone.
-            attempt = sent.attempt
-            if attempt.changes or sent.connection.timed_out or self._gone(attempt.owner):
+            if not self._may_ask_again(sent):
                 raise
-            self.drop(sent.peer.uuid)
         return self._afresh(sent.peer, sent.attempt)
+
+    def _may_ask_again(self, sent: _UnderWay) -> bool:
+        """Whether a question whose answer is lost is to be asked over another connection.
+
+        The one that it had may have died unseen, unless the node is slow rather than gone.
+        """
+        attempt = sent.attempt
+        if attempt.changes or sent.connection.timed_out or self._gone(attempt.owner):
+            return False
+        self.drop(sent.peer.uuid)
+        return True
 
     def _afresh(self, peer: Peer, attempt: _Attempt) -> Any:
         sent = _UnderWay(peer, attempt, Connection.open(peer, self._tls()))
@@ -332,9 +339,20 @@ class NodeClients:
     ) -> Callable[[float], Any]:
         sent = self._start(peer, attempt) if len(attempt.body) <= LARGEST_AT_ONCE else None
         if sent is not None:
-            return lambda seconds: wire.unwrap(self._finish(sent, seconds))
+            return lambda seconds: wire.unwrap(self._finish_within(sent, seconds, spare))
         future = spare.submit(self._deliver, peer, attempt)
         return lambda seconds: wire.unwrap(future.result(seconds))
+
+    def _finish_within(self, sent: _UnderWay, seconds: float, spare: Executor) -> Any:
+        until = time.monotonic() + seconds
+        try:
+            return self._await(sent, seconds)
+        except (NodeUnreachable, OutcomeUnknown):
+            if not self._may_ask_again(sent):
+                raise
+        # In another thread: a host that has just gone takes a new connection's whole time.
+        again = spare.submit(self._afresh, sent.peer, sent.attempt)
+        return again.result(max(0.0, until - time.monotonic()))
 
     def outcome(self, peer: Peer, call_id: str) -> dict[str, Any]:
         """Ask what became of a changing call: ``{"state": ...}`` with its result or error."""

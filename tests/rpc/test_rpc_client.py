@@ -20,6 +20,7 @@ from ganeti_core.errors import (
 )
 from ganeti_core.rpc import connection
 from ganeti_core.rpc.calls import Call, service_call
+from ganeti_core.rpc.pyro import shut
 from ganeti_core.rpc.wire import failure, success
 
 PING = service_call("node.ping")
@@ -270,3 +271,28 @@ def test_subject_goes_with_the_call(pair):
     call = Call("node.ping", {}, subject="some-uuid")
 
     assert pair.clients.call(pair.peer, call)["subject"] == "some-uuid"
+
+
+def test_an_answer_that_is_lost_is_not_awaited_longer_than_it_was_to_be(make_pair):
+    """It is asked for again, over a new connection, but whoever waits does so for his time only."""
+    asked, released = threading.Semaphore(0), threading.Event()
+
+    def handler(_caller, request):
+        if request.service == "node.delay":
+            asked.release()
+            released.wait(60)
+        return success("done")
+
+    pair = make_pair(handler=handler)
+    pair.clients.call(pair.peer, service_call("node.ping"))
+    call = service_call("node.delay", timeout=1.0)
+    with ThreadPoolExecutor(1) as spare:
+        try:
+            begun = pair.clients.begin([pair.peer], call, spare)
+            assert asked.acquire(timeout=60)
+            [served] = pair.server.served()
+            shut(served.tls)
+            with pytest.raises(TimeoutError):
+                begun[pair.peer.uuid](0.1)
+        finally:
+            released.set()
