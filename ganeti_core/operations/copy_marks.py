@@ -28,6 +28,14 @@ MOST_EARLY = 10_000
 
 
 @dataclass
+class _Alone:
+    """Held by who changes the marks of one disk; kept while somebody does, or waits to."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    users: int = 0
+
+
+@dataclass
 class CopyMarks:
     """Changes the marks; methods may be used from any thread."""
 
@@ -35,7 +43,7 @@ class CopyMarks:
     _reports: Counter[str] = field(default_factory=Counter)
     _early: OrderedDict[str, tuple[str, ...]] = field(default_factory=OrderedDict)
     """The marks of disks that are not in the configuration: a job makes them, or they are gone."""
-    _held: dict[str, threading.Lock] = field(default_factory=dict)
+    _held: dict[str, _Alone] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def reports(self) -> Mapping[str, int]:
@@ -131,9 +139,16 @@ class CopyMarks:
     def _alone(self, disk: str) -> Iterator[Disk | None]:
         """Give the disk as it is now, while nobody else changes its marks."""
         with self._guard:
-            held = self._held.setdefault(disk, threading.Lock())
-        with held:
-            yield self.store.snapshot.disks.get(disk)
+            held = self._held.setdefault(disk, _Alone())
+            held.users += 1
+        try:
+            with held.lock:
+                yield self.store.snapshot.disks.get(disk)
+        finally:
+            with self._guard:
+                held.users -= 1
+                if not held.users:
+                    del self._held[disk]
 
     def _marked(self, disk: str, known: Disk | None) -> tuple[str, ...]:
         if known is not None:

@@ -130,3 +130,11 @@ def test_a_job_that_writes_the_disk_as_it_knew_it_keeps_a_report(marks):
     assert stale(marks) == (B, C)
     marks.store.commit([Put(replace(known, nodes=(A, C)))])
     assert stale(marks) == (C,), "the other copy was given up"
+
+
+def test_of_disks_whose_marks_nobody_changes_nothing_is_kept(marks):
+    commit(marks, Put(disk(2, nodes=(A, B))))
+    marks.add("disk2", [B])
+    marks.forget("disk2", marks.reports())
+    assert stale(marks, "disk2") == ()
+    assert not marks._held
