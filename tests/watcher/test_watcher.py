@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -288,6 +289,14 @@ def test_two_do_not_work_at_once(cluster):
     assert watch(cluster).status == 0
     assert "another process holds" in (cluster.root / "second").read_text()
     script.unlink()
+
+
+def test_attempts_of_a_clock_that_was_ahead_do_not_count_until_then():
+    later = time.time() + 365 * EXPIRATION
+    notes = Notes({"past": (MOST_TRIES + 1, time.time()), "ahead": (MOST_TRIES + 1, later)})
+    notes.keep_only(["past", "ahead"], [])
+    assert not notes.may_try("past")
+    assert notes.may_try("ahead")
 
 
 def test_damaged_notes_are_begun_anew(cluster):

@@ -62,9 +62,10 @@ class Notes:
 
     def keep_only(self, instances: Collection[str], nodes: Collection[str]) -> None:
         """Forget instances and nodes that are gone, and attempts that were long ago."""
-        since = time.time() - EXPIRATION
+        now = time.time()
+        # One that is yet to come was made by a clock that was ahead: nobody waits for that time.
         self.attempts = {name: (count, when) for name, (count, when) in self.attempts.items()
-                         if name in instances and when > since}
+                         if name in instances and 0 <= now - when < EXPIRATION}
         self.boot_ids = {node: mark for node, mark in self.boot_ids.items() if node in nodes}
 
     def may_try(self, instance: str) -> bool:
