@@ -164,7 +164,11 @@ def master_snapshot(paths: Paths) -> Snapshot:
             snapshot = load(database)
         if snapshot.cluster.master_node == NodeIdentity.load(paths).uuid:
             return snapshot
-    raise OpPrereqError("This command can be run on the master node only", ECODE_STATE)
+    master = ""
+    with suppress(OSError):
+        master = (paths.ssconf / "ssconf_master_node").read_text().strip()
+    raise OpPrereqError("This command can be run on the master node only"
+                        + (f", which is {master}" if master else ""), ECODE_STATE)
 
 
 def self_signed(name: str) -> bytes:

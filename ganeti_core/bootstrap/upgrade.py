@@ -125,6 +125,9 @@ class Upgrader:
             if (pending := Intent.pending(self.paths)) is None:
                 return False
             self._go_on(pending)
+            # Who was killed while it restarted the remote API has left that down.
+            if problem := local_daemons.start_rapi(self.paths):
+                self.say(f"{local_daemons.RAPI} does not start: {problem}")
             return True
 
     def drained(self) -> bool:
@@ -172,7 +175,8 @@ class Upgrader:
         told: list[int] = []
         while jobs := unfinished(client):
             if jobs != told:
-                self.say(f"Waiting for {len(jobs)} jobs: {', '.join(map(str, jobs[:10]))}")
+                numbers = ", ".join(map(str, jobs[:10])) + (", ..." if jobs[10:] else "")
+                self.say(f"Waiting for {len(jobs)} jobs: {numbers}")
                 told = jobs
             time.sleep(PAUSE)
 
@@ -204,6 +208,10 @@ class Upgrader:
             if is_held(self.paths.daemon_pid(daemon)):
                 self.say(f"Restarting {daemon}")
                 local_daemons.restart(self.paths, daemon)
+        if not is_held(self.paths.daemon_pid(local_daemons.MASTERD)):
+            # It has ended while nodes were restarted, and would keep the queue drained.
+            self.say(f"Starting {local_daemons.MASTERD}, which has ended meanwhile")
+            local_daemons.start(self.paths, local_daemons.MASTERD)
 
     def _finish(self, intent: Intent) -> None:
         """:raises OpExecError: a node runs something else"""

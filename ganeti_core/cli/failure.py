@@ -59,7 +59,8 @@ def describe(error: BaseException) -> str:
             return f"Error while parsing query filter: {chr(10).join(map(str, error.args))}"
         case errors.JobQueueDrained():
             return ("Failure: the job queue is marked for drain and doesn't accept new requests\n"
-                    "(gnt-cluster queue undrain opens it again)")
+                    "(gnt-cluster queue undrain opens it again; gnt-cluster upgrade --check says "
+                    "whether an upgrade has drained it)")
         case errors.RequestError():
             return f"Unhandled protocol error while talking to the master daemon:\n{first}"
         case _:

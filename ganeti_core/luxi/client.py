@@ -37,11 +37,21 @@ class NoMasterError(GanetiError):
 
     wire_name = "NoMasterError"
 
+    @property
+    def message(self) -> str:
+        """A sentence, for who shows it among other words: the argument is the socket alone."""
+        first = super().message
+        return f"no master daemon answers at {first}" if first.startswith("/") else first
+
 
 class MasterAccessError(NoMasterError):
     """The socket is there, and this user may not use it."""
 
     wire_name = "MasterAccessError"
+
+    @property
+    def message(self) -> str:
+        return f"this user may not ask the master daemon at {self.args[0]}"
 
 
 class LuxiTimeout(GanetiError):

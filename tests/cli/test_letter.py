@@ -8,6 +8,7 @@ import pytest
 
 from ganeti_core.cli.failure import describe
 from ganeti_core.errors import GanetiError, JobQueueDrained
+from ganeti_core.luxi.client import LuxiClient, NoMasterError
 
 JOB = [["id", "number", "ID"], ["received_ts", "other", "Received"],
        ["opstatus", "other", "OpCode_status"], ["opstart", "other", "OpCode_start"],
@@ -124,6 +125,13 @@ def test_the_usage_text_leads_to_all_commands_and_options(run) -> None:
 def test_a_drained_queue_is_told_as_ganeti_does() -> None:
     assert describe(GanetiError.from_wire(JobQueueDrained().to_wire())).startswith(
         "Failure: the job queue is marked for drain and doesn't accept new requests\n")
+
+
+def test_a_master_that_is_not_there_is_told_in_a_sentence_among_other_words(tmp_path) -> None:
+    with pytest.raises(NoMasterError) as told, LuxiClient(tmp_path / "none") as client:
+        client.debts()
+    assert told.value.message == f"no master daemon answers at {tmp_path / 'none'}"
+    assert f"(socket {tmp_path / 'none'})" in describe(told.value)
 
 
 def test_instances_without_room_are_named(run, tmp_path) -> None:

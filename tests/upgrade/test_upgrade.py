@@ -21,6 +21,7 @@ from ganeti_core.bootstrap.upgrade import Intent
 from ganeti_core.cli import failure
 from ganeti_core.daemons.vcluster.layout import Layout
 from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.pid_file import is_held
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -54,7 +55,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def old(packages: Path, make_cluster: Callable[..., VirtualCluster]) -> VirtualCluster:
-    made = make_cluster("--nodes", "3", "--hypervisor", "fake", "--with", "confd")
+    made = make_cluster("--nodes", "3", "--hypervisor", "fake", "--with", "confd,rapi")
     made.gnt("gnt-instance", "add", "-t", "diskless", "-o", "noop", "--no-nics",
              "--no-ip-check", "--no-name-check", "-n", "node2", "web.example.com")
     return made
@@ -136,7 +137,8 @@ def test_daemons_run_what_was_installed_and_jobs_and_guests_go_on(
 
     steps = [line for line in ran.lines if line.startswith("Restarting")]
     assert steps == [f"Restarting the daemons of node{number}.example.com"
-                     for number in (2, 3, 1)] + ["Restarting ganeti-masterd"]
+                     for number in (2, 3, 1)] + ["Restarting ganeti-masterd",
+                                                    "Restarting ganeti-rapi"]
     assert f"Waiting for 1 jobs: {job}" in ran.stdout
     assert old.gnt("gnt-job", "list", "--no-headers", "-o", "status", job).stdout == "success\n"
     wait_until(lambda: not before.items() & pids(old).items(), "all daemons are new ones")
@@ -201,6 +203,27 @@ def test_two_at_once_and_an_end_by_a_signal(old: VirtualCluster, packages: Path)
     assert not drained(old)
 
 
+def test_daemons_of_the_master_that_were_lost_meanwhile_run_in_the_end(
+    old: VirtualCluster, packages: Path
+) -> None:
+    """The remote API was, as by who was killed while it was restarted, before this began."""
+    install(packages, "1.13.1")
+    begin(old, "1.13.1")
+    rapi, masterd = (old.paths().daemon_pid(name) for name in ("ganeti-rapi", "ganeti-masterd"))
+    old.tool("stop", "node1", "ganeti-rapi")
+    ran = subprocess.Popen(
+        [SCRIPTS / "gnt-cluster", "upgrade", "--resume"], text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, env=Layout.load(old.root).node("node1").environment())
+    assert ran.stdout is not None
+    assert any(line.startswith("Restarting the daemons") for line in ran.stdout)
+    os.kill(int(masterd.read_text()), signal.SIGKILL)
+    said = ran.communicate()[0]
+    assert ran.returncode == 0, said
+    assert "Starting ganeti-masterd, which has ended meanwhile" in said
+    assert not drained(old)
+    assert is_held(rapi)
+
+
 def test_a_queue_that_an_upgrade_of_another_master_has_drained_is_named(
     old: VirtualCluster
 ) -> None:
@@ -238,6 +261,8 @@ def test_a_new_master_goes_on_with_what_the_old_one_began(
     assert "An upgrade to 1.14.0 was begun" in old.try_("gnt-cluster", "upgrade", "--check").stdout
     failed_over = old.on("node2", "gnt-cluster", "master-failover")
     assert failed_over.status == 0, failed_over
+    ran = old.on("node1", "gnt-cluster", "upgrade", "--resume")
+    assert "on the master node only, which is node2.example.com" in ran.stderr
     old.gnt("gnt-cluster", "upgrade", "--resume")
     assert old.gnt("gnt-cluster", "getmaster").lines == ["node2.example.com"]
     assert check(old)[::2] == (0, "All nodes run 1.14.0.")
