@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ganeti_core.errors import OpPrereqError
 from ganeti_core.spec.devices import Devices, compare_disks, compare_nics, new_disks
 from ganeti_core.spec.final import kept_name
-from ganeti_core.spec.parameters import Differences, described, given
+from ganeti_core.spec.parameters import Differences, described, given, short_for
 from ganeti_core.spec.steps import NOTHING, OpcodeDict, Plan, Stage, Step, change_line
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Instances:
     def __init__(self, have: Params, want: Params, plan: Plan, *, prune: bool) -> None:
         self._have = have["instances"]
         self._want = want.get("instances")
+        self._nodes = have["nodes"]
         self._plan, self._prune = plan, prune
 
     def compare(self) -> None:
@@ -37,13 +38,28 @@ class Instances:
         named = set()
         for written, want in self._want.items():
             name = actual.get(written.lower())
-            if name is None:
+            if not self._has_full_node_names(written, want):
+                named.add(name)
+            elif name is None and (meant := short_for(written, self._have) - self._want.keys()):
+                # A new instance of this name, and with --prune the other one's end, is not meant.
+                named |= meant
+                self._plan.refused.append(f"instance {written}: the file needs full names, and the"
+                                          f" cluster has {', '.join(sorted(meant))}")
+            elif name is None:
                 self._create(written, want)
             else:
                 named.add(name)
                 self._change(name, self._have[name], want)
         for name in [one for one in self._have if one not in named]:
             self._remove(name)
+
+    def _has_full_node_names(self, name: str, want: Params) -> bool:
+        short = [(key, meant) for key in ("primary_node", "secondary_node")
+                 if (meant := short_for(want.get(key, ""), self._nodes))]
+        self._plan.refused += [
+            f"instance {name}: {key}: the file needs full names: {', '.join(sorted(meant))}"
+            for key, meant in short]
+        return not short
 
     def _create(self, name: str, want: Params) -> None:
         try:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganeti_core.spec.steps import NOTHING, OpcodeDict, change_line, shown
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 Params = dict[str, Any]
 INHERITED = "default"
+
+
+def short_for(written: str, known: Iterable[str]) -> set[str]:
+    """The full names that `written` is the beginning of; none where it is one itself."""
+    names = {name.lower(): name for name in known}
+    first = written.lower()
+    return set() if not first or first in names else {
+        name for lower, name in names.items() if lower.startswith(f"{first}.")}
 
 
 @dataclass

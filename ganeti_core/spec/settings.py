@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.model.ganeti_settings import SETTING_OF
-from ganeti_core.spec.parameters import Differences, described, given
+from ganeti_core.spec.parameters import Differences, described, given, short_for
 from ganeti_core.spec.steps import OpcodeDict, Plan, Stage, Step, change_line
 
 if TYPE_CHECKING:
@@ -105,7 +105,10 @@ class Settings:
     def _node(self, name: str, want: Params) -> None:
         have, what = self._have["nodes"].get(name), f"node {name}"
         if have is None:
-            self._refuse(what, "it is not in the cluster: add it with 'gnt-node add' first")
+            meant = short_for(name, self._have["nodes"])
+            self._refuse(what, "the file needs full names, and the cluster has "
+                         f"{', '.join(sorted(meant))}" if meant else
+                         "it is not in the cluster: add it with 'gnt-node add' first")
             return
         found = Differences(have, want, self._prune)
         opcodes: list[OpcodeDict] = []

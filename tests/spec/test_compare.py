@@ -146,6 +146,34 @@ def test_a_group_with_nodes_is_not_removed() -> None:
 NAMED = [{"size": 1, "name": "a"}, {"size": 2, "name": "b"}, {"size": 3}]
 
 
+FULL: dict[str, Any] = {
+    **HAVE, "nodes": {"n1.example.com": {"group": "default"}, "n2.example.com": {"group": "g2"}},
+    "instances": {"web.example.com": {**WEB, "primary_node": "n1.example.com"}}}
+
+
+@pytest.mark.parametrize(("sections", "refusal"), [
+    ({"instances": {"WEB": {"state": "up"}}},
+     "instance WEB: the file needs full names, and the cluster has web.example.com"),
+    ({"instances": {"web.example.com": {"primary_node": "n1"}}},
+     "instance web.example.com: primary_node: the file needs full names: n1.example.com"),
+    ({"instances": {"web.example.com": {}, "new": {"secondary_node": "n2"}}},
+     "instance new: secondary_node: the file needs full names: n2.example.com"),
+    ({"nodes": {"n2": {}}}, "node n2: the file needs full names, and the cluster has n2.example"),
+])
+def test_the_beginning_of_a_name_is_no_new_object(
+    sections: dict[str, Any], refusal: str
+) -> None:
+    """What is meant would be removed with --prune, and something empty be made."""
+    plan = compare(FULL, {"version": 1, **sections}, prune=True)
+    assert [one[:len(refusal)] for one in plan.refused] == [refusal]
+    assert not plan.steps
+
+
+def test_a_name_that_begins_another_one_can_be_both() -> None:
+    plan = compare(FULL, {"version": 1, "instances": {"web.example.com": {}, "web": {}}})
+    assert (plan.refused, [step.what for step in plan.steps]) == ([], ["instance web"])
+
+
 def test_disks_are_known_by_their_names() -> None:
     grown = compare_disks(NAMED, [{"size": 1, "name": "a"}, {"size": 5, "name": "b"}, {"size": 3}],
                           prune=True)
