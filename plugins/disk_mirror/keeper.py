@@ -23,7 +23,7 @@ from .ends import Carrier, accept, dial
 from .link import Link
 from .notes import Note
 from .places import Places
-from .qmp import SECONDS
+from .qmp import QUESTION_SECONDS, SECONDS, QmpLost, Question
 from .replies import Replies, WriteFailed
 from .stores import MIB, Store, size_of
 
@@ -37,6 +37,10 @@ log = logging.getLogger(__name__)
 BIND_PAUSE = 0.2
 BIND_SECONDS = 30.0
 """The one before may not have let go of the port."""
+HUNG = 30.0
+"""Seconds in which a storage daemon replies however busy its host is."""
+BUSY_SECONDS = 5.0
+"""For what earlier connections sent to be written; who asks hears in time that it is not."""
 
 
 def main(ctx: HookContext, uuid: str) -> None:
@@ -136,20 +140,26 @@ class Keeper:
         if note is None or Store(self.ctx, self.places).role() != "secondary":
             wire.say({"error": "no storage daemon has the copy there open"})
             return
-        with self._guard:
-            self._control = wire
-            self._copying.cut()
-            self._copying.drain()
-            self._copying = Carrier()
-            self.places.say("linking", wanted=size)
-            if problem := self._fit(size):
-                self.places.say("lost", reason=problem, wanted=size)
-                wire.say({"error": problem})
-                return
+        if not self._guard.acquire(timeout=BUSY_SECONDS):
+            wire.say({"error": "what was sent there before is not written yet"})
+            return
+        try:
+            problem = self._take_over(wire, size)
+        finally:
+            self._guard.release()
+        if problem:
+            wire.say({"error": problem})
+            return
         try:
             wire.say((Note.load(self.places.note) or note).told())
+            replied = time.monotonic()
             while True:
                 said = wire.hear()
+                if self._replies():
+                    replied = time.monotonic()
+                elif time.monotonic() > replied + HUNG:
+                    wire.say({"error": "the storage daemon there does not reply"})
+                    return
                 with self._guard:
                     if self._control is not wire:
                         return
@@ -159,6 +169,25 @@ class Keeper:
             with self._guard:
                 if self._control is wire:
                     self.places.say("lost", reason="the node that writes is not connected")
+
+    def _take_over(self, wire: Wire, size: Any) -> str:
+        """Let this connection be the one that counts; return why it cannot be."""
+        self._control = wire
+        self._copying.cut()
+        self._copying.drain()
+        self._copying = Carrier()
+        self.places.say("linking", wanted=size)
+        if problem := self._fit(size):
+            self.places.say("lost", reason=problem, wanted=size)
+        return problem
+
+    def _replies(self) -> bool:
+        """Whether the storage daemon here does; one that is halted takes writes, and ends none."""
+        try:
+            with Question.connect(self.places.qmp, QUESTION_SECONDS):
+                return True
+        except QmpLost:
+            return False
 
     def _fit(self, size: Any) -> str:
         """Let the copy be as large as the disk; return why it cannot be."""

@@ -106,6 +106,24 @@ def test_writes_wait_no_longer_because_their_storage_daemon_does_not_reply(
     assert ALLOWED <= took < FREEZE
 
 
+def test_a_copy_whose_storage_daemon_is_halted_is_left_behind_and_catches_up(
+    nodes: Mapping[str, HookContext], places: Places, storage: Path,
+) -> None:
+    """Its node is well, and the connection stands; only no write there ends."""
+    shared = generation(places)
+    writer = Writer(places.device)
+    wait_until(lambda: writer.acknowledged > 5, "it writes")
+    [store] = processes.kept(nodes[SECOND.uuid])[f"store-{UUID}"].pids
+    os.kill(store, signal.SIGSTOP)
+    wait_until(lambda: generation(places) != shared, "it is decided", 200)
+    known = writer.acknowledged
+    wait_until(lambda: writer.acknowledged > known + 5, "writes go on")
+    os.kill(store, signal.SIGCONT)
+    wait_until(lambda: places.live().get("state") == "linked", "it follows again", 120)
+    writer.stop()
+    assert number_on(next(storage.rglob("*.disk0"))) >= writer.acknowledged > known
+
+
 def test_a_connection_that_does_not_hold_does_not_begin_the_wait_again(
     places: Places, storage: Path,
 ) -> None:
