@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import OpExecError
+from ganeti_core.patience import VARIABLE as PATIENCE_VARIABLE
 from ganeti_core.pid_file import is_held, running_pid
 from ganeti_core.plugin_api.run import CommandFailed, run_command
 from ganeti_core.resolve import HOSTNAME_VARIABLE
@@ -55,7 +56,7 @@ def start(paths: Paths, daemon: str, arguments: Sequence[str] = ()) -> None:
         _start_unit(paths, daemon, arguments)
         return
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment["GANETI_ROOT"] = str(paths.root)
+    environment |= {"GANETI_ROOT": str(paths.root)} | limits_of(paths)
     words = [*_program(daemon), *(settings_of(paths, daemon) or ()), *arguments]
     try:
         run_command(words, timeout=STARTING_SECONDS, env=environment)
@@ -100,14 +101,28 @@ def start_rapi(paths: Paths) -> str:
 def settings_of(paths: Paths, daemon: str) -> list[str] | None:
     """The options of a daemon in ``/etc/default/ganeti``, as systemd reads them there; None where
     they are not set."""
-    wanted = f"{_variable(daemon)}_ARGS="
+    text = _default(paths, f"{_variable(daemon)}_ARGS")
+    return None if text is None else shlex.split(text)
+
+
+def limits_of(paths: Paths) -> dict[str, str]:
+    """What the environment of this node's daemons says of their limits: see `patience`.
+
+    Set in ``/etc/default/ganeti``, as systemd reads it there, or inherited.
+    """
+    found = _default(paths, PATIENCE_VARIABLE) or os.environ.get(PATIENCE_VARIABLE)
+    return {PATIENCE_VARIABLE: found} if found else {}
+
+
+def _default(paths: Paths, variable: str) -> str | None:
+    """A variable in ``/etc/default/ganeti``; None where it is not set."""
     try:
         lines = (paths.root / "etc/default/ganeti").read_text().splitlines()
     except OSError:
         return None
     for line in reversed(lines):
-        if line.startswith(wanted):
-            return shlex.split("".join(shlex.split(line.removeprefix(wanted))))
+        if line.startswith(f"{variable}="):
+            return "".join(shlex.split(line.removeprefix(f"{variable}=")))
     return None
 
 

@@ -34,6 +34,22 @@ def test_options_stand_in_the_defaults(
     assert local_daemons.settings_of(Paths(tmp_path), local_daemons.RAPI) == found
 
 
+@pytest.mark.parametrize(("text", "inherited", "found"), [
+    ("", "", {}), ("", "2", {"GANETI_PATIENCE": "2"}),
+    ("# GANETI_PATIENCE=4\n", "", {}), ("GANETI_PATIENCE=\"4\"\n", "2", {"GANETI_PATIENCE": "4"}),
+])
+def test_the_patience_of_daemons_stands_in_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, inherited: str,
+    found: dict[str, str],
+) -> None:
+    monkeypatch.setenv("GANETI_PATIENCE", inherited)
+    file = tmp_path / "etc/default/ganeti"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+
+    assert local_daemons.limits_of(Paths(tmp_path)) == found
+
+
 def test_below_another_root_it_is_started_only_where_its_settings_are(tmp_path: Path) -> None:
     assert local_daemons.start_rapi(Paths(tmp_path)) == ""
     (tmp_path / "etc/default").mkdir(parents=True)

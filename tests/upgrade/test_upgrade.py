@@ -126,6 +126,10 @@ def test_daemons_run_what_was_installed_and_jobs_and_guests_go_on(
     old: VirtualCluster, packages: Path
 ) -> None:
     before = pids(old)
+    defaults = old.paths("node2").root / "etc/default/ganeti"
+    defaults.parent.mkdir(parents=True, exist_ok=True)
+    with defaults.open("a") as file:
+        file.write("GANETI_PATIENCE=3\n")
     install(packages, "1.10.0")
     status, rows, last = check(old)
     assert status == 0, rows
@@ -142,6 +146,8 @@ def test_daemons_run_what_was_installed_and_jobs_and_guests_go_on(
     assert f"Waiting for 1 jobs: {job}" in ran.stdout
     assert old.gnt("gnt-job", "list", "--no-headers", "-o", "status", job).stdout == "success\n"
     wait_until(lambda: not before.items() & pids(old).items(), "all daemons are new ones")
+    noded = old.paths("node2").daemon_pid("ganeti-noded").read_text().strip()
+    assert b"GANETI_PATIENCE=3\0" in Path("/proc", noded, "environ").read_bytes()
     assert check(old)[::2] == (0, "All nodes run 1.10.0.")
     assert not drained(old)
     assert Intent.pending(old.paths()) is None

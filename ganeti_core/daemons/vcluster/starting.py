@@ -22,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from ganeti_core.bootstrap.local_daemons import settings_of
+from ganeti_core.bootstrap.local_daemons import limits_of, settings_of
 from ganeti_core.daemons import masterd, noded
 from ganeti_core.daemons.process import bear_name
 from ganeti_core.daemons.vcluster.processes import MASTERD, NODED
@@ -125,7 +125,7 @@ def _fork(one: _Starting, main: EntryPoint) -> int:
 
 def _become(one: _Starting) -> None:
     """Turn a fork of this process into one that runs on the node."""
-    os.environ.update(one.node.environment())
+    os.environ.update(one.node.environment() | limits_of(one.node.paths))
     _rename(one.daemon)
     with open(os.devnull, "rb") as null:
         os.dup2(null.fileno(), 0)
