@@ -116,7 +116,8 @@ def test_no_failover_to_a_copy_that_is_behind_without_acceptance(cluster):
     assert refused.status == 1
     assert ("on target node node3.example.com disk 0 is degraded (40.0 % in sync). What was "
             "written on node node2.example.com and has not reached node3.example.com would be "
-            "lost; --ignore-consistency accepts that loss") in refused.stderr
+            "lost; gnt-instance activate-disks --wait-for-sync lets the copy follow once both "
+            "nodes answer, --ignore-consistency accepts that loss") in refused.stderr
     assert homes(cluster) == {"pair": "node2"}
     assert mark(cluster, "node3").read_text().split() == ["secondary", "node2.example.com"]
     went = cluster.gnt("gnt-instance", "failover", "-f", "--ignore-consistency", NAME)

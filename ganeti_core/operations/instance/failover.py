@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from ganeti_core.rpc.calls import Call
 
 
-_HINT = "; --ignore-consistency accepts that loss"
+_HINT = ("; gnt-instance activate-disks --wait-for-sync lets the copy follow once both nodes "
+         "answer, --ignore-consistency accepts that loss")
 
 
 @dataclass(frozen=True)
