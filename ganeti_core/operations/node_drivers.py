@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Facts = Mapping[str, Any]
 """What ``node.facts`` returns."""
 Row = Mapping[str, Any]
+CORE = "ganeti-core"
+"""The distribution of the software itself, which daemons take in only when they start."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,27 +145,26 @@ class NodeDrivers:
             return (f"Node '{node.name}' (version {here['version']}) speaks API {api} of plugins "
                     f"of the kind {kind.name}, needed is {kind.api} for the {kind.title} "
                     f"'{driver}': bring master and node to the same version")
-        found = here["kinds"].get(kind.name, {}).get(driver)
+        found, row = (here["kinds"].get(kind.name, {}).get(driver),
+                      _row(here["plugins"], kind, driver))
         if found is None:
-            return _absent(node, kind, driver, (_row(here["plugins"], kind, driver),
-                                                self._own_row(kind, driver)))
+            return _absent(node, kind, driver, (row, self._own_row(kind, driver)))
         misfit = ""
         if self._host.has(kind, driver):
             mine = self._host.describe(kind, driver)
             if found["api"] != mine.api_version:
                 misfit = (f" for API {found['api']}, needed is API {mine.api_version}, as the "
                           f"master has it{_version(self._own_row(kind, driver))}: install the same "
-                          "version everywhere, then restart ganeti-noded and ganeti-masterd")
+                          f"version everywhere, then {_take_in(self._own_row(kind, driver))}")
             elif found["state_version"] < mine.state_version:
-                misfit = _too_old(found, node, mine.state_version, "the master")
+                misfit = _too_old(found, node, mine.state_version, "the master", row)
         its = source["kinds"].get(kind.name, {}).get(driver) if source is not None else None
         if not misfit and its and need.source is not None and (
                 found["state_version"] < its["state_version"]):
-            misfit = _too_old(found, node, its["state_version"], f"node '{need.source.name}'")
+            misfit = _too_old(found, node, its["state_version"], f"node '{need.source.name}'", row)
         if not misfit:
             return ""
-        version = _version(_row(here["plugins"], kind, driver))
-        return f"Node '{node.name}' has the {kind.title} '{driver}'{version}{misfit}"
+        return f"Node '{node.name}' has the {kind.title} '{driver}'{_version(row)}{misfit}"
 
     def _own_row(self, kind: Kind[Any], driver: str) -> Row | None:
         return _row([asdict(row) for row in self._host.status()], kind, driver)
@@ -179,10 +180,15 @@ def _version(row: Row | None) -> str:
     return f" ({' '.join(origin)})" if origin else ""
 
 
-def _too_old(found: Row, node: Node, state: int, whose: str) -> str:
+def _take_in(row: Row | None) -> str:
+    """How daemons come to use what was installed of the plugin in this line."""
+    core = row is not None and row["distribution"] == CORE
+    return "restart ganeti-noded and ganeti-masterd" if core else "run gnt-plugin reload"
+
+
+def _too_old(found: Row, node: Node, state: int, whose: str, row: Row | None) -> str:
     return (f" with state version {found['state_version']}, which cannot read version {state}, "
-            f"that {whose} has: install the newer one on node '{node.name}', then restart "
-            "ganeti-noded there")
+            f"that {whose} has: install the newer one on node '{node.name}', then {_take_in(row)}")
 
 
 def _absent(
@@ -200,4 +206,4 @@ def _absent(
         return (f"Node '{node.name}' has no {what}, and neither has the master (gnt-cluster plugins"
                 " shows which there are)")
     return (f"Node '{node.name}' has no {what}: install {wanted or 'what brings it'} on node "
-            f"'{node.name}', as the master has it, then restart ganeti-noded there")
+            f"'{node.name}', as the master has it, then {_take_in(mine)}")

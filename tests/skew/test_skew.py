@@ -11,10 +11,10 @@ from virtual_cluster import VirtualCluster
 OLD_GUESTS = (
     "Node 'node3.example.com' has the hypervisor 'pretender' (ganeti-pretender 1.5) with state "
     "version 1, which cannot read version 2, that the master has: install the newer one on node "
-    "'node3.example.com', then restart ganeti-noded there")
+    "'node3.example.com', then run gnt-plugin reload")
 NO_GUESTS = (
     "Node 'node4.example.com' has no hypervisor 'pretender': install ganeti-pretender 2.0 on node "
-    "'node4.example.com', as the master has it, then restart ganeti-noded there")
+    "'node4.example.com', as the master has it, then run gnt-plugin reload")
 OLD_DISKS = "Node 'node3.example.com' has the disk template 'twin' (ganeti-twin 1.5)"
 NO_DISKS = ("Node 'node4.example.com' has no disk template 'twin': install ganeti-twin 2.0 on "
             "node 'node4.example.com'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.model.params import filled_nicparams
-from ganeti_core.operations.node_drivers import Need
+from ganeti_core.operations.node_drivers import CORE, Need
 from ganeti_core.operations.node_plugins import runs_on_nodes
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from ganeti_core.operations.cluster.findings import Findings
     from ganeti_core.operations.cluster.verify_gather import GroupFacts
     from ganeti_core.operations.context import OpContext
-
-CORE = "ganeti-core"
-"""The distribution whose version is compared as that of the software."""
 
 
 def verify_drivers(
