@@ -136,7 +136,7 @@ def test_daemons_run_what_was_installed_and_jobs_and_guests_go_on(
     assert rows["node2"] == ["1.9.0", "1.10.0", "same", "restart its daemons"]
     assert last == '"gnt-cluster upgrade --to 1.10.0" restarts the daemons of 3 nodes.'
 
-    job = old.submit("gnt-debug", "delay", "--no-master", "-n", "node2", "20")
+    job = old.submit("gnt-debug", "delay", "--no-master", "-n", "node2", "60")
     ran = old.gnt("gnt-cluster", "upgrade", "--to", "1.10.0")
 
     steps = [line for line in ran.lines if line.startswith("Restarting")]
@@ -188,7 +188,7 @@ def test_what_cannot_be_ended_says_why_and_another_version_takes_its_place(
 
 def test_two_at_once_and_an_end_by_a_signal(old: VirtualCluster, packages: Path) -> None:
     install(packages, "1.13.0")
-    old.submit("gnt-debug", "delay", "--no-master", "-n", "node2", "20")
+    old.submit("gnt-debug", "delay", "--no-master", "-n", "node2", "60")
     first = subprocess.Popen(
         [SCRIPTS / "gnt-cluster", "upgrade", "--to", "1.13.0"], text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, env=Layout.load(old.root).node("node1").environment(),
