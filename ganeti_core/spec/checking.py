@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 from ganeti_core.spec.final import final_form, wrong_values
 from ganeti_core.spec.schema import SCHEMA
+from ganeti_core.spec.text import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,12 +57,14 @@ def _problem(error: ValidationError) -> Iterator[str]:
             yield f"{place}: {_shown(value)} is not possible here; expected {_expected(schema)}"
         case "uniqueItems":
             yield f"{place}: an entry of {_shown(value)} stands there twice"
+        case "type" if value is None and not error.absolute_path:
+            yield f"{place}: there is nothing in it; expected {_expected(schema)}"
         case _:
             yield f"{place}: found {_shown(value)}; expected {_expected(schema)}"
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = repr(value) if isinstance(value, str) else in_one_line(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from ganeti_core.spec.text import in_one_line
+
 OpcodeDict = dict[str, Any]
 NOTHING = "(none)"
 """Shown for a value that is not there."""
@@ -80,11 +82,7 @@ class Plan:
 
 def shown(value: Any) -> str:
     """A value in a line for people."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(str, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value)
+    return value if isinstance(value, str) else in_one_line(value)
 
 
 def change_line(name: str, old: Any, new: Any) -> str:

@@ -86,6 +86,13 @@ def write(document: Any) -> str:
                      default_flow_style=False)
 
 
+def in_one_line(value: Any) -> str:
+    """Return a plain value as it can be written in a line of a file."""
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=float("inf"),
+                     default_flow_style=True)
+    return str(text).removesuffix("...\n").strip()
+
+
 def read(data: bytes, name: str) -> Any:
     """Return the value that a file holds.
 

@@ -17,7 +17,7 @@ def document(**sections: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("wrong", "message"), [
-    (None, "f: the file: found None; expected a mapping"),
+    (None, "f: the file: there is nothing in it; expected a mapping"),
     ([], "f: the file: found []; expected a mapping"),
     ({}, "f: the file: the key 'version' is missing"),
     ({"version": 2}, "f: version: found 2; expected 1"),
@@ -26,7 +26,7 @@ def document(**sections: Any) -> dict[str, Any]:
      "f: instances/web: unknown key 'disk'; known are beparams, disk_template, disks, "),
     (document(instances={"web": {"disks": [{"size": "1g"}]}}),
      "f: instances/web/disks/0/size: found '1g'; expected a whole number, 1 or more"),
-    (document(instances={"web": {"disks": [{"size": True}]}}), "found True; expected a whole"),
+    (document(instances={"web": {"disks": [{"size": True}]}}), "found true; expected a whole"),
     (document(instances={"web": {"disks": [{"size": 0}]}}),
      "f: instances/web/disks/0/size: found 0; expected a whole number, 1 or more"),
     (document(instances={"web": {"disks": [{}]}}),
@@ -38,7 +38,7 @@ def document(**sections: Any) -> dict[str, Any]:
      "f: instances/web/beparams/maxmem: found '1g'; expected a whole number, 0 or more or"
      " 'default'"),
     (document(instances={"web": {"hvparams": {"acpi": {"a": 1}}}}),
-     "f: instances/web/hvparams/acpi: found {'a': 1}; expected text or"),
+     "f: instances/web/hvparams/acpi: found {a: 1}; expected text or"),
     (document(instances={"web": {"nics": [{"mac": "aa:bb"}]}}), "nics/0/mac: 'aa:bb' is not"),
     (document(instances={"web": {"nics": [{"ip": "10.0.0.300"}]}}),
      "f: instances/web/nics/0/ip: '10.0.0.300' does not"),
@@ -48,7 +48,7 @@ def document(**sections: Any) -> dict[str, Any]:
      "f: instances/web/disks: the name 'a' stands there twice"),
     (document(instances={"web": {}, "WEB": {}}), "f: instances: 'WEB' and 'web' are one name"),
     (document(instances={"a b": {}}), "f: instances: 'a b' is not possible here; expected"),
-    (document(instances={"web": {"tags": ["a", "a"]}}), "tags: an entry of ['a', 'a'] stands"),
+    (document(instances={"web": {"tags": ["a", "a"]}}), "tags: an entry of [a, a] stands"),
     (document(instances={"web": {"tags": ["a b"]}}), "tags/0: 'a b' is not possible here"),
     (document(networks={"n": {}}), "f: networks/n: the key 'network' is missing"),
     (document(networks={"n": {"network": "10.0.0.1/24"}}), "f: networks/n/network: 10.0.0.1/24 "),
