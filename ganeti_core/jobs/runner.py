@@ -235,13 +235,13 @@ class JobRunner:
             self._check_cancelled()
             state.move(RUNNING)
             state.exec = now()
+            row = self._change(index, {
+                "status": RUNNING, "start": state.start, "exec": state.exec})
             # Not waited for: the journal keeps the order, so whatever this opcode makes durable
-            # before it acts (its undo) is behind this row. Without it, nothing was changed.
-            self._env.queue.journal.submit([self._change(index, {
-                "status": RUNNING, "start": state.start, "exec": state.exec})],
-                lambda _error: None)
+            # before it acts (its undo, or this row again) is behind it.
+            self._env.queue.journal.submit([row], lambda _error: None)
             self._env.changed(self.job)
-            return await self._act(index, op, operation, snapshot)
+            return await self._act(index, op, operation, snapshot, row)
         finally:
             self._release()
 
@@ -252,10 +252,11 @@ class JobRunner:
             raise JobCanceled(CANCELED_TEXT)
 
     async def _act(
-        self, index: int, op: OpCode, operation: Operation[Any, Any], snapshot: Snapshot
+        self, index: int, op: OpCode, operation: Operation[Any, Any], snapshot: Snapshot,
+        running: Write,
     ) -> Any:
         """Have a thread execute the operation; if the job is killed, another one undo it."""
-        saga = self._saga(index, ())
+        saga = self._saga(index, (), running)
         acting = self._acting = Acting(saga, self._env.loop.create_future())
         ctx = self._context(index, op, snapshot, saga)
         self._env.inbox.run(self._env.pool, partial(self._thread_ended, acting),
@@ -456,8 +457,10 @@ class JobRunner:
             raise undone
         return state.result
 
-    def _saga(self, index: int, entries: Sequence[Entry]) -> Saga:
-        return Saga(self._env.queue.journal, self.job.id, index, entries)
+    def _saga(
+        self, index: int, entries: Sequence[Entry], running: Write | None = None
+    ) -> Saga:
+        return Saga(self._env.queue.journal, self.job.id, index, entries, running)
 
     def _context(
         self, index: int, op: OpCode, snapshot: Snapshot, saga: Saga, caller: str = "",

@@ -151,12 +151,16 @@ class Saga:
 
     A killed job leaves its thread behind. `poison` takes the saga from that thread: what it wants
     to record or commit afterwards is refused, and the entries are settled by a new saga.
+
+    :param running: the row of the journal that says that the opcode runs
     """
 
     def __init__(
-        self, journal: Journal, job: int, op: int, entries: Sequence[Entry] = ()
+        self, journal: Journal, job: int, op: int, entries: Sequence[Entry] = (),
+        running: Write | None = None,
     ) -> None:
         self._journal = journal
+        self._running = [running] if running is not None else []
         self._job = job
         self._op = op
         self._entries = list(entries)
@@ -200,10 +204,11 @@ class Saga:
     def begin(self) -> None:
         """Before the first act: be sure that a restart will know that the opcode has begun.
 
-        The row that says so was submitted before; whatever is durable after it says the same.
+        The row that says so was submitted before, but may have met a full disk. An undo entry
+        says the same.
         """
         if not self._begun:
-            self._journal.write([])
+            self._journal.write(self._running)
             self._begun = True
 
     def record(self, node: str, call: Call, note: str) -> Entry:

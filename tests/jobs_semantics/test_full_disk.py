@@ -10,6 +10,7 @@ from one_master import NO_OP, delay
 
 from ganeti_core.config.database import Write
 from ganeti_core.errors import GanetiError, StoreBroken
+from ganeti_core.operations.saga import Saga
 
 
 @contextmanager
@@ -80,3 +81,17 @@ def test_a_job_waits_for_room_to_begin(master):
         master.until(lambda: master.daemon.journal.broken is None, "the journal is sound")
     for job in (first, second):
         assert master.wait(job) == "success"
+
+
+def test_what_acts_when_there_is_room_again_is_known_to_have_begun(master):
+    """Its row was lost; a master that dies now would have it done a second time by the next."""
+    journal = master.daemon.journal
+    running = Write("local", ("an opcode runs",), "x" * 50_000)
+    with full_disk(master):
+        with pytest.raises(StoreBroken):
+            journal.write([running])
+        saga = Saga(journal, 1, 0, running=running)
+        with pytest.raises(StoreBroken):
+            saga.begin()
+    saga.begin()
+    assert journal.read("local", running.key) == running.doc
