@@ -37,7 +37,7 @@ class HypervisorDefaults(NamedTuple):
     cluster_wide: frozenset[str]
 
 
-PEER_CLUSTER_WIDE = frozenset({
+GANETI_CLUSTER_WIDE = frozenset({
     "migration_bandwidth", "migration_mode", "migration_port", "xen_cmd"})
 """What an imported configuration may hold for hypervisors that have no driver here."""
 
@@ -52,7 +52,7 @@ _INHERITED = (
 def hypervisor_defaults(host: PluginHost, name: str) -> HypervisorDefaults:
     """Ask a driver for its defaults; one that is not there has none."""
     if not host.has(HYPERVISORS, name):
-        return HypervisorDefaults({}, PEER_CLUSTER_WIDE)
+        return HypervisorDefaults({}, GANETI_CLUSTER_WIDE)
     properties = host.describe(HYPERVISORS, name).parameters.get("properties", {})
     wide = frozenset(key for key, schema in properties.items() if schema.get("x-global"))
     return HypervisorDefaults(host.defaults(HYPERVISORS, name), wide)

@@ -24,7 +24,7 @@ MAX_PATTERN = 500
 MAX_MEMORY = 1 << 20
 """Bytes that a compiled pattern and its states may take."""
 
-_PEER_TEXTS = {
+_GANETI_TEXTS = {
     "missing ), unterminated subpattern": "missing )",
     "unterminated character set": "missing terminating ] for character class",
     "unbalanced parenthesis": "unmatched parentheses",
@@ -46,8 +46,8 @@ def check_syntax(text: str) -> None:
             warnings.simplefilter("error")
             _parse(text)
     except re.error as exc:
-        message = _PEER_TEXTS.get(exc.msg, exc.msg)
-        position = len(text) if exc.msg in _PEER_TEXTS else exc.pos
+        message = _GANETI_TEXTS.get(exc.msg, exc.msg)
+        position = len(text) if exc.msg in _GANETI_TEXTS else exc.pos
         raise RequestError(f'({position},"{message}")') from exc
     except (Warning, OverflowError, RecursionError, ValueError) as exc:
         raise RequestError(f'(0,"{exc}")') from exc
