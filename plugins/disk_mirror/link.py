@@ -364,7 +364,7 @@ class Link:
                     raise
                 log.warning("disk %s: writes wait for its storage daemon: %s",
                             self.places.uuid, exc)
-                time.sleep(QUICK)
+                time.sleep(BEAT)
 
     def _let_go(self) -> None:
         """Serve who waits for the disk since it was begun anew to become larger."""
