@@ -99,19 +99,23 @@ class ExtTemplate:
     def open(self, ctx: HookContext, disk: DiskSpec, exclusive: bool) -> OpenDisk:
         note = _note(ctx, disk)
         with _alone(ctx, disk):
+            # One that is open may be in use: it stays attached, and noted, whatever fails here.
+            was_noted, was_open = note.exists(), _opened(ctx, disk) is not None
             # Noted first: a kill in between leaves a note, and so somebody who detaches.
             note.touch()
             try:
-                attached = _attach(ctx, disk)
+                attached = _attach(ctx, disk, keep=was_open)
             except BlockDeviceError:
-                note.unlink()
+                if not was_noted:
+                    note.unlink()
                 raise
             try:
                 _ask_if_offered(ctx, disk, "open", exclusive=exclusive)
             except BlockDeviceError:
-                # If this fails as well, the note is left for whoever closes the disk.
-                _ask(ctx, disk, "detach")
-                note.unlink()
+                if not was_open:
+                    # If this fails as well, the note is left for whoever closes the disk.
+                    _ask(ctx, disk, "detach")
+                    note.unlink()
                 raise
             draft = note.with_suffix(".draft")
             draft.write_text(json.dumps(attached.device))
@@ -180,12 +184,17 @@ def _is_userspace(disk: DiskSpec) -> bool:
     return bool(disk.params.get("access") == "userspace")
 
 
-def _attach(ctx: HookContext, disk: DiskSpec) -> Attachment:
-    """Attach a disk that is to be used; nothing stays attached of one that cannot be."""
+def _attach(ctx: HookContext, disk: DiskSpec, *, keep: bool) -> Attachment:
+    """Attach a disk that is to be used.
+
+    :param keep: it is in use already, and stays attached even if it cannot be used in this way;
+        nothing stays attached of any other
+    """
     attached: Attachment = _ask(ctx, disk, "attach")
     if attached.device or (attached.uris and _is_userspace(disk)):
         return attached
-    _ask(ctx, disk, "detach")
+    if not keep:
+        _ask(ctx, disk, "detach")
     provider, name = _id(disk)
     ways = ", ".join(sorted(attached.uris)) or "nobody"
     raise BlockDeviceError(

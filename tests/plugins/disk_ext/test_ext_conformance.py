@@ -169,3 +169,55 @@ def test_what_cannot_be_opened_is_detached_again(neighbours: Neighbours) -> None
         template.open(ctx, disk, exclusive=True)
     assert hooks_of(neighbours)[-1] == "detach"
     assert not list(neighbours.ctx.state.iterdir())
+
+
+@pytest.mark.parametrize("failing", ["attach", "open"])
+def test_an_open_disk_that_cannot_be_opened_again_stays_attached(
+    neighbours: Neighbours, failing: str
+) -> None:
+    """A guest uses it: it must not be detached below that, neither now nor by the next look."""
+    def refuse() -> None:
+        raise BlockDeviceError("the storage does not answer")
+
+    template, disk = ExtTemplate(), plan(provider="shelf")
+    neighbours.provider.open = lambda ctx, volume, exclusive: None
+    ctx = replace(neighbours.ctx, driver=neighbours)
+    template.create(ctx, disk)
+    path = template.open(ctx, disk, exclusive=True).path
+    with pytest.raises(BlockDeviceError, match="does not answer"):
+        template.open(answering(neighbours, **{failing: refuse}), disk, exclusive=False)
+    assert (status := template.status(ctx, disk)).is_open
+    assert status.path == path
+    assert "detach" not in hooks_of(neighbours)
+    template.close(ctx, disk)
+    assert hooks_of(neighbours)[-1] == "detach"
+
+
+def test_an_open_disk_stays_attached_where_another_access_cannot_be(
+    neighbours: Neighbours
+) -> None:
+    template, disk = ExtTemplate(), plan(provider="shelf")
+    only_uri = answering(neighbours, attach=lambda: Attachment("", {"kvm": "rbd:p/i"}))
+    template.create(only_uri, disk)
+    template.open(only_uri, replace(disk, params={"access": "userspace"}), exclusive=True)
+    with pytest.raises(BlockDeviceError, match="access=userspace"):
+        template.open(only_uri, disk, exclusive=True)
+    assert "detach" not in hooks_of(neighbours)
+    template.close(only_uri, disk)
+    assert hooks_of(neighbours)[-1] == "detach"
+
+
+def test_what_an_interrupted_opening_has_attached_is_detached_at_last(
+    neighbours: Neighbours
+) -> None:
+    def refuse() -> None:
+        raise BlockDeviceError("the storage does not answer")
+
+    template, disk = ExtTemplate(), plan(provider="shelf")
+    ctx = replace(neighbours.ctx, driver=neighbours)
+    template.create(ctx, disk)
+    (ctx.state / f"{disk.uuid}.attached").touch()  # killed before it knew the device
+    with pytest.raises(BlockDeviceError, match="does not answer"):
+        template.open(answering(neighbours, attach=refuse), disk, exclusive=True)
+    template.close(ctx, disk)
+    assert hooks_of(neighbours)[-1] == "detach"
