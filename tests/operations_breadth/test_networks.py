@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from jobs import do, fields, instance, refused, submit
-from virtual_cluster import VirtualCluster
+from jobs import do, fields, instance, refused, submit, wait_for
+from virtual_cluster import VirtualCluster, wait_until
+
+from ganeti_core.plugin_api.testing.faults import write_faults
 
 NET = "net1"
 
@@ -147,3 +149,33 @@ def test_addresses_of_ipv6_are_made_by_guests(cluster: VirtualCluster) -> None:
         ended = submit(cluster, {"OP_ID": "OP_NETWORK_SET_PARAMS", "network_name": NET,
                                  "add_reserved_ips": ["2001:db8::5"]})
         assert "2001:db8::5 is an IPv6 address" in str(ended.messages)
+
+
+def test_an_address_that_a_job_gives_to_an_instance_is_not_reserved_too(
+    cluster: VirtualCluster
+) -> None:
+    faults = cluster.paths("node1").root / "etc/ganeti/fake-faults.json"
+    with network(cluster) as net, instance(
+            cluster, "n1.example.com", start=True,
+            nics=[{"network": net, "ip": "198.51.100.3"}]) as name:
+        write_faults(faults, {"set_memory": [{"mode": "block", "times": 1}]})
+        with cluster.luxi() as client:
+            job = client.submit_job([{
+                "OP_ID": "OP_INSTANCE_SET_PARAMS", "instance_name": name, "reason": [],
+                "nics": [["modify", 0, {"ip": "198.51.100.4"}]],
+                "runtime_mem": 48, "force": True}])
+        try:
+            wait_until(lambda: '"times": 0' in faults.read_text(), "the job is at work")
+            ended = submit(cluster, {"OP_ID": "OP_NETWORK_SET_PARAMS", "network_name": net,
+                                     "add_reserved_ips": ["198.51.100.4", "198.51.100.5"]})
+            refused(cluster, "OP_NETWORK_SET_PARAMS", "is being given to an instance",
+                    "resource_not_unique", network_name=net, gateway="198.51.100.4")
+        finally:
+            write_faults(faults, {})
+        assert [line for line in ended.messages[0] if "Cannot reserve" in line] == [
+            " - WARNING: Cannot reserve IP address 198.51.100.4: another job gives it to an "
+            "instance"]
+        assert wait_for(cluster, job).status == "success"
+        assert fields(cluster, "network", net, "external_reservations") == [
+            "198.51.100.0, 198.51.100.1, 198.51.100.5, 198.51.100.7"]
+        assert fields(cluster, "instance", name, "nic.ips") == [["198.51.100.4"]]

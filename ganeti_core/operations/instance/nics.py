@@ -215,31 +215,44 @@ def _check_has_address(ctx: OpContext, nic: Nic) -> None:
 
 
 def _address(ctx: OpContext, nic: Nic, network: Network) -> str | None:
-    """The card's address on its network, set aside for the job."""
-    pool = Pool.of(network)
+    """The card's address on its network, set aside for the job.
+
+    What is reserved in the network is looked at afterwards: who reserves more there asks first
+    what jobs have set aside.
+    """
     space = f"ip:{network.uuid}"
     if nic.ip == FROM_POOL:
-        found = ctx.services.reservations.first_free(space, pool.assignable(), ctx.owner)
-        if found is None:
-            raise OpPrereqError(f"Unable to find a free IP from the IP pool of network "
-                                f"{network.name}", ECODE_NORES)
-        ctx.info(f"Chose IP {found} from network {network.name}")
-        return found
+        return _drawn(ctx, network, space)
     if nic.ip is None:
         return None
     if ipaddress.ip_address(nic.ip).version == 6:
         raise OpPrereqError(f"{nic.ip} cannot be the address of a card on network {network.name}: "
                             f"{NO_POOL_OF_6}", ECODE_INVAL)
-    if not pool.contains(nic.ip):
+    if not Pool.of(network).contains(nic.ip):
         raise OpPrereqError(
             f"IP address {nic.ip} does not belong to network {network.name} "
             f"({network.network})", ECODE_INVAL)
-    if pool.is_external(nic.ip):
-        raise OpPrereqError(f"The given IP address {nic.ip} is externally reserved in network "
-                            f"{network.name}", ECODE_NOTUNIQUE)
     if ctx.snapshot.claims.get(space, {}).get(nic.ip) not in _owners_of(ctx, nic):
         ctx.services.reservations.reserve(space, nic.ip, ctx.owner)
+    if _pool_now(ctx, network).is_external(nic.ip):
+        raise OpPrereqError(f"The given IP address {nic.ip} is externally reserved in network "
+                            f"{network.name}", ECODE_NOTUNIQUE)
     return nic.ip
+
+
+def _drawn(ctx: OpContext, network: Network, space: str) -> str:
+    """:raises OpPrereqError: the network's pool is used up (`ECODE_NORES`)"""
+    while found := ctx.services.reservations.first_free(
+            space, _pool_now(ctx, network).assignable(), ctx.owner):
+        if not _pool_now(ctx, network).is_external(found):
+            ctx.info(f"Chose IP {found} from network {network.name}")
+            return found
+    raise OpPrereqError(f"Unable to find a free IP from the IP pool of network {network.name}",
+                        ECODE_NORES)
+
+
+def _pool_now(ctx: OpContext, network: Network) -> Pool:
+    return Pool.of(ctx.current.networks.get(network.uuid, network))
 
 
 def _owners_of(ctx: OpContext, nic: Nic) -> set[str]:

@@ -221,6 +221,9 @@ def _other_gateway(ctx: OpContext, network: Network, pool: Pool, gateway: str | 
         return pool
     if gateway in ctx.snapshot.claims.get(f"ip:{network.uuid}", {}) or pool.is_external(gateway):
         raise OpPrereqError(f"Gateway IP address '{gateway}' is already reserved", ECODE_NOTUNIQUE)
+    if not _set_aside(ctx, network, gateway):
+        raise OpPrereqError(f"Gateway IP address '{gateway}' is being given to an instance by "
+                            "another job", ECODE_NOTUNIQUE)
     return pool.marked(gateway, "1")
 
 
@@ -234,6 +237,9 @@ def _changed(
         if bit == "1" and address in used:
             ctx.warn(f"Cannot reserve IP address {address}: it is used by an instance")
             continue
+        if bit == "1" and not _set_aside(ctx, network, address):
+            ctx.warn(f"Cannot reserve IP address {address}: another job gives it to an instance")
+            continue
         if bit == "0" and address in (network.gateway, *_ends(pool)):
             ctx.warn(f"Cannot release reserved IP address {address}: it is the gateway's or an "
                      "end of the network")
@@ -243,6 +249,15 @@ def _changed(
         except ValueError as exc:
             ctx.warn(f"Cannot {action} IP address {address}: {exc}")
     return pool
+
+
+def _set_aside(ctx: OpContext, network: Network, address: str) -> bool:
+    """Keep other jobs from giving the address to an instance meanwhile; False: one does."""
+    try:
+        ctx.services.reservations.reserve(f"ip:{network.uuid}", address, ctx.owner)
+    except OpPrereqError:
+        return False
+    return True
 
 
 def _ends(pool: Pool) -> tuple[str, str]:
