@@ -125,6 +125,22 @@ def test_an_address_of_a_pool_is_kept(cluster: VirtualCluster) -> None:
     cluster.gnt("gnt-network", "remove", "tiny")
 
 
+def test_an_address_that_was_not_reserved_is_drawn_at_last(cluster: VirtualCluster) -> None:
+    cluster.gnt("gnt-network", "add", "--network=192.0.2.0/29", "small")
+    cluster.gnt("gnt-network", "connect", "-N", "mode=bridged,link=br0", "small", "default")
+    try:
+        for asked in ("network=small", "network=small,ip=pool"):
+            step = "--commit" if "pool" in asked else "--forthcoming"
+            cluster.gnt(*ADD[:-2], step, "-t", "diskless", *(
+                ("--no-start",) if step == "--commit" else ("-n", "node1")),
+                "--net", f"0:{asked}", NAME)
+        assert cluster.instances("name", "nic.ips") == [[NAME, "192.0.2.1"]]
+        cluster.gnt("gnt-instance", "remove", "-f", NAME)
+    finally:
+        cluster.gnt("gnt-network", "disconnect", "small", "default")
+        cluster.gnt("gnt-network", "remove", "small")
+
+
 def test_allocators_count_it(cluster: VirtualCluster) -> None:
     for node in ("node1", "node2", "node3"):
         (cluster.paths(node).root / "etc/ganeti/fake-node.json").write_text(

@@ -81,7 +81,9 @@ def _undrawn(asked: dict[str, Any], reserved: Nic) -> dict[str, Any]:
 def _as_reserved(nic: Nic, reserved: Nic, asked: dict[str, Any]) -> Nic:
     """A card that takes the place of a reserved one, with the addresses that it does not name."""
     mac = str(asked.get("mac") or "auto").lower()
-    ip = reserved.ip if nic.ip == FROM_POOL and nic.network == reserved.network else nic.ip
+    ip = nic.ip
+    if ip == FROM_POOL and nic.network == reserved.network and reserved.ip is not None:
+        ip = reserved.ip
     drawn = mac in ("auto", "generate", "default", "none", reserved.mac)
     # Of the same uuid: what is claimed for it is its own.
     return replace(nic, uuid=reserved.uuid, mac=reserved.mac if drawn else nic.mac, ip=ip)
