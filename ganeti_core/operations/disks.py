@@ -113,6 +113,22 @@ def with_partner(ctx: OpContext, disk: Disk, old: Node, new: Node) -> Disk:
         with_partner(ctx, child, old, new) for child in disk.children))
 
 
+def on_nodes(ctx: OpContext, disk: Disk, nodes: Sequence[Node]) -> Disk:
+    """The disk, and those that it lies on, as they are when they are made anew on these nodes."""
+    granted = dict(disk.granted)
+    if "minor" in granted:
+        granted |= draw(ctx, {"minor"}, nodes)
+    return replace(disk, nodes=tuple(node.uuid for node in nodes), granted=granted,
+                   children=tuple(on_nodes(ctx, child, nodes) for child in disk.children))
+
+
+def sized_as(disk: Disk, planned: Disk) -> Disk:
+    """The disk, and those that it lies on, with the sizes of one that was planned like it."""
+    return replace(disk, size=planned.size, spindles=planned.spindles, children=tuple(
+        sized_as(child, other)
+        for child, other in zip(disk.children, planned.children, strict=True)))
+
+
 def check_template(ctx: OpContext, template: str) -> None:
     """:raises OpPrereqError: unknown, or not enabled on this cluster (`ECODE_INVAL`)"""
     ctx.host.describe(DISK_TEMPLATES, template)

@@ -132,6 +132,17 @@ def test_disks_are_made_anew_on_another_node(cluster: VirtualCluster) -> None:
         assert image(cluster, "node3").exists()
 
 
+def test_disks_that_are_made_anew_elsewhere_stay_in_their_folder(cluster: VirtualCluster) -> None:
+    """Their template planned them again, as if nothing had been asked for when they were new."""
+    with instance(cluster, NAME, disks=[{"size": 16, "file_storage_dir": "gold"}]) as name:
+        before = image(cluster)
+        assert before.parent.parent.name == "gold"
+        before.unlink()
+        do(cluster, "OP_INSTANCE_RECREATE_DISKS", instance_name=name, nodes=["node3"])
+        assert image(cluster, "node3").relative_to(cluster.root / "node3") == (
+            before.relative_to(cluster.root / "node1"))
+
+
 def test_an_allocator_chooses_where_disks_are_made_anew(cluster: VirtualCluster) -> None:
     with instance(cluster, NAME, disks=[{"size": 16}, {"size": 8}]) as name:
         refused(cluster, "OP_INSTANCE_RECREATE_DISKS", "Give either the nodes or", "wrong_input",

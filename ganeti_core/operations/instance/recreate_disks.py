@@ -16,12 +16,13 @@ from ganeti_core.locking import Level, Want
 from ganeti_core.opcodes.instance import InstanceRecreateDisks
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.disk_work import make_clean_disks
-from ganeti_core.operations.disks import check_spindles, is_shared, plan_disk
+from ganeti_core.operations.disks import check_spindles, is_shared, on_nodes, plan_disk, sized_as
 from ganeti_core.operations.driver_needs import disk_needs
 from ganeti_core.operations.instance.hardware import count_of
 from ganeti_core.operations.instance.running import running_on
 from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.instance.stopped import check_has_disks, stopped_on
+from ganeti_core.operations.left_behind import writes_now
 from ganeti_core.operations.parameters import given, mebibytes
 from ganeti_core.operations.placement.choose import choose_nodes, default_allocator
 from ganeti_core.operations.placement.disk_space import reserve_space
@@ -89,6 +90,8 @@ class Recreate(Operation[InstanceRecreateDisks, RecreatePlan]):
         instance = plan.instance
         specs = [disk_spec_of(ctx, disk, index, instance.name)
                  for index, disk in plan.disks.items()]
+        for node in plan.nodes:
+            writes_now(ctx, specs, node.uuid)
         after = make_clean_disks(ctx, plan.nodes, instance.uuid, specs)
         ctx.commit([*(Put(disk) for disk in plan.disks.values()), Put(instance)], forward=after)
 
@@ -189,7 +192,7 @@ def _disk(
     ctx: OpContext, instance: Instance, index: int, params: dict[str, Any],
     nodes: tuple[Node, ...] | None,
 ) -> Disk:
-    """The disk as it will be; on new nodes its template plans it again."""
+    """The disk as it will be; those that it lies on are as large as its template plans them."""
     old = ctx.snapshot.disks_of(instance)[index]
     mode = params.get("mode", old.mode)
     if mode not in ("rw", "ro"):
@@ -199,16 +202,16 @@ def _disk(
     if params.get("spindles") is not None:
         spindles = count_of(params["spindles"], f"spindles of disk {index}")
         check_spindles(ctx, spindles, nodes or _nodes_of(ctx, instance))
-    disk = replace(old, size=size, mode=mode, spindles=spindles)
-    if nodes is None:
+    resized = (size, spindles) != (old.size, old.spindles)
+    # What is known of the copies that are lost says nothing of new ones.
+    disk = replace(old, size=size, mode=mode, spindles=spindles, stale=())
+    if nodes is not None:
+        disk = on_nodes(ctx, disk, nodes)
+    if is_shared(ctx, old.template) or (nodes is None and not resized):
         return disk
-    disk = replace(disk, nodes=tuple(node.uuid for node in nodes))
-    if is_shared(ctx, old.template):
-        return disk
-    asked = DiskRequest(disk.uuid, index, size, instance.name, mode, disk.name, disk.spindles)
-    planned = plan_disk(ctx, disk.template, asked, nodes, instance.uuid)
-    return replace(disk, logical_id=planned.logical_id, granted=planned.granted,
-                   children=planned.children)
+    asked = DiskRequest(disk.uuid, index, size, instance.name, mode, disk.name, spindles)
+    return sized_as(disk, plan_disk(
+        ctx, disk.template, asked, nodes or _nodes_of(ctx, instance), instance.uuid))
 
 
 def _check_lost(
