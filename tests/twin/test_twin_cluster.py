@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from virtual_cluster import SCRIPTS, VirtualCluster, wait_until
 
 from ganeti_core.daemons.vcluster.layout import Layout
+from ganeti_core.plugin_api.testing.faults import write_faults
 
 NAME = "pair.example.com"
 NEW = ("-t", "twin", "--no-install", "-o", "noop", "-B", "memory=64M", "--no-nics",
@@ -71,6 +75,21 @@ def minors(cluster: VirtualCluster) -> dict[str, set[str]]:
     return {node: {path.read_text() for path in (
         cluster.paths(node).data / "plugins/disk_templates/twin").glob("*.twin")}
         for node in ("node1", "node2", "node3", "node4")}
+
+
+def in_use(cluster: VirtualCluster) -> dict[str, int]:
+    """How many disks are open on each node."""
+    wire = cluster.root / "node1/srv/ganeti/shared-file-storage/.twin"
+    rows = cluster.table("gnt-node", "list", "-o", "uuid,name")
+    names = {uuid: name.split(".")[0] for uuid, name in rows}
+    return dict(sorted(Counter(names[uuid] for path in wire.glob("*.json")
+                               for uuid in json.loads(path.read_text()).get("open", {})).items()))
+
+
+def ended(cluster: VirtualCluster, job: str, how: str) -> None:
+    """Wait until a job has ended, and see how."""
+    wait_until(lambda: [[how]] == cluster.table("gnt-job", "list", "-o", "status", job),
+               f"job {job} ended with {how}")
 
 
 def test_a_new_instance_waits_for_its_copies(cluster: VirtualCluster) -> None:
@@ -211,6 +230,98 @@ def test_a_copy_is_made_anew_where_it_was(pair: VirtualCluster) -> None:
     pair.verify()
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_a_replacement_that_is_given_up_leaves_disks_as_they_were(
+    pair: VirtualCluster, running: bool
+) -> None:
+    if not running:
+        pair.gnt("gnt-instance", "shutdown", NAME)
+    before, left = in_use(pair), files(pair, "node2")
+    pace(pair, "node3", 1.0)
+    job = pair.submit("gnt-instance", "replace-disks", "-n", "node3", NAME)
+    wait_until(lambda: "% done" in pair.gnt("gnt-job", "info", job).stdout, "the copies are filled")
+    pair.try_("gnt-job", "cancel", job)
+    ended(pair, job, "canceled")
+    assert nodes(pair) == ["node1", "node2"]
+    assert (in_use(pair), files(pair, "node2"), files(pair, "node3")) == (before, left, [])
+
+
+def test_a_node_that_was_chosen_for_copies_is_kept_as_it_is(pair: VirtualCluster) -> None:
+    """It could be drained, or removed, while its copies were filled, and got them all the same."""
+    pair.gnt("gnt-node", "modify", "--drained=yes", "node4")
+    pace(pair, "node3", 0.3)
+    try:
+        replacing = pair.submit("gnt-instance", "replace-disks", "-I", "hail", NAME)
+        wait_until(lambda: "% done" in pair.gnt("gnt-job", "info", replacing).stdout,
+                   "the copies are filled")
+        draining = pair.submit("gnt-node", "modify", "--drained=yes", "node3")
+        wait_until(lambda: pair.table(
+            "gnt-job", "list", "-o", "status", draining)[0] == ["waiting"], "the other job waits")
+        ended(pair, replacing, "success")
+        ended(pair, draining, "success")
+        assert nodes(pair) == ["node1", "node3"]
+    finally:
+        for node in ("node3", "node4"):
+            pair.gnt("gnt-node", "modify", "--drained=no", node)
+
+
+def test_a_disk_that_a_running_instance_gets_has_its_copy(pair: VirtualCluster) -> None:
+    """It was made and not opened: nothing filled its copy, and the instance could not migrate."""
+    pace(pair, "node2", 0.1)
+    told = pair.gnt("gnt-instance", "modify", "--disk", "add:size=4M", NAME)
+    assert "disks are in sync" in told.stdout
+    assert in_use(pair) == {"node1": 3, "node2": 3}
+    pair.verify()
+    pair.gnt("gnt-instance", "migrate", "-f", NAME)
+    pair.verify()
+
+
+def test_a_disk_that_a_stopped_instance_gets_has_its_copy(pair: VirtualCluster) -> None:
+    pair.gnt("gnt-instance", "shutdown", NAME)
+    told = pair.gnt("gnt-instance", "modify", "--disk", "add:size=4M", NAME)
+    assert "disks are in sync" in told.stdout
+    assert in_use(pair) == {}
+    told = pair.gnt("gnt-instance", "modify", "--no-wait-for-sync", "--disk", "add:size=4M", NAME)
+    assert "sync" not in told.stdout
+    pair.gnt("gnt-instance", "startup", NAME)
+    assert in_use(pair) == {"node1": 4, "node2": 4}
+
+
+def test_a_disk_whose_copy_cannot_be_filled_is_not_added(pair: VirtualCluster) -> None:
+    before = in_use(pair)
+    pace(pair, "node2", 1.0)
+    job = pair.submit("gnt-instance", "modify", "--disk", "add:size=4M", NAME)
+    wait_until(lambda: "% done" in pair.gnt("gnt-job", "info", job).stdout, "its copy is filled")
+    pair.try_("gnt-job", "cancel", job)
+    ended(pair, job, "canceled")
+    assert in_use(pair) == before
+    assert [len(numbers) for numbers in minors(pair).values()] == [2, 2, 0, 0]
+    assert len(disks(pair)) == 2
+
+
+def test_disks_that_were_activated_stay_so(pair: VirtualCluster) -> None:
+    """What opened them for itself closed them, and the configuration said that they were open."""
+    pair.gnt("gnt-instance", "shutdown", NAME)
+    pair.gnt("gnt-instance", "activate-disks", NAME)
+    opened = in_use(pair)
+    assert opened == {"node1": 2, "node2": 2}
+    pair.gnt("gnt-instance", "reinstall", "-f", NAME)
+    assert in_use(pair) == opened
+    for new, old in (("other.example.com", NAME), (NAME, "other.example.com")):
+        pair.gnt("gnt-instance", "rename", "--no-name-check", "--no-ip-check", "-f", old, new)
+        assert in_use(pair) == opened
+    faults = pair.paths("node1").root / "etc/ganeti/fake-faults.json"
+    write_faults(faults, {"start": {"mode": "fail", "message": "too tired"}})
+    try:
+        assert "too tired" in pair.try_("gnt-instance", "startup", NAME).stderr
+    finally:
+        write_faults(faults, {})
+    assert in_use(pair) == opened
+    pair.gnt("gnt-instance", "deactivate-disks", NAME)
+    assert in_use(pair) == {}
+    pair.verify()
+
+
 def test_a_lost_copy_is_found_and_replaced(pair: VirtualCluster) -> None:
     assert "No disks need replacement" in pair.gnt(
         "gnt-instance", "replace-disks", "-a", NAME).stdout
@@ -258,6 +369,46 @@ def test_lost_copies_are_made_anew(
     pair.gnt("gnt-instance", "activate-disks", "--wait-for-sync", NAME)
     pair.gnt("gnt-instance", "failover", "-f", NAME)
     pair.verify()
+
+
+@pytest.mark.parametrize("words", [(), ("-n", "node2:node3")])
+def test_lost_disks_are_made_anew_with_another_size(
+    pair: VirtualCluster, words: tuple[str, ...]
+) -> None:
+    """What they lie on stayed as large as before, and with it the disk that the guest saw."""
+    pair.gnt("gnt-instance", "shutdown", NAME)
+    places = {child["uuid"]: child["logical_id"] for disk in disks(pair)
+              for child in disk["children"]}
+    lose(pair, "node1", "node2")
+    pair.gnt("gnt-instance", "recreate-disks", "--disk=0:size=12M", "--disk=1:size=8M", *words,
+             NAME)
+    assert sorted((disk["size"], *(child["size"] for child in disk["children"]))
+                  for disk in disks(pair)) == [(8, 8), (12, 12)]
+    assert places == {child["uuid"]: child["logical_id"] for disk in disks(pair)
+                      for child in disk["children"]}
+    for node in nodes(pair):
+        images = (pair.paths(node).root / "srv/ganeti/file-storage").rglob("*.disk?")
+        assert sorted(path.stat().st_size >> 20 for path in images) == [8, 12]
+
+
+def test_what_lost_copies_have_missed_is_forgotten_with_them(pair: VirtualCluster) -> None:
+    pair.gnt("gnt-instance", "shutdown", NAME)
+    pair.gnt("gnt-node", "modify", "--offline=yes", "node2")
+    pair.gnt("gnt-instance", "startup", NAME)
+    pair.gnt("gnt-instance", "shutdown", NAME)
+    pair.gnt("gnt-node", "modify", "--offline=no", "node2")
+    assert left_behind(pair) == 2
+    lose(pair, "node1", "node2")
+    pair.gnt("gnt-instance", "recreate-disks", NAME)
+    assert left_behind(pair) == 0
+
+
+def left_behind(cluster: VirtualCluster) -> int:
+    """How many disks have a copy that misses something, as the configuration has it."""
+    with closing(sqlite3.connect(
+            f"file:{cluster.paths().database}?mode=ro", uri=True, timeout=10)) as database:
+        rows = database.execute("select doc from object where kind = 'disk'").fetchall()
+    return sum(bool(json.loads(doc).get("stale")) for (doc,) in rows)
 
 
 def test_a_copy_that_is_left_is_not_made_anew_with_the_lost_one(pair: VirtualCluster) -> None:

@@ -28,7 +28,7 @@ from ganeti_core.operations.instance.convert import (
 )
 from ganeti_core.operations.instance.device_changes import device_changes
 from ganeti_core.operations.instance.hotplug import change_nics, check_hotplug, plug_in, unplug
-from ganeti_core.operations.instance.modify_disks import DiskChanges, plan_disks
+from ganeti_core.operations.instance.modify_disks import DiskChanges, make_added, plan_disks
 from ganeti_core.operations.instance.modify_nics import NicChanges, plan_nics
 from ganeti_core.operations.instance.modify_parameters import plan_parameters
 from ganeti_core.operations.instance.new_primary import home_locks, with_new_primary
@@ -146,9 +146,10 @@ class Modify(Operation[InstanceSetParams, ModifyPlan]):
         if plan.conversion is not None:
             before = ctx.snapshot.instances[plan.instance.uuid]
             after = fill_new_disks(op, ctx, before, plan.conversion, specs)
+        elif plan.plugs:
+            make_clean_disks(ctx, plan.nodes, plan.instance.uuid, specs)
         else:
-            closing = make_clean_disks(ctx, plan.nodes, plan.instance.uuid, specs)
-            after = [] if plan.plugs or plan.instance.disks_active else closing
+            after = make_added(ctx, plan.instance, plan.nodes, specs, wait=op.wait_for_sync)
         if plan.memory is not None:
             set_runtime_memory(ctx, ctx.current.instances[plan.instance.uuid], plan.nodes[0],
                                plan.memory)

@@ -10,6 +10,7 @@ from ganeti_core.errors import (
     ECODE_STATE,
     OpPrereqError,
 )
+from ganeti_core.operations.disk_work import close_calls, make_clean_disks, open_disks
 from ganeti_core.operations.disks import check_disk_names, plan_disk
 from ganeti_core.operations.instance.adoption import OPTION
 from ganeti_core.operations.instance.device_changes import DeviceChange, find_device
@@ -19,6 +20,7 @@ from ganeti_core.operations.instance.hardware import (
     disk_name,
     disk_requests,
 )
+from ganeti_core.operations.instance.syncing import have_copies, wait_for_sync
 from ganeti_core.operations.placement.disk_space import reserve_space
 from ganeti_core.operations.specs import disk_spec_of
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, NO_DISKS
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from ganeti_core.model import Disk, Instance, Node
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.disk_work import Owed
+    from ganeti_core.plugin_api.data import DiskSpec
 
 _CHANGEABLE = frozenset({"mode", "name"})
 
@@ -135,3 +139,23 @@ def _check(
         name = ctx.snapshot.instances[state.added[0].instance].name
         reserve_space(ctx, name, nodes, space_needed(ctx.on_master, (
             disk_spec_of(ctx, disk, state.disks.index(disk), name) for disk in state.added)))
+
+
+def make_added(
+    ctx: OpContext, instance: Instance, nodes: Sequence[Node], disks: Sequence[DiskSpec], *,
+    wait: bool,
+) -> list[Owed]:
+    """Make new disks, open if the others of their instance are; removing them is the undo.
+
+    :param nodes: that hold them, the primary node first
+    :param wait: until their copies are filled
+    :returns: the calls that close them after the commit
+    :raises OpExecError: a node cannot make one, or its copy cannot be filled
+    """
+    closing = make_clean_disks(ctx, nodes, instance.uuid, disks)
+    if disks and (instance.disks_active or (wait and have_copies(ctx, disks))):
+        open_disks(ctx, nodes, instance.uuid, disks, undo=True)
+        closing = close_calls(ctx, nodes, instance.uuid, disks)
+    if wait:
+        wait_for_sync(ctx, instance, disks)
+    return [] if instance.disks_active else closing

@@ -114,8 +114,8 @@ class Startup(Operation[InstanceStartup, PowerPlan]):
             # Nothing takes this back: a guest that still cannot go on must not be ended.
             ctx.call(node, start_call(ctx, open_on(ctx, instance, node, undo=False)))
         elif not plan.runs:
-            spec = as_asked(open_on(ctx, instance, node), op.hvparams,
-                            checked_beparams(op.beparams))
+            opened = open_on(ctx, instance, node, undo=not instance.disks_active)
+            spec = as_asked(opened, op.hvparams, checked_beparams(op.beparams))
             ctx.act(node, start_call(ctx, spec, paused=op.startup_paused),
                     stop_call(ctx, instance), f"stop {instance.name}")
         ctx.commit([Put(wanted)])

@@ -86,7 +86,7 @@ class Reinstall(Operation[InstanceReinstall, ReinstallPlan]):
         instance, node = plan.instance, plan.node
         if op.os_type:
             ctx.feedback(f"Changing OS scripts to '{op.os_type}'...")
-        spec = open_on(ctx, plan.installed, node)
+        spec = open_on(ctx, plan.installed, node, undo=not instance.disks_active)
         ctx.info("Running instance OS create scripts...")
         try:
             install(ctx, plan.installed, node, installing(
@@ -95,7 +95,9 @@ class Reinstall(Operation[InstanceReinstall, ReinstallPlan]):
         except GanetiError as exc:
             raise OpExecError(f"Could not install OS for instance {instance.name} on node "
                               f"{node.name}: {exc.message}") from exc
-        ctx.commit([Put(instance)], forward=close_on(ctx, instance, node))
+        # Disks that were open before, by activate-disks, stay so.
+        ctx.commit([Put(instance)],
+                   forward=[] if instance.disks_active else close_on(ctx, instance, node))
 
 
 OPERATIONS = (Reinstall(),)

@@ -109,6 +109,8 @@ class Rename(Operation[InstanceRename, RenamePlan]):
         if not instance.os:
             return []
         _tell_system(ctx, plan, nodes, specs)
+        if instance.disks_active:
+            return []
         return close_calls(ctx, nodes, instance.uuid, specs)
 
 
@@ -162,7 +164,7 @@ def _tell_system(
     instance = plan.instance
     name, _, variant = instance.os.partition("+")
     try:
-        opened = open_disks(ctx, nodes, instance.uuid, disks, undo=True)
+        opened = open_disks(ctx, nodes, instance.uuid, disks, undo=not instance.disks_active)
         spec = with_disks(spec_of(ctx, instance), opened)
         ctx.hook(plan.node, OS_DEFINITIONS, name, "rename", subject=instance.uuid,
                  instance=installing(ctx, spec, instance, {}), variant=variant,

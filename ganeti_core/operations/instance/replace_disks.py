@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ganeti_core.config.reservations import Resources
 from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpPrereqError
 from ganeti_core.locking import Level, LockRequest, Want
@@ -33,7 +34,7 @@ from ganeti_core.operations.instance.syncing import has_copies, wait_for_sync
 from ganeti_core.operations.instance_policy import check_move_policy
 from ganeti_core.operations.placement.choose import choose_nodes, default_allocator
 from ganeti_core.operations.placement.disk_space import reserve_space
-from ganeti_core.operations.placement.nodes import check_target
+from ganeti_core.operations.placement.nodes import check_target, kept, still_usable
 from ganeti_core.operations.placement.request import relocate_request
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.specs import disk_spec_of
@@ -81,11 +82,11 @@ class Replace(Operation[InstanceReplaceDisks, ReplacePlan]):
 
     def locks(self, op: InstanceReplaceDisks, snapshot: Snapshot) -> LockRequest:
         instance = snapshot.instance(op.instance_name)
-        nodes = [instance.primary_node, *instance.secondary_nodes]
-        if op.remote_node:
-            nodes.append(snapshot.node(op.remote_node).uuid)
-        return request(op, Want(Level.INSTANCE, instance.name), *(
-            Want(Level.NODE, uuid, exclusive=False) for uuid in dict.fromkeys(nodes)))
+        wanted = [Want(Level.INSTANCE, instance.name)]
+        if op.mode != _NEW or op.remote_node:
+            asked = [snapshot.node(op.remote_node).uuid] if op.remote_node else []
+            wanted += kept([instance.primary_node, *instance.secondary_nodes, *asked])
+        return request(op, *wanted)  # else an allocator chooses first, see `_chosen_node`
 
     def plan(self, op: InstanceReplaceDisks, ctx: OpContext) -> ReplacePlan:
         instance = ctx.snapshot.instance(op.instance_name)
@@ -122,10 +123,7 @@ class Replace(Operation[InstanceReplaceDisks, ReplacePlan]):
         if op.remote_node is not None:
             new = ctx.snapshot.node(op.remote_node)
         else:
-            [name, *_] = choose_nodes(
-                ctx, default_allocator(ctx, op.iallocator),
-                relocate_request(ctx, instance, [old.name]))
-            new = ctx.snapshot.node(name)
+            new = _chosen_node(op, ctx, instance, old)
             ctx.info(f"Selected new secondary for instance '{instance.name}': {new.name}")
         if new.uuid == instance.primary_node:
             raise OpPrereqError("The specified node is the primary node of the instance",
@@ -169,7 +167,9 @@ class Replace(Operation[InstanceReplaceDisks, ReplacePlan]):
         _detach(ctx, plan, before)
         ctx.feedback(f"* making the copies on node {plan.new.name}")
         make_disks(ctx, (plan.new,), instance.uuid, specs)
-        open_disks(ctx, (plan.primary, plan.new), instance.uuid, specs)
+        # Going back, those that were open follow the old copies again.
+        open_disks(ctx, (plan.primary, plan.new), instance.uuid, specs,
+                   undo=not instance.disks_active)
         if not op.early_release:
             wait_for_sync(ctx, instance, specs)
         self._commit(ctx, plan, after, before)
@@ -189,6 +189,25 @@ class Replace(Operation[InstanceReplaceDisks, ReplacePlan]):
         moved = replace(plan.instance, secondary_nodes=(plan.new.uuid,))
         ctx.commit([*([Put(moved)] if plan.moves else []),
                     *(Put(disk) for disk in after.values())], forward=forward)
+
+
+def _chosen_node(
+    op: InstanceReplaceDisks, ctx: OpContext, instance: Instance, old: Node
+) -> Node:
+    """Let an allocator choose, and keep the nodes as they are from then on."""
+    allocator = default_allocator(ctx, op.iallocator)
+    space = space_needed(ctx.on_master, (
+        disk_spec_of(ctx, disk, index, instance.name)
+        for index, disk in enumerate(ctx.snapshot.disks_of(instance)))).storages
+    # The next job that chooses sees what is set aside.
+    with ctx.services.reservations.turn():
+        [name, *_] = choose_nodes(ctx, allocator, relocate_request(ctx, instance, [old.name]))
+        chosen = ctx.current.node(name)
+        ctx.services.reservations.hold_resources(
+            instance.name, {chosen.uuid: Resources(disk=space)}, ctx.owner)
+    ctx.lock_more(*kept([instance.primary_node, old.uuid, chosen.uuid]))
+    (new,) = still_usable(ctx, [chosen])
+    return new
 
 
 def _check_mode(op: InstanceReplaceDisks, instance: Instance) -> None:

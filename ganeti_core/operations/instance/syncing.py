@@ -12,9 +12,9 @@ from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.query.live import DiskQuestion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from ganeti_core.model import Instance, Node
+    from ganeti_core.model import Disk, Instance, Node
     from ganeti_core.operations.context import OpContext
     from ganeti_core.plugin_api.data import DiskSpec, DiskStatus
 
@@ -31,8 +31,12 @@ SILENCE = 60.0
 
 def has_copies(ctx: OpContext, instance: Instance) -> bool:
     """Whether disks of the instance have copies that can be behind."""
-    return any(ctx.host.describe(DISK_TEMPLATES, disk.template).nodes > 1
-               for disk in ctx.current.disks_of(instance))
+    return have_copies(ctx, ctx.current.disks_of(instance))
+
+
+def have_copies(ctx: OpContext, disks: Iterable[Disk | DiskSpec]) -> bool:
+    """Whether some of the disks have copies that can be behind."""
+    return any(ctx.host.describe(DISK_TEMPLATES, disk.template).nodes > 1 for disk in disks)
 
 
 def wait_for_sync(
