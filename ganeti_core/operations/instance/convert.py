@@ -104,7 +104,7 @@ def plan_conversion(
     options = _options(op)
     _check_templates(ctx, instance, op.disk_template, options)
     running, reason = instance.admin_state == "up", "cannot change disk template"
-    if running and op.nics:
+    if running and (op.nics or op.instance_communication is not None):
         raise OpPrereqError("Disk template conversion of a running instance and changes of its "
                             "network cards not supported at the same time", ECODE_INVAL)
     primary = (mirrored_on if running else stopped_on)(ctx, instance, reason)

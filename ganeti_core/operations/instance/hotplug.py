@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganeti_core.errors import ECODE_INVAL, NotSupported
+from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, NotSupported, OpPrereqError
 from ganeti_core.operations.disk_work import open_disks
 from ganeti_core.operations.instance.running import disk_nodes
 from ganeti_core.operations.specs import spec_of
@@ -17,24 +17,39 @@ if TYPE_CHECKING:
 
     from ganeti_core.model import Instance, Nic, Node
     from ganeti_core.operations.context import OpContext
-    from ganeti_core.plugin_api.data import DiskSpec, InstanceSpec, NicSpec, PluggedDevice
+    from ganeti_core.plugin_api.data import (
+        DiskSpec,
+        InstanceSpec,
+        NicSpec,
+        PluggedDevice,
+        RunningInstance,
+    )
     from ganeti_core.rpc.calls import Call
 
 
-def check_hotplug(ctx: OpContext, instance: Instance, *, needed: bool, wanted: bool) -> bool:
-    """Whether devices of the running guest are to be changed.
+def check_hotplug(
+    ctx: OpContext, instance: Instance, guest: RunningInstance, *, needed: bool, wanted: bool
+) -> bool:
+    """Whether devices of the guest, which is there, are to be changed.
 
     :raises NotSupported: they must be, and the hypervisor cannot (`ECODE_INVAL`)
+    :raises OpPrereqError: they must be, and the guest has ended (`ECODE_STATE`)
     """
     if not needed and not wanted:
         return False
-    if HOTPLUG in ctx.host.describe(HYPERVISORS, instance.hypervisor).capabilities:
-        return True
-    if needed:
-        raise NotSupported(f"Hotplug is not supported by the hypervisor {instance.hypervisor}",
-                           ECODE_INVAL)
-    ctx.warn("Hotplug is not possible: the changes take effect when the instance starts next")
-    return False
+    problem = ""
+    if HOTPLUG not in ctx.host.describe(HYPERVISORS, instance.hypervisor).capabilities:
+        problem = f"Hotplug is not supported by the hypervisor {instance.hypervisor}"
+        if needed:
+            raise NotSupported(problem, ECODE_INVAL)
+    elif guest.is_over:
+        problem = (f"Hotplug is not possible, for the guest of {instance.name} has ended (it is "
+                   f"{guest.state})")
+        if needed:
+            raise OpPrereqError(f"{problem}: start or stop it first", ECODE_STATE)
+    if problem:
+        ctx.warn(f"{problem}: the changes take effect when the instance starts next")
+    return not problem
 
 
 def plug_in(

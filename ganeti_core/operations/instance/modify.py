@@ -115,7 +115,7 @@ class Modify(Operation[InstanceSetParams, ModifyPlan]):
             check_policy_change(ctx, instance, Shape(
                 filled_beparams(ctx.snapshot.cluster, after),
                 tuple(disk.size for disk in disks.disks), len(nics.nics)))
-        plugs = _plugs(op, ctx, instance, primary, disks)
+        plugs = _plugs(op, ctx, instance, primary, disks, nics)
         told = (*disks.told, *nics.told, *changed.told)
         memory = None
         if op.runtime_mem is not None:
@@ -202,25 +202,28 @@ def _check_links(
 
 
 def _plugs(
-    op: InstanceSetParams, ctx: OpContext, instance: Instance, node: Node, disks: DiskChanges
+    op: InstanceSetParams, ctx: OpContext, instance: Instance, node: Node, disks: DiskChanges,
+    nics: NicChanges,
 ) -> bool:
     """Whether the running guest's devices are changed too.
 
     :raises OpPrereqError: they should be and cannot, or a disk in use would be removed
     """
-    if not (op.disks or op.nics):
+    if not op.disks and nics.nics == instance.nics:
         return False
     if node.offline:
         if disks.removed:
             ctx.warn(f"Node {node.name} is offline: disks are removed there when it is back")
         return False
-    runs = running_on(ctx, instance, node) is not None
-    plugs = runs and check_hotplug(ctx, instance, needed=op.hotplug,
-                                   wanted=op.hotplug_if_possible)
-    if runs and disks.removed and not plugs:
-        raise OpPrereqError(
-            f"Instance '{instance.name}' is running, its disks cannot be removed: stop it, or use "
-            "--hotplug", ECODE_STATE)
+    guest = running_on(ctx, instance, node)
+    if guest is None:
+        return False
+    plugs = check_hotplug(ctx, instance, guest, needed=op.hotplug, wanted=op.hotplug_if_possible)
+    if disks.removed and not plugs:
+        state, way = (("has ended, but not what is left of it", "stop it") if guest.is_over
+                      else ("is running", "stop it, or use --hotplug"))
+        raise OpPrereqError(f"Instance '{instance.name}' {state}, its disks cannot be removed: "
+                            f"{way}", ECODE_STATE)
     return plugs
 
 
