@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -159,8 +157,7 @@ def test_a_secret_is_nowhere_after_a_crash_in_the_middle(site):
     with site.held():
         job = site.submit("two.example.com")
         site.seen("two.example.com")
-        os.kill(site.cluster.status()["node1"]["daemons"]["ganeti-masterd"]["pid"],
-                signal.SIGKILL)
+        site.cluster.tool("stop", "node1", "ganeti-masterd", "--kill")
         assert files_with(site.cluster.root, SECRET) == []
     site.cluster.bring_back()
     assert site.wait(job)[0] == "error"

@@ -6,6 +6,7 @@ import ast
 import importlib
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ WITHOUT_EFFECT: dict[str, dict[str, str]] = {
 """Accepted without an effect, and why that is the truth."""
 
 
+@cache
 def reads() -> dict[str, set[str]]:
     """By opcode class: names that functions read from a parameter of this class."""
     found: dict[str, set[str]] = defaultdict(set)
@@ -94,19 +96,16 @@ def imported_texts(statement: ast.ImportFrom) -> Iterator[str]:
                 yield from map(str, value)
 
 
-READS = reads()
-
-
 @pytest.mark.parametrize("op_id", sorted(available()))
 def test_a_parameter_has_an_effect_or_is_refused(op_id: str) -> None:
     cls = OPCODES[op_id]
     refused = PARAMETERS.get(op_id, frozenset())
     ignored = WITHOUT_EFFECT.get(op_id, {})
     for name in parameters(cls).keys() - GENERIC - REDUNDANT.keys() - refused - ignored.keys():
-        assert name in READS[cls.__name__], f"{op_id}: nothing reads {name}"
+        assert name in reads()[cls.__name__], f"{op_id}: nothing reads {name}"
     for name in ignored:
         assert name in parameters(cls)
-        assert name not in READS[cls.__name__], f"{op_id}: {name} has an effect after all"
+        assert name not in reads()[cls.__name__], f"{op_id}: {name} has an effect after all"
     for name, other in REDUNDANT.items():
         if name in parameters(cls):
             assert {other, "node_names"} & parameters(cls).keys()

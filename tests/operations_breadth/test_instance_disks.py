@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 
 from jobs import do, fields, instance, refused, submit
@@ -90,8 +88,7 @@ def test_a_guest_is_told_of_its_grown_disk_after_the_master_was_killed(
         job = cluster.submit("gnt-instance", "grow-disk", name, "0", "4m")
         wait_until(lambda: '"times": 0' in faults.read_text(), "the guest is about to be told")
         assert fields(cluster, "instance", name, "disk.sizes") == [[20]]
-        pid = int((cluster.root / "node1/var/run/ganeti/ganeti-masterd.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGKILL)
+        cluster.tool("stop", "node1", "ganeti-masterd", "--kill")
         write_faults(faults, {})
         cluster.bring_back()
         assert cluster.try_("gnt-job", "watch", job).status == 0

@@ -211,6 +211,7 @@ def test_daemons_that_have_ended_are_started_again(cluster, node):
     killed = looked_after(cluster, node)
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not looked_after(cluster, node), "they have ended")
     assert watch(cluster, node=node).status == 0
     running = looked_after(cluster, node)
     assert len(running) == len(killed)

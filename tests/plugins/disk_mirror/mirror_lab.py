@@ -15,7 +15,7 @@ import pytest
 from virtual_cluster import VirtualCluster, wait_until
 
 from ganeti_core.config.ganeti_format import OWN_KEY
-from ganeti_core.pid_file import running_pid
+from ganeti_core.pid_file import is_held, running_pid
 from ganeti_core.plugin_api import run_command
 
 NAME = "pair.example.com"
@@ -131,7 +131,7 @@ def stale(cluster: VirtualCluster) -> list[str]:
 
 
 def signal_master(cluster: VirtualCluster, number: int) -> None:
-    """Let the master daemon stop in the middle of what it does, or go on."""
+    """Let the master daemon stop in the middle of what it does, or go on, or end it."""
     signal_daemon(cluster, "node1", "ganeti-masterd", number)
 
 
@@ -139,6 +139,9 @@ def signal_daemon(cluster: VirtualCluster, node: str, name: str, number: int) ->
     pid = running_pid(cluster.paths(node).daemon_pid(name))
     assert pid is not None
     os.kill(pid, number)
+    if number == signal.SIGKILL:
+        # Who dies holds its pid file for a while: who starts it again would find that it runs.
+        wait_until(lambda: not is_held(cluster.paths(node).daemon_pid(name)), "it has ended")
 
 
 class Writer:
