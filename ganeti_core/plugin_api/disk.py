@@ -226,7 +226,7 @@ class DiskTemplateSpec:
         """Send the data of the open device to `offer`, with `transfer.send`; return their bytes.
 
         `disk.path` may be that of a snapshot. By default the device is read from its beginning to
-        its size.
+        its end, which may lie behind `disk.size`.
 
         :raises BlockDeviceError: it cannot be read
         :raises StreamFailed: it did not arrive
@@ -249,7 +249,7 @@ class DiskTemplateSpec:
     @hookspec(firstresult=True)
     @where(changes=True, timeout=24 * 3600.0)
     def wipe(self, ctx: HookContext, disk: DiskSpec, start: int) -> None:
-        """Overwrite what the open device held before, from `start` (MiB) to its size, with zeros.
+        """Overwrite what the open device held before, from `start` (MiB) to its end, with zeros.
 
         It is called for new devices and for what one has grown, where the cluster's
         ``prealloc_wipe_disks`` says so, and before a guest gets them. By default zeros are written

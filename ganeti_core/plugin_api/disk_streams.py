@@ -21,31 +21,39 @@ _ZEROS = bytes(LARGEST)
 
 
 def plain_send(ctx: HookContext, disk: DiskSpec, offer: Offer) -> int:
-    """Send the bytes of an open disk, from its beginning to its size.
+    """Send the bytes of an open disk, from its beginning to the end of its device.
 
     :raises BlockDeviceError: it cannot be read, or has no path on this node
     :raises StreamFailed: it did not arrive
     """
-    size = disk.size * MIB
     descriptor = _open(disk, os.O_RDONLY)
     try:
-        return send(ctx, offer, _pieces(disk, descriptor, size), total=size,
+        return send(ctx, offer, _pieces(disk, descriptor), total=_end(disk, descriptor),
                     progress=to_job(ctx, f"disk/{disk.index}"))
     finally:
         os.close(descriptor)
 
 
-def _pieces(disk: DiskSpec, descriptor: int, size: int) -> Iterator[bytes | memoryview]:
+def _end(disk: DiskSpec, descriptor: int) -> int:
+    """Return where the device ends, bytes, at least where its disk does.
+
+    It may have more than its disk: storages give room in pieces of their own, such as the extents
+    of a volume group, and a device that is adopted has any size. A guest sees all of it.
+    """
+    return max(disk.size * MIB, os.lseek(descriptor, 0, os.SEEK_END))
+
+
+def _pieces(disk: DiskSpec, descriptor: int) -> Iterator[bytes | memoryview]:
     buffer = memoryview(bytearray(LARGEST))
-    while size > 0:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    while True:
         try:
-            got = os.readv(descriptor, [buffer[:min(size, LARGEST)]])
+            got = os.readv(descriptor, [buffer])
         except OSError as exc:
             raise BlockDeviceError(f"cannot read {disk.path}: {exc.strerror}") from exc
         if not got:
             return
         yield buffer[:got]
-        size -= got
 
 
 def plain_receive(ctx: HookContext, disk: DiskSpec, offer: Offer) -> int:
@@ -57,14 +65,15 @@ def plain_receive(ctx: HookContext, disk: DiskSpec, offer: Offer) -> int:
     """
     descriptor = _open(disk, os.O_RDWR)
     has_holes = stat.S_ISREG(os.fstat(descriptor).st_mode)
-    at = 0
+    at, end = 0, _end(disk, descriptor)
 
     def write(data: memoryview) -> int:
         nonlocal at
-        if at + len(data) > disk.size * MIB:
+        if at + len(data) > end:
             raise BlockDeviceError(
-                f"disk {disk.index} of {disk.instance} has {disk.size} MiB, and more is to be"
-                " written to it: make it larger")
+                f"disk {disk.index} of {disk.instance} has {end // MIB} MiB, and more is to be"
+                " written to it: make it larger. A copy is made as large as its disk is recorded:"
+                " where the device has more, gnt-cluster repair-disk-sizes records that")
         if has_holes and bytes(data) == _ZEROS[:len(data)] and _is_hole(descriptor, at, len(data)):
             taken = len(data)
         else:
@@ -84,14 +93,15 @@ def plain_receive(ctx: HookContext, disk: DiskSpec, offer: Offer) -> int:
 
 
 def plain_wipe(ctx: HookContext, disk: DiskSpec, start: int) -> None:
-    """Write zeros onto an open disk, from `start` (MiB) to its size; holes of a file stay holes.
+    """Write zeros onto an open disk, from `start` (MiB) to its end; holes of a file stay holes.
 
     :raises BlockDeviceError: it cannot be written, or has no path on this node
     """
     descriptor = _open(disk, os.O_RDWR)
     report = to_job(ctx, f"wiping disk/{disk.index}")
-    at, end = start * MIB, disk.size * MIB
+    at = start * MIB
     try:
+        end = _end(disk, descriptor)
         has_holes = stat.S_ISREG(os.fstat(descriptor).st_mode)
         while at < end:
             if ctx.cancelled():

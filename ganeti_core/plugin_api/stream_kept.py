@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -17,12 +16,10 @@ from ganeti_core.errors import ECODE_NOENT, OpExecError, OpPrereqError
 
 from .processes import begin, end, kept
 from .stream_ends import Limits, Offer, Progress
-from .stream_frames import LARGEST, codec
+from .stream_frames import codec
 from .stream_listener import Giver, Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .context import HookContext
 
 START_SECONDS = 50.0
@@ -65,7 +62,9 @@ def begin_giver(
     It ends by itself: with the stream, or when nobody took it within `limits`. An earlier one of
     the same name is ended.
 
-    :param size: how many bytes of it are given; None: all. A device may be larger than its disk
+    All of it is given, whatever its size: a device may be larger than its disk, and in use so.
+
+    :param size: how many bytes there are about, for the progress of a device; None: those of a file
     :raises OpPrereqError: there is no such file, or no such compression here
     :raises OpExecError: the process did not start
     """
@@ -139,8 +138,7 @@ def serve_kept(ctx: HookContext, wanted: dict[str, Any]) -> None:
             return Receiver(ctx, path, compression=wanted["compression"], limits=limits,
                             progress=report)
         size = wanted.get("size")
-        return Giver(ctx, path if size is None else _beginning(path, size),
-                     total=path.stat().st_size if size is None else size,
+        return Giver(ctx, path, total=path.stat().st_size if size is None else size,
                      compression=wanted["compression"], limits=limits, progress=report)
 
     try:
@@ -150,15 +148,6 @@ def serve_kept(ctx: HookContext, wanted: dict[str, Any]) -> None:
     except Exception as exc:  # noqa: BLE001  # wall: whoever asks for the progress is to see what went wrong
         offer = {}
         report(Progress("failed", last.transferred, last.total, str(exc) or type(exc).__name__))
-
-
-def _beginning(path: Path, left: int) -> Iterator[memoryview]:
-    """Read the first bytes of a file or device, as many as there are."""
-    buffer = memoryview(bytearray(LARGEST))
-    with path.open("rb", buffering=0) as file:
-        while left and (got := os.readv(file.fileno(), [buffer[:min(left, LARGEST)]])):
-            yield buffer[:got]
-            left -= got
 
 
 def _status_file(ctx: HookContext, part: Part, name: str) -> Path:

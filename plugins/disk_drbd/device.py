@@ -24,6 +24,8 @@ PRIMARY_SECONDS = 110.0
 """For a kernel that calls the helper first; the hook has 120."""
 _SECTORS = 2048
 """Of 512 bytes, in one MiB."""
+_CLEARED = 1 << 20
+"""Bytes; ``drbdmeta`` looks at the first 68 KiB."""
 _UNCONNECTED = ("unknown connection", "(162)", "(158)", "No such connection")
 
 
@@ -191,6 +193,7 @@ class Device:
         """
         self.child(0, "open", exclusive=True)
         notes = self.child(1, "open", exclusive=True).path
+        _clear(notes)
         self.tools.meta(self.number, notes, "create-md", force=True)
         if holds_data:
             # Bit 0 of a generation says that its node is primary; up to 4 they have a meaning.
@@ -344,6 +347,24 @@ class Device:
         """As `remove`, after something else has failed, which is what is to be reported."""
         with suppress(BlockDeviceError):
             self.remove()
+
+
+def _clear(notes: str) -> None:
+    """Overwrite the beginning of a volume, which may have held a file system of somebody else.
+
+    ``drbdmeta`` looks for one there, and refuses to go on, ``--force`` or not.
+
+    :raises BlockDeviceError: it cannot be written
+    """
+    try:
+        descriptor = os.open(notes, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwrite(descriptor, bytes(_CLEARED), 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as exc:
+        raise BlockDeviceError(f"cannot write {notes}: {exc.strerror}") from exc
 
 
 def is_program(path: str) -> bool:

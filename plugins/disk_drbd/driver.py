@@ -201,6 +201,11 @@ class DrbdTemplate:
             raise BlockDeviceError(f"node {ctx.node}: {problem}")
         if not device.volume(0).exists:
             raise BlockDeviceError(f"the data of {device.title} are not on node {ctx.node}")
+        if (have := device.volume(0).size) > disk.size:
+            raise BlockDeviceError(
+                f"the volume of {device.title} has {have} MiB on node {ctx.node}, and the disk has"
+                f" {disk.size} MiB: its guest may use the rest, which it would lose; run"
+                f" gnt-cluster repair-disk-sizes {disk.instance} first")
         try:
             device.child(1, "create")
             device.make_notes(holds_data=True)

@@ -165,9 +165,9 @@ class LvmTemplate:
         if found is None:
             return DiskStatus(exists=False)
         return DiskStatus(
-            True, found.path, found.size, is_open=found.is_active, degraded=found.is_faulty,
+            True, found.path, found.size, is_open=found.is_active, degraded=found.is_degraded,
             local="faulty" if found.is_faulty else "ok",
-            reason=(found.health or "its data are lost") if found.is_faulty else "")
+            reason=(found.health or "its data are lost") if found.is_degraded else "")
 
     @hookimpl
     def grow(self, disk: DiskSpec, size: int) -> None:
@@ -175,8 +175,8 @@ class LvmTemplate:
 
     @hookimpl
     def wipe(self, ctx: HookContext, disk: DiskSpec, start: int) -> None:
-        # What nobody has written to in a thin pool reads as zeros, whoever had it before.
-        if not disk.params.get("thin_pool"):
+        # The volume says what it is: the parameter thin_pool is for new ones.
+        if not volumes.existing(self._lvm, *place(disk)).reads_as_zeros:
             plain_wipe(ctx, disk, start)
 
     # Copies of a moment

@@ -18,7 +18,7 @@ READING = 7.0
 """Seconds for a report: listings ask for it, and give up after eight."""
 CHANGING = 240.0
 _ENVIRONMENT = {"PATH": DEFAULT_PATH, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
-_THIN_POOL, _THIN_VOLUME, _VIRTUAL, _SNAPSHOTS = "t", "V", "v", "sS"
+_THIN_POOL, _THIN_VOLUME, _VIRTUAL, _SNAPSHOTS, _MIRRORED = "t", "V", "v", "sS", "rRmM"
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,23 @@ class Logical:
         return self.attributes[5] == "o"
 
     @property
+    def reads_as_zeros(self) -> bool:
+        """Whether what nobody has written to it reads as zeros, also beside what somebody has."""
+        return self.is_thin and self.attributes[7] == "z"
+
+    @property
     def is_faulty(self) -> bool:
-        """Whether data of it are lost: with a disk, or since room for a snapshot ran out."""
-        return self.attributes[0] == _VIRTUAL or bool(self.health)
+        """Whether data of it are lost: with a disk, or since room for a snapshot ran out.
+
+        LVM says of RAID that lacks a disk, or is to be refreshed, what it says of other volumes
+        that are lost. RAID may have all data even so, and LVM refuses to activate one that has not.
+        """
+        return self.attributes[0] == _VIRTUAL or (
+            bool(self.health) and self.attributes[0] not in _MIRRORED)
+
+    @property
+    def is_degraded(self) -> bool:
+        return self.is_faulty or bool(self.health)
 
 
 @dataclass(frozen=True)

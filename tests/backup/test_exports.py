@@ -171,6 +171,20 @@ def test_an_instance_without_an_os_is_copied_as_it_is(clean: VirtualCluster) -> 
     assert again.stat().st_blocks * 512 < 2 * MIB, "holes stay holes"
 
 
+def test_a_device_that_has_more_than_its_disk_comes_back_whole(clean: VirtualCluster) -> None:
+    """As a disk in a volume group whose extents it does not fill: a guest sees the rest, too."""
+    disk = add(clean, "large.example.com")
+    with disk.open("ab") as file:
+        file.write(os.urandom(512))
+    before = digest(disk)
+    clean.gnt("gnt-backup", "export", "-n", "node2", "large.example.com")
+    clean.gnt("gnt-instance", "remove", "-f", "large.example.com")
+    clean.gnt("gnt-backup", "import", *NEVER[:-1], "large.example.com")
+    assert clean.instances("name", "disk.sizes") == [["large.example.com", "5"]]
+    again = disk_of(clean, "large.example.com").read_bytes()
+    assert hashlib.sha256(again[:4 * MIB + 512]).hexdigest() == before
+
+
 def test_a_running_guest_stands_still_only_if_it_may(clean: VirtualCluster) -> None:
     add(clean, "a4.example.com")
     clean.gnt("gnt-instance", "startup", "a4.example.com")

@@ -33,6 +33,24 @@ def test_a_running_instance_runs_on_the_other_node(cluster: VirtualCluster) -> N
     cluster.verify()
 
 
+def test_what_a_guest_sees_beyond_its_disk_is_not_left_behind(cluster: VirtualCluster) -> None:
+    """A device may have more room than was asked for, as an extent of a volume group."""
+    add(cluster, NAME)
+    with paths(cluster, NAME)[0].open("ab") as file:
+        file.write(bytes(range(256)) * 4096)
+    before = digests(cluster, NAME)
+    ran = cluster.try_(*FROM_ONE, NAME)
+    assert ran.status == 1
+    assert "gnt-cluster repair-disk-sizes records that" in ran.stderr, ran
+    assert home_of(cluster, NAME) == "node1"
+    assert digests(cluster, NAME) == before
+    cluster.gnt("gnt-cluster", "repair-disk-sizes", NAME)
+    assert cluster.instances("disk.sizes") == [["5,4"]]
+    cluster.gnt(*FROM_ONE, NAME)
+    assert home_of(cluster, NAME) == "node2"
+    assert digests(cluster, NAME) == before
+
+
 def test_one_without_disks_moves_too(cluster: VirtualCluster) -> None:
     cluster.gnt("gnt-instance", "add", "-t", "diskless", "-o", "noop", "-n", "node1", "-B",
                 "memory=64M", "--no-nics", "--no-ip-check", "--no-name-check", "--no-install",

@@ -223,6 +223,16 @@ def test_a_giver_outlives_its_hook(
         begin_giver(nodes[0], "mine", tmp_path / "missing")
 
 
+def test_a_giver_gives_all_of_a_device_that_is_larger_than_its_disk(
+    nodes: tuple[HookContext, HookContext], content: bytes, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(content)
+    offer = begin_giver(nodes[0], "mine", source, limits=SOON, size=SIZE - 1000)
+    assert receive(nodes[1], offer, tmp_path / "target") == SIZE
+    assert (tmp_path / "target").read_bytes() == content
+
+
 def test_the_job_hears_of_a_long_stream_now_and_then(
     nodes: tuple[HookContext, HookContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:

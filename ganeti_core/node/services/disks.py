@@ -24,7 +24,10 @@ def _context(state: NodeState) -> HookContext:
 
 @dataclass(frozen=True)
 class GiveArgs:
-    """Of ``disk.give``: an open disk's path and its bytes; `giver` names the end of the stream."""
+    """Of ``disk.give``: an open disk's path; `giver` names the end of the stream.
+
+    :param size: bytes of the disk; its device may have more, and all are given
+    """
 
     path: str
     size: int

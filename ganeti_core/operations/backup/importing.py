@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from ganeti_core.operations.disk_work import Owed
     from ganeti_core.plugin_api.data import InstanceSpec
 
+MIB = 1 << 20
 _TRUE = ("true", "yes", "on", "1")
 
 
@@ -149,7 +150,9 @@ def with_exported(op: InstanceCreate, ctx: OpContext, source: Source) -> Instanc
 
 
 def _disks(ctx: OpContext, exported: Exported, template: str | None) -> list[dict[str, Any]]:
-    disks = [{"size": disk.size, "name": disk.name, "mode": disk.mode} for disk in exported.disks]
+    # A device may have had more than its disk, and a copy of it as it was has all of that.
+    disks = [{"size": max(disk.size, -(-(disk.bytes or 0) // MIB)), "name": disk.name,
+              "mode": disk.mode} for disk in exported.disks]
     if not disks and not (template and ctx.host.has(DISK_TEMPLATES, template)
                           and has_capability(ctx, template, NO_DISKS)):
         raise OpPrereqError("No disk info specified and the export is missing the disk information",

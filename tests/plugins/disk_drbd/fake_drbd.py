@@ -495,6 +495,10 @@ def meta(world, root, words):
             raise Refused(1, "Operation canceled.")
         if not os.path.exists(notes):
             raise Refused(20, f"open({notes}) failed: No such file or directory")
+        with open(notes, "rb") as file:
+            if file.read(32772)[32768:] == b"JFS1":  # it looks beyond what LVM clears, even so
+                raise Refused(40, "Found JFS filesystem\n\nThis would corrupt existing data.\n"
+                                  "Operation refused.")
         write_notes(notes, {"current": NEW, "bitmap": 0, "history": [], "consistent": 0,
                             "fresh": 0, "primary": 0, "crashed": 0})
         print("New drbd meta data block successfully created.")

@@ -279,3 +279,42 @@ def test_no_error_has_the_secret(pair: Pair) -> None:
     with refused("drbdsetup connect resource0 exited with status 20.*--no_such") as caught:
         pair.work("open", A)
     assert "secret of disk" not in str(caught.value)
+
+
+def test_what_lay_on_a_volume_before_does_not_keep_notes_from_it(pair: Pair) -> None:
+    pair.work("close", *NODES)
+    pair.work("remove", *NODES)
+    for uuid, ctx in list(pair.contexts.items()):
+        pair.contexts = {**pair.contexts, uuid: replace(ctx, driver=_used_volumes(ctx.driver))}
+    pair.work("create", *NODES)
+    pair.work("open", *NODES)
+    until(pair.in_sync)
+
+
+def _used_volumes(call: Callable[..., Any]) -> Callable[..., Any]:
+    """New volumes lie where a file system was; LVM clears the first 4 KiB alone."""
+    def used(kind: str, name: str, hook: str, /, **arguments: Any) -> Any:
+        found = call(kind, name, hook, **arguments)
+        if hook == "create":
+            with open(call(kind, name, "status", disk=arguments["disk"]).path, "r+b") as volume:
+                volume.seek(32768)
+                volume.write(b"JFS1")
+        return found
+
+    return used
+
+
+def test_a_disk_is_made_around_no_volume_that_is_larger_than_it(pair: Pair) -> None:
+    """Its guest would see less of it than before, and its file system would have no end."""
+    ctx, disk = pair.contexts[A.uuid], pair.disk.on(A.uuid)
+    pair.work("close", *NODES)
+    pair.work("unwrap", *NODES)
+    [data] = (ctx.root / "srv/ganeti/file-storage").rglob("data-*")
+    with data.open("r+b") as file:
+        file.truncate(2 << 20)
+    with refused("gnt-cluster repair-disk-sizes web.example.com first"):
+        pair.driver.wrap(ctx, disk)
+    assert not list(ctx.keep.iterdir())
+    assert data.stat().st_size == 2 << 20
+    children = (replace(pair.disk.children[0], size=2), pair.disk.children[1])
+    pair.driver.wrap(ctx, replace(pair.disk, size=2, children=children).on(A.uuid))

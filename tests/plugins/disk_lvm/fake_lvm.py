@@ -14,6 +14,7 @@ import sys
 
 MIB = 1 << 20
 EXTENT = 4
+TARGETS = str.maketrans("tVrs", "ttrs")
 VALUED = {"--name", "--size", "--addtag", "--deltag", "--stripes", "--wipesignatures", "--thinpool",
           "--virtualsize", "--permission", "--activate", "--setactivationskip", "--allocatable",
           "--reportformat", "--units", "-o"}
@@ -144,7 +145,9 @@ def lvs(host, options, arguments):
         lost = sorted(set(lv["on"]) & set(host.listed("lost")))
         attributes = "".join((
             lv["kind"], "r" if lv["read_only"] else "w", "i-", "a" if lv["active"] else "-",
-            "o" if full in host.listed("busy") else "-", "--", "p" if lost else "-", "-"))
+            "o" if full in host.listed("busy") else "-", lv["kind"].translate(TARGETS),
+            "z" if lv["kind"] in "tV" and lv.get("zeroes", True) else "-",
+            "p" if lost else "-", "-"))
         row = {"vg_name": group, "lv_name": name, "lv_path": host.path(group, name),
                "lv_size": str(lv["size"] * MIB), "lv_attr": attributes, "pool_lv": lv["pool"],
                "origin": lv["origin"], "lv_tags": ",".join(sorted(lv["tags"])),

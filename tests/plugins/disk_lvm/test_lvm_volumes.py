@@ -152,6 +152,20 @@ def test_a_thin_pool_takes_volumes_and_must_be_there(
         plan(spindles=1, thin_pool="pool")
 
 
+@pytest.mark.parametrize(("kind", "zeroes", "left"), [("V", True, b"x"), ("V", False, b"\0"),
+                                                      ("-", True, b"\0")])
+def test_only_a_pool_that_clears_its_pieces_needs_no_wiping(
+    host: FakeHost, template: LvmTemplate, ctx: HookContext, kind: str, zeroes: bool, left: bytes
+) -> None:
+    """The parameter may be newer than the disk, whose volume is then where it always was."""
+    device = host.add(LV, 16, kind=kind, pool="pool" if kind == "V" else "", zeroes=zeroes)
+    device.write_bytes(b"x" * (16 << 20))
+    disk = plan(16, thin_pool="pool")
+    template.wipe(ctx, replace(disk, path=template.open(disk).path), 8)
+    content = device.read_bytes()
+    assert content == b"x" * (8 << 20) + left * (8 << 20)
+
+
 def test_a_snapshot_needs_room_for_all_that_may_change(
     host: FakeHost, template: LvmTemplate
 ) -> None:
@@ -230,6 +244,15 @@ def test_a_disk_that_lost_a_physical_volume_is_faulty_until_the_group_is_repaire
     template.repair_storage("lvm-vg", "xenvg")
     assert template.verify(ctx) == []
     assert list(host.state["lvs"]) == ["other/rest"]
+
+
+def test_raid_that_has_lost_a_disk_is_used_on(host: FakeHost, template: LvmTemplate) -> None:
+    host.add(LV, 16, kind="r", on={"/dev/sdb": 16, "/dev/sdc": 16}, active=False)
+    host.mark("lost", "/dev/sdc")
+    status = template.status(plan())
+    assert (status.degraded, status.local, status.reason) == (True, "ok", "partial")
+    template.open(plan())
+    assert host.state["lvs"][LV]["active"]
 
 
 def test_spindles_are_compared_by_the_least_and_the_largest(
