@@ -35,6 +35,7 @@ class Runtime:
     `spec`: the instance as it runs, hotplugged devices included, without OS parameters, which may
     be secret. `slots`: PCI slot of each device, by uuid. `incoming`: it was started to receive a
     migration that has not been finished yet; `ordered`: it was ordered to run what it received.
+    `halted`: it stands still where it comes from, and is not to run when it has arrived.
     `held`: it ran when a migration away began, and is to run again if it does not go; or when it
     was stopped, to switch a disk. `keys`: the folder of its migrations' keys, as its QEMU sees it.
     `balloon`: the memory that it was ordered to have, MiB; 0 before that. `machine`: the machine
@@ -48,6 +49,7 @@ class Runtime:
     slots: dict[str, int]
     incoming: bool = False
     ordered: bool = False
+    halted: bool = False
     held: bool = False
     keys: str = ""
     balloon: int = 0

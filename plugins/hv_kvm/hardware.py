@@ -19,6 +19,7 @@ from . import devices
 from .guests import Guest, Runtime
 from .parameters import filled
 from .qmp import Qmp
+from .run_states import HALTED
 
 HOST_ONLY = frozenset({
     "boot_order", "cpu_mask", "disk_aio", "disk_discard", "initrd_path",
@@ -49,6 +50,7 @@ class Hardware:
     :param accelerator: what runs it; empty: as is best on the node
     :param features: of its processors, by register of CPUID; empty: whatever the node gives
     :param balloon: the memory that it was ordered to have, MiB; 0: all
+    :param halted: somebody has paused it, and it is not to run on by moving
     """
 
     machine: str
@@ -56,6 +58,7 @@ class Hardware:
     accelerator: str = ""
     features: dict[str, int] = field(default_factory=dict)
     balloon: int = 0
+    halted: bool = False
 
     @classmethod
     def at_start(cls, instance: InstanceSpec) -> Hardware:
@@ -105,7 +108,8 @@ def offer(guest: Guest, instance: InstanceSpec) -> MigrationOffer:
         details = Hardware(
             "".join((machine_type(qmp), *options[1:])), runtime.slots,
             "kvm" if qmp.execute("query-kvm")["enabled"] else "tcg",
-            processor_features(qmp), runtime.balloon)
+            processor_features(qmp), runtime.balloon,
+            qmp.execute("query-status")["status"] in HALTED)
     return MigrationOffer("{major}.{minor}.{micro}".format(**version), asdict(details))
 
 

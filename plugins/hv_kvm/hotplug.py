@@ -58,14 +58,17 @@ def add(guest: Guest, device: DiskSpec | NicSpec) -> PluggedDevice:
 
 
 def remove(guest: Guest, device: DiskSpec | NicSpec) -> None:
-    """Plug the device out, if it is in.
+    """Plug the device out, if it is in. One that is not known of may be in all the same: whoever
+    plugged it in was killed, or got no answer of QEMU's.
 
     :raises HypervisorError: the guest does not run, or its devices are as before
     """
     runtime = _runtime(guest)
-    if device.uuid in _uuids(runtime.spec):
-        with guest.control() as qmp:
-            _remove(_Plug(guest, runtime, qmp), device)
+    is_known = device.uuid in _uuids(runtime.spec)
+    if not is_known and devices.device_id(device) in runtime.bearing.values():
+        return  # that name is borne by the disk that took its place
+    with guest.control() as qmp:
+        _remove(_Plug(guest, runtime, qmp), device)
 
 
 def modify(guest: Guest, nic: NicSpec) -> PluggedDevice:
@@ -199,14 +202,23 @@ def _remove(plug: _Plug, device: DiskSpec | NicSpec) -> None:
     if isinstance(device, DiskSpec):
         number = (block_nodes.own_fdset(device) if device.uuid in plug.runtime.bearing
                   else _fdset(plug.runtime.slots.get(device.uuid), device))
-        block_nodes.remove(plug.qmp, device, plug.instance.hvparams, number, must=True)
+        if block_nodes.has(plug.qmp, device):
+            block_nodes.remove(plug.qmp, device, plug.instance.hvparams, number, must=True)
     else:
-        plug.qmp.execute("netdev_del", {"id": f"net-{name}"})
+        _unless_gone(plug, "netdev_del", f"net-{name}")
         plug.guest.cards.detach(plug.instance, [device])
     slots = {uuid: slot for uuid, slot in plug.runtime.slots.items() if uuid != device.uuid}
     bearing = {uuid: bears for uuid, bears in plug.runtime.bearing.items() if uuid != device.uuid}
     plug.guest.save(replace(
         plug.runtime, spec=_without(plug.instance, device), slots=slots, bearing=bearing))
+
+
+def _unless_gone(plug: _Plug, command: str, name: str) -> None:
+    try:
+        plug.qmp.execute(command, {"id": name})
+    except QmpRefused as exc:
+        if exc.error_class != "DeviceNotFound":
+            raise
 
 
 def _with(spec: InstanceSpec, device: DiskSpec | NicSpec) -> InstanceSpec:

@@ -56,7 +56,8 @@ def launch(ctx: HookContext, engine: Engine, guest: Guest, start: Start) -> None
         with confinement.confined(ctx, guest.folder, start.instance.hvparams) as confined:
             # Written first: whatever happens from here on, the guest will be found again.
             runtime = Runtime(start.instance, start.hardware.slots, keys=confined.keys,
-                              incoming=start.mode == "incoming", balloon=start.hardware.balloon,
+                              incoming=start.mode == "incoming", halted=start.hardware.halted,
+                              balloon=start.hardware.balloon,
                               root_ports=devices.is_q35(start.instance.hvparams))
             guest.save(runtime)
             _await_ready(guest, _spawn(ctx, engine, guest, start, confined))

@@ -15,8 +15,9 @@ from ganeti_core.plugin_api.data import RunningInstance
 from . import agent, migration, processes
 from .firmware import UEFI
 from .guests import Guest, all_guests
-from .qmp import Qmp, QmpRefused, QmpUnreachable
-from .run_states import DISK_ERROR, POWERED_OFF, SENDING_REST, SENT, meaning
+from .parameters import filled
+from .qmp import ANSWER_LIMIT, Qmp, QmpRefused, QmpUnreachable
+from .run_states import DISK_ERROR, NEVER_RAN, POWERED_OFF, SENDING_REST, SENT, meaning
 
 FIRST_PATIENCE, MOST_PATIENCE = 0.5, 10.0
 """Seconds between requests to power down, twice as long each time: a guest that is still booting
@@ -37,8 +38,6 @@ seconds of processor time between them. They are over when QEMU has worked for t
 one, or was idle at so many looks."""
 UEFI_LIMIT = 5.0
 """Seconds in which OVMF does so, if at all."""
-NEVER_RAN = "prelaunch"
-"""QEMU's word for a guest that has waited since its start: its memory is as at power-on."""
 MIB = 1 << 20
 RETRY_LIMIT = 1.0
 """Seconds after which a guest that goes on has repeated what it failed to write before."""
@@ -54,28 +53,39 @@ def stop(guest: Guest, force: bool, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         pid = guest.pid()
         if (pid is not None and agent.is_used(guest) and agent.shut_down(guest)
-                and processes.wait_gone(pid, min(timeout, AGENT_PATIENCE))):
+                and _has_ended(guest, pid, min(timeout, AGENT_PATIENCE))):
             guest.kill()
             return
         _ask_to_stop(guest, deadline)
     guest.kill()
 
 
+def _has_ended(guest: Guest, pid: int, limit: float) -> bool:
+    """Wait until the guest has powered off; its QEMU may stay, as `user_shutdown` has it."""
+    until = time.monotonic() + limit
+    while not processes.wait_gone(pid, min(FIRST_PATIENCE, until - time.monotonic())):
+        if migration.run_state(guest) == POWERED_OFF:
+            return True
+        if time.monotonic() > until:
+            return False
+    return True
+
+
 def _ask_to_stop(guest: Guest, deadline: float) -> None:
+    """Ask again and again; who cannot be asked now (QEMU is busy) is asked later."""
     patience = FIRST_PATIENCE
     while (pid := guest.pid()) is not None and (left := deadline - time.monotonic()) > 0:
         try:
-            with guest.control() as qmp:
+            with Qmp.connect(guest.control_socket, min(ANSWER_LIMIT, max(1.0, left))) as qmp:
                 state = qmp.execute("query-status")["status"]
                 if state in {POWERED_OFF, SENDING_REST, SENT} or meaning(state).is_broken:
                     return  # it has powered off, broken down, or gone; only its QEMU is left
                 if state == DISK_ERROR:
                     qmp.execute("cont")  # it hears nothing before it goes on
                 qmp.execute("system_powerdown")
-        except (QmpUnreachable, QmpRefused):
-            if guest.pid() is not None:
-                return
-        if processes.wait_gone(pid, min(left, patience)):
+        except (QmpUnreachable, QmpRefused) as exc:
+            guest.cards.ctx.log.info("%s cannot be asked to shut down: %s", guest.name, exc)
+        if processes.wait_gone(pid, min(deadline - time.monotonic(), patience)):
             return
         patience = min(2 * patience, MOST_PATIENCE)
 
@@ -83,10 +93,14 @@ def _ask_to_stop(guest: Guest, deadline: float) -> None:
 def reboot(guest: Guest, hvparams: Mapping[str, Any]) -> None:
     """Reset the guest inside its running QEMU.
 
+    :param hvparams: as configured; they count where it is not known how the guest was started
     :raises HypervisorError: it does not run
     """
     if guest.pid() is None:
         raise HypervisorError(f"instance {guest.name} does not run on this node")
+    # QEMU does at a reset what it was started with: with ``exit`` a reset would end it.
+    if (runtime := guest.load()) is not None:
+        hvparams = filled(runtime.spec.hvparams)
     with guest.control() as qmp:
         exits = hvparams["reboot_behavior"] == "exit"
         if exits:

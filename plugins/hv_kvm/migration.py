@@ -20,9 +20,9 @@ from ganeti_core.plugin_api.data import MigrationStatus, MigrationTarget
 from . import confinement, convergence, encryption
 from .guests import Guest, Runtime
 from .parameters import PARAMETERS
-from .postcopy import CUT
+from .postcopy import CUT, MENDING
 from .qmp import Qmp, QmpRefused, QmpUnreachable
-from .run_states import POWERED_OFF, RECEIVING, SENDING_REST, SENT, meaning
+from .run_states import HALTED, POWERED_OFF, RECEIVING, SENDING_REST, SENT, meaning
 
 MIB = 1 << 20
 BEGIN_LIMIT = 8.0
@@ -30,7 +30,7 @@ REST_LIMIT = 5.0
 END_LIMIT = 20.0
 ARRIVAL_LIMIT = 30.0
 FIRST_POLL, POLL = 0.001, 0.02
-HANDED_OVER = frozenset({"postcopy-active", CUT, "postcopy-recover"})
+HANDED_OVER = frozenset({"postcopy-active", CUT, *MENDING})
 """The guest is the target's, and the rest of its memory is sent on demand."""
 WAS_SENT = HANDED_OVER | {"completed"}
 STATES = {
@@ -75,7 +75,7 @@ def send(
             raise HypervisorError(
                 f"{guest.name} stands still and would nowhere run on: {found.reason}; reset it "
                 "with gnt-instance reboot")
-        _hold(guest, state != "paused")
+        _hold(guest, state not in HALTED)
         _set_capabilities(qmp, hvparams)
         qmp.execute("migrate-set-parameters", {
             "max-bandwidth": int(hvparams["migration_bandwidth"]) * MIB,
@@ -88,7 +88,7 @@ def send(
             qmp.execute("migrate", {"uri": f"tcp:{_bracketed(target.address)}:{target.port}"})
             _await_begin(qmp, guest.name)
         except HypervisorError:
-            if not live and state != "paused":
+            if not live and state not in HALTED:
                 qmp.execute("cont")
             raise
 
@@ -240,7 +240,8 @@ def _hold(guest: Guest, held: bool) -> None:
 
 
 def settle_target(guest: Guest) -> None:
-    """After success: wait until the guest has arrived, let it run, note that it is at home here.
+    """After success: wait until the guest has arrived, let it run unless it was paused where it
+    came from, note that it is at home here.
 
     :raises HypervisorError: it has not arrived, and does not run
     """
@@ -256,7 +257,8 @@ def settle_target(guest: Guest) -> None:
         guest.cards.arrived(runtime.spec)
         if runtime.incoming and state != "running":
             guest.save(replace(runtime, ordered=True))
-            qmp.execute("cont")
+            if not runtime.halted:
+                qmp.execute("cont")
     (confinement.keys_folder(guest.folder) / "keys.psk").unlink(missing_ok=True)
     if runtime.incoming:
         guest.save(replace(runtime, incoming=False, ordered=False))

@@ -18,7 +18,8 @@ from .guests import Guest
 from .qmp import Qmp, QmpRefused
 
 CUT = "postcopy-paused"
-MENDING = "postcopy-recover"
+MENDING = frozenset({"postcopy-recover-setup", "postcopy-recover"})
+"""States of a source that joins the halves again; QEMU has the first one since 9.1."""
 LIMIT, POLL = 8.0, 0.02
 
 
@@ -76,7 +77,7 @@ def resume(guest: Guest, target: MigrationTarget) -> None:
         encryption.encrypt(guest, qmp, "client", str(target.details.get("key", "")))
         qmp.execute("migrate", {"uri": f"tcp:{host}:{target.port}", "resume": True})
         deadline = time.monotonic() + LIMIT
-        while (state := qmp.execute("query-migrate").get("status")) in (CUT, MENDING):
+        while (state := qmp.execute("query-migrate").get("status")) in {CUT, *MENDING}:
             if time.monotonic() > deadline:
                 raise HypervisorError(
                     f"the rest of the memory of {guest.name} is not sent on: {state}")

@@ -10,6 +10,10 @@ Shown = Literal["running", "paused", "user-down", "stuck", "crashed"]
 
 RECEIVING, SENDING_REST, SENT = "inmigrate", "finish-migrate", "postmigrate"
 POWERED_OFF, DISK_ERROR = "shutdown", "io-error"
+NEVER_RAN = "prelaunch"
+"""A guest that has waited since its start: its memory is as at power-on."""
+HALTED = frozenset({"paused", NEVER_RAN})
+"""Somebody wants the guest to stand still."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ _PAUSED = Meaning("paused")
 RUN_STATES = {
     "running": Meaning("running"),
     "paused": _PAUSED,
-    "prelaunch": _PAUSED,
+    NEVER_RAN: _PAUSED,
     "debug": _PAUSED,  # by a debugger
     "suspended": _PAUSED,  # sleeps by its own wish, and wakes up by itself
     # For a moment, while QEMU reads or writes what the guest has in memory:

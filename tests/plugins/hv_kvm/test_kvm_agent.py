@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from kvm_serial import COUNTS, Serial
 
 from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec, unix_sockets
-from ganeti_plugins.hv_kvm import KvmHypervisor, agent, guests
+from ganeti_plugins.hv_kvm import KvmHypervisor, agent, guests, lifecycle
 
 
 @contextmanager
@@ -58,6 +59,31 @@ def test_an_agent_is_asked_to_shut_down(guest: guests.Guest) -> None:
     with answering(guest, {}) as asked:
         assert agent.shut_down(guest)
     assert asked == ["guest-sync", "guest-shutdown"]
+
+
+def test_a_guest_that_its_agent_has_shut_down_is_not_waited_for(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With `user_shutdown` its QEMU stays."""
+    monkeypatch.setattr(lifecycle, "AGENT_PATIENCE", 100_000.0)
+    instance = replace(guest_instance, hvparams={
+        **guest_instance.hvparams, "use_guest_agent": True, "user_shutdown": True})
+    kvm.start(ctx, instance, False)
+    with Serial(ctx, instance.name) as serial:
+        serial.wait_for(COUNTS)
+
+    def shut_down(guest: guests.Guest) -> bool:
+        with guest.query() as qmp:
+            qmp.execute("system_powerdown")
+        return True
+
+    monkeypatch.setattr(agent, "shut_down", shut_down)
+    stop = threading.Thread(
+        target=kvm.stop, args=(ctx, instance, False, 100_000.0), daemon=True)
+    stop.start()
+    stop.join(120.0)
+    assert kvm.info(ctx, instance) is None
 
 
 def test_file_systems_are_held_and_let_go(guest: guests.Guest) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fake_qemu import fake_qemu
 from kvm_moves import LONG, TARGET, Trip
 from kvm_serial import Serial
 
@@ -141,6 +142,30 @@ def test_what_is_still_needed_is_not_ended(
         split.kvm.migration_finish(split.source, split.instance, True, True)
     split.kvm.migration_abort(split.source, split.instance)  # too late, and harmless
     assert split.runs_on() == [split.target.node]
+
+
+def test_a_source_that_is_about_to_send_on_is_needed(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As QEMU 9.1 and newer call it while the halves are joined again."""
+    monkeypatch.setattr(migration, "REST_ON_DEMAND_LIMIT", 0.1)
+    kvm.start(ctx, guest_instance, True)
+    folder = ctx.state / guest_instance.name
+    for name in ("control", "query"):
+        (folder / name).unlink()
+
+    def joining(command: str, _arguments: dict[str, object]) -> list[dict[str, object]]:
+        said = {"query-migrate": "postcopy-recover-setup", "query-status": "finish-migrate"}
+        return [{"return": {"status": said[command]} if command in said else {}}]
+
+    with fake_qemu(folder / "control", joining), fake_qemu(folder / "query", joining):
+        with pytest.raises(HypervisorError, match="still being sent on demand"):
+            kvm.migration_finish(ctx, guest_instance, True, True)
+        status = kvm.migration_status(ctx, guest_instance)
+        assert (status.state, status.guest) == ("completed", "sent")
+        with pytest.raises(HypervisorError, match="stop it and start it again"):
+            kvm.migration_finish(ctx, guest_instance, True, False)
 
 
 def test_the_halves_of_a_guest_never_run_on_the_source(split: Trip) -> None:

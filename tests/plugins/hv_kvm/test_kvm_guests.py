@@ -79,6 +79,42 @@ def test_a_rebooted_guest_starts_anew_in_the_same_process(
     assert pid_of(ctx, instance.name) == before
 
 
+def test_a_guest_that_would_end_at_a_reset_is_reset_whatever_is_configured_by_now(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec
+) -> None:
+    kvm.start(ctx, with_params(guest_instance, reboot_behavior="exit"), False)
+    before = pid_of(ctx, guest_instance.name)
+    with Serial(ctx, guest_instance.name) as serial:
+        serial.wait_for(COUNTS)
+        kvm.reboot(ctx, with_params(guest_instance, reboot_behavior="reboot"))
+        serial.wait_for("TINY READY", fresh=True)
+    assert pid_of(ctx, guest_instance.name) == before
+
+
+def test_a_guest_is_not_killed_because_its_qemu_is_busy(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec
+) -> None:
+    kvm.start(ctx, guest_instance, False)
+    folder = ctx.state / guest_instance.name
+    (folder / "control").unlink()
+    asked: list[str] = []
+
+    def busy(command: str, arguments: dict[str, object]) -> list[dict[str, object] | None]:
+        asked.append(command)
+        if asked.count("query-status") < 2:
+            return [None if command == "query-status" else {"return": {}}]
+        with Qmp.connect(folder / "query") as qmp:
+            return [{"return": {} if command == "qmp_capabilities"
+                     else qmp.execute(command, arguments)}]
+
+    with Serial(ctx, guest_instance.name) as serial:
+        serial.wait_for(COUNTS)
+        with fake_qemu(folder / "control", busy):
+            kvm.stop(ctx, guest_instance, False, 120.0)
+        serial.drain()
+    assert "POWEROFF" in serial.said
+
+
 def test_stopping_asks_the_guest_first(
     kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec
 ) -> None:

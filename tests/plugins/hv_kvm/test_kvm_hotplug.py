@@ -20,7 +20,7 @@ from ganeti_core.plugin_api import (
     OpPrereqError,
 )
 from ganeti_core.plugin_api.data import MigrationOffer
-from ganeti_plugins.hv_kvm import KvmHypervisor, hotplug, network
+from ganeti_plugins.hv_kvm import KvmHypervisor, devices, guests, hotplug, network
 from ganeti_plugins.hv_kvm.qmp import Qmp
 
 pytestmark = pytest.mark.needs_qemu
@@ -150,6 +150,55 @@ def test_a_guest_whose_config_was_changed_is_not_sent(
             kvm.migrate_out(ctx, changed, target, True)
     finally:
         kvm.stop(replace(ctx, state=ctx.root), changed, True, 0.0)
+
+
+def test_a_disk_that_came_in_unnoticed_can_be_taken_out(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec, more: DiskSpec
+) -> None:
+    """Who plugged it in was killed before it was noted."""
+    params = {**guest_instance.hvparams, "disk_type": "scsi-hd",
+              "scsi_controller_type": "virtio-scsi-pci"}
+    instance = replace(guest_instance, hvparams=params)
+    kvm.start(ctx, instance, False)
+    noted = ctx.state / instance.name / "runtime.json"
+    before = noted.read_text()
+    kvm.plug_disk(ctx, instance, more)
+    noted.write_text(before)
+    for _ in range(2):
+        kvm.unplug_disk(ctx, instance, more)
+    assert more.path not in inside(ctx, instance.name)
+    kvm.plug_disk(ctx, instance, more)
+    assert more.path in inside(ctx, instance.name)
+
+
+def test_a_disk_is_not_taken_for_the_one_whose_place_it_took(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec, more: DiskSpec
+) -> None:
+    kvm.start(ctx, guest_instance, False)
+    had = guest_instance.disks[0]
+    found = guests.guest(ctx, guest_instance.name)
+    runtime = found.load()
+    assert runtime is not None
+    found.save(replace(runtime, bearing={more.uuid: devices.device_id(had)},
+                       slots={more.uuid: runtime.slots[had.uuid]},
+                       spec=replace(runtime.spec, disks=(replace(more, index=0),))))
+    kvm.unplug_disk(ctx, guest_instance, had)
+    assert had.path in inside(ctx, guest_instance.name)
+
+
+def test_a_card_that_came_in_unnoticed_can_be_taken_out(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec
+) -> None:
+    """The boot sector lets go of no card, so there is only what is behind one."""
+    kvm.start(ctx, guest_instance, False)
+    card = NicSpec("41c00000-0000-4000-8000-000000000001", 0, "aa:00:00:11:22:33", "user", "")
+    name = f"net-{devices.device_id(card)}"
+    with Qmp.connect(ctx.state / guest_instance.name / "control") as qmp:
+        qmp.execute("netdev_add", {"type": "user", "id": name})
+    for _ in range(2):
+        kvm.unplug_nic(ctx, guest_instance, card)
+    kvm.plug_nic(ctx, guest_instance, card)
+    assert macs(ctx, guest_instance.name) == {card.mac}
 
 
 def test_a_guest_that_does_not_let_go_keeps_its_disk(

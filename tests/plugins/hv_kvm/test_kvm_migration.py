@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import pytest
+from kvm_moves import Trip
 from kvm_serial import COUNTS, Serial
 
 from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec, NodeRef
@@ -76,6 +77,30 @@ def test_no_count_is_missing_after_a_migration(pair: Pair, live: bool) -> None:
     assert counts == sorted(counts)
     assert len(range(counts[0], counts[-1] + 1)) - len(set(counts)) <= 1
     assert pair.runs_on() == ["node2.example.com"]
+
+
+@pytest.mark.parametrize("success", [True, False])
+@pytest.mark.parametrize("never_ran", [True, False])
+def test_a_paused_guest_does_not_run_because_it_was_sent(
+    kvm: KvmHypervisor, ctx: HookContext, other_ctx: HookContext, guest_instance: InstanceSpec,
+    success: bool, never_ran: bool,
+) -> None:
+    trip = Trip(kvm, ctx, other_ctx, guest_instance)
+    kvm.start(ctx, guest_instance, never_ran)
+    if not never_ran:
+        with trip.qmp(ctx) as qmp:
+            qmp.execute("stop")
+    trip.send(live=never_ran)
+    assert trip.wait().state == "completed"
+    for _ in range(2):
+        trip.finish(success=success)
+    (guest,) = (guest for end in (ctx, other_ctx) for guest in kvm.running(end))
+    assert guest.state == "paused"
+    end = other_ctx if success else ctx
+    with Serial(end, guest_instance.name) as serial:
+        with trip.qmp(end) as qmp:
+            qmp.execute("cont")
+        serial.wait_for(COUNTS)
 
 
 def test_a_migration_to_a_closed_port_leaves_the_guest_running(pair: Pair) -> None:
