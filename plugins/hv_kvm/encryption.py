@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from ganeti_core.plugin_api import HypervisorError
@@ -15,6 +16,20 @@ from .qmp import Qmp, QmpRefused
 
 KEY_BYTES = 32
 CREDENTIALS = "migration-key"
+GROUP_FILE = "dh-params.pem"
+GROUP = """\
+-----BEGIN DH PARAMETERS-----
+MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
++8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
+87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
+YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
+7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
+ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
+-----END DH PARAMETERS-----
+"""
+"""The group ffdhe2048 of RFC 7919. QEMU up to version 8 at least looks for one of its own where it
+finds none, which takes seconds of processor time, and longer than an answer may take on a node that
+is busy."""
 
 
 def new_key() -> str:
@@ -40,11 +55,9 @@ def encrypt(guest: Guest, qmp: Qmp, endpoint: Literal["client", "server"], key: 
         raise HypervisorError(
             f"{guest.name} was started before migrations were encrypted; restart it first")
     file = folder / "keys.psk"
-    file.unlink(missing_ok=True)
-    owner = folder.stat()
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-        opened.write(f"qemu:{key}\n")
-        os.fchown(opened.fileno(), owner.st_uid, owner.st_gid)
+    _write(file, f"qemu:{key}\n")
+    if endpoint == "server":
+        _write(folder / GROUP_FILE, GROUP)
     with suppress(QmpRefused):
         qmp.execute("object-del", {"id": CREDENTIALS})
     qmp.execute("object-add", {"qom-type": "tls-creds-psk", "id": CREDENTIALS,
@@ -52,3 +65,12 @@ def encrypt(guest: Guest, qmp: Qmp, endpoint: Literal["client", "server"], key: 
     qmp.execute("migrate-set-parameters", {"tls-creds": CREDENTIALS})
     if endpoint == "client":
         file.unlink()  # it was read; a server reads it at each connection
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file that the owner of its folder, and nobody else, can read."""
+    owner = file.parent.stat()
+    file.unlink(missing_ok=True)
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(text)
+        os.fchown(opened.fileno(), owner.st_uid, owner.st_gid)

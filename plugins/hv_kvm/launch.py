@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -156,7 +156,8 @@ def _pin(guest: Guest, start: Start, qmp: Qmp, pid: int) -> None:
     masks = checks.cpu_masks(start.instance.hvparams["cpu_mask"])
     if len(masks) == 1 and masks[0]:
         for thread in os.listdir(f"/proc/{pid}/task"):
-            os.sched_setaffinity(int(thread), masks[0])
+            with suppress(ProcessLookupError):  # QEMU's helpers come and go
+                os.sched_setaffinity(int(thread), masks[0])
     elif len(masks) > 1:
         if len(masks) != start.instance.vcpus:
             raise HypervisorError(

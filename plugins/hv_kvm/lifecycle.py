@@ -196,7 +196,8 @@ def info(guest: Guest) -> RunningInstance | None:
 def _from_command_line(pid: int) -> tuple[str, int, int]:
     """What can be told of a guest whose remembered state is damaged or of a newer version."""
     words = processes.arguments(pid)
-    told = dict(itertools.pairwise(words))
+    # The driver's own words come before those of `kvm_extra`.
+    told = dict(reversed(list(itertools.pairwise(words))))
     memory, vcpus = told.get("-m", "0"), told.get("-smp", "1").partition(",")[0]
     return told.get("-uuid", ""), int(memory), int(vcpus)
 

@@ -12,6 +12,9 @@ from .limits import Bounds
 from .parameters import words
 
 PTYS = 255
+CONSOLE_LOG = "4MB"
+"""What a container says fills no disk of the node: its log has this size, and so has the one before
+it. LXC wants a power of two."""
 UNPLUG = '[ "$LXC_TARGET" = reboot ] || ip link del dev {device} 2>/dev/null || true'
 
 
@@ -35,6 +38,8 @@ def _lines(
     yield "lxc.pty.max", str(PTYS)
     yield "lxc.tty.max", str(params["num_ttys"])
     yield "lxc.console.logfile", str(container.console_log)
+    yield "lxc.console.size", CONSOLE_LOG
+    yield "lxc.console.rotate", "1"
     # Two nodes on one host share its cgroups, and so do containers of others.
     yield "lxc.cgroup.dir.container", group.name
     yield "lxc.cgroup.dir.monitor", group.monitor

@@ -121,7 +121,8 @@ class LxcHypervisor:
 
     @hookimpl
     def rename(self, ctx: HookContext, instance: InstanceSpec, to: InstanceSpec) -> None:
-        guest_folders.rename_logs(ctx, instance.name, to.name, ("log", "console.log"))
+        guest_folders.rename_logs(
+            ctx, instance.name, to.name, ("log", "console.log", "console.log.1"))
 
     @hookimpl
     def recover(self, ctx: HookContext) -> list[str]:

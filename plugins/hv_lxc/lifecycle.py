@@ -107,15 +107,14 @@ def stop(container: Container, *, force: bool, timeout: float) -> None:
 
 def _ask_to_stop(container: Container, deadline: float) -> None:
     patience = FIRST_PATIENCE
-    while container.is_running() and (left := deadline - time.monotonic()) > 0:
+    while container.is_running() and time.monotonic() < deadline:
         container.host.limits.thaw(container.group)
         try:
             run_command(container.program("lxc-stop", "--nokill", "--nowait"),
                         timeout=PROGRAM_LIMIT)
-        except CommandFailed as exc:
+        except CommandFailed as exc:  # it keeps its time, and is asked again
             container.ctx.log.info("%s cannot be asked to shut down: %s", container.name, exc)
-            return
-        until = time.monotonic() + min(left, patience)
+        until = min(deadline, time.monotonic() + patience)
         while container.is_running() and time.monotonic() < until:
             time.sleep(POLL)
         patience = min(2 * patience, MOST_PATIENCE)

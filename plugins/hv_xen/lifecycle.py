@@ -96,10 +96,9 @@ def _ask_to_stop(guest: Guest, deadline: float) -> None:
             _unpause(guest)
             # Without drivers of Xen in the guest: its power button.
             guest.xl.run("shutdown", "-F", guest.name, timeout=CHANGE_LIMIT)
-        except CommandFailed as exc:
+        except CommandFailed as exc:  # it keeps its time, and is asked again
             guest.ctx.log.info("%s cannot be asked to shut down: %s", guest.name, exc)
-            return
-        until = time.monotonic() + min(left, patience)
+        until = min(deadline, time.monotonic() + patience)
         while _is_up(guest) and time.monotonic() < until:
             time.sleep(min(POLL, left))
         patience = min(2 * patience, MOST_PATIENCE)

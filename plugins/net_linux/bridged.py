@@ -50,9 +50,13 @@ class BridgedNetwork(LinuxNetwork):
             raise OpExecError(f"There is no interface {device if bridge else nic.link}")
         mac = GUEST_MAC + str(own["address"])[2:]
         ip("link", "set", "dev", device, "address", mac, "mtu", str(bridge["mtu"]))
-        ip("link", "set", "dev", device, "master", nic.link, "up")
+        if nic.vlan:
+            # A guest that runs has it: nothing may pass before it is in its own VLANs alone.
+            ip("link", "set", "dev", device, "down")
+        ip("link", "set", "dev", device, "master", nic.link)
         if nic.vlan:
             _join_vlans(nic, device)
+        ip("link", "set", "dev", device, "up")
 
     def leave(self, ctx: HookContext, nic: NicSpec, instance: InstanceSpec, device: str) -> None:
         found = interface(device)

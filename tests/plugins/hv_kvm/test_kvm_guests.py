@@ -312,7 +312,7 @@ def test_state_of_a_newer_version_is_left_alone(
 def test_a_guest_whose_state_cannot_be_read_is_listed_all_the_same(
     kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec
 ) -> None:
-    kvm.start(ctx, guest_instance, False)
+    kvm.start(ctx, with_params(guest_instance, kvm_extra="-m 24M,slots=2,maxmem=64M"), False)
     before = kvm.info(ctx, guest_instance)
     (ctx.state / guest_instance.name / "runtime.json").write_text('{"version": 99}')
     after = kvm.info(ctx, guest_instance)

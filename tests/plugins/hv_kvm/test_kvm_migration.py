@@ -1,5 +1,6 @@
 """Live migration between two nodes that share the disk's file."""
 
+import base64
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from kvm_serial import COUNTS, Serial
 
 from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec, NodeRef
 from ganeti_core.plugin_api.data import MigrationOffer, MigrationStatus, MigrationTarget
-from ganeti_plugins.hv_kvm import KvmHypervisor, processes
+from ganeti_plugins.hv_kvm import KvmHypervisor, encryption, processes
 
 pytestmark = pytest.mark.needs_qemu
 
@@ -238,6 +239,22 @@ def test_a_key_opens_one_transfer_and_no_later_one(pair: Pair) -> None:
     assert kvm.migration_status(pair.target, instance).guest == "receiving"
     kvm.migration_finish(pair.target, instance, False, False)
     assert list(pair.target.state.iterdir()) == []
+
+
+def test_qemu_does_not_look_for_a_group_of_its_own(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes it seconds. The one that it gets is of a safe prime, and it does read it."""
+    numbers = base64.b64decode("".join(encryption.GROUP.splitlines()[1:-1]))
+    assert numbers[-3:] == b"\x02\x01\x02"  # the generator: an integer of one byte
+    prime = int.from_bytes(numbers[8:-3])
+    assert prime.bit_length() == 2048
+    assert pow(2, prime - 1, prime) == pow(2, (prime - 1) // 2, prime) == 1
+    monkeypatch.setattr(encryption, "GROUP", "no group")
+    with pytest.raises(HypervisorError, match="object-add"):
+        pair.kvm.migration_prepare(
+            pair.target, pair.instance, TARGET, pair.kvm.migration_offer(
+                pair.source, pair.instance))
 
 
 def test_a_guest_is_not_sent_where_nothing_would_encrypt_it(pair: Pair) -> None:

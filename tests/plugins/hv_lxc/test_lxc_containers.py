@@ -16,9 +16,17 @@ import pytest
 from lxc_traces import NIC, ip, on_terminal, traces
 from virtual_cluster import wait_until
 
-from ganeti_core.plugin_api import DiskSpec, HookContext, HypervisorError, InstanceSpec, processes
+from ganeti_core.plugin_api import (
+    CommandFailed,
+    DiskSpec,
+    HookContext,
+    HypervisorError,
+    InstanceSpec,
+    processes,
+    run_command,
+)
 from ganeti_core.plugin_api.data import NodeRef
-from ganeti_plugins.hv_lxc import LxcHypervisor
+from ganeti_plugins.hv_lxc import LxcHypervisor, configuration, lifecycle
 from ganeti_plugins.hv_lxc.containers import Container, Host
 
 pytestmark = pytest.mark.needs_root
@@ -192,6 +200,19 @@ def test_its_console_is_a_terminal_with_what_it_says(
         container.kill()
 
 
+def test_what_it_says_does_not_fill_the_disk_of_its_node(
+    start: Callable[..., Container], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(configuration, "CONSOLE_LOG", "16KB")
+    container = start(num_ttys=0)
+    inside(container, "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done >/dev/console")
+    logs = [container.console_log, container.console_log.with_suffix(".log.1")]
+    wait_until(lambda: "line 2999" in "".join(
+        log.read_text(errors="replace") for log in logs if log.exists()), "all was said")
+    assert all(log.stat().st_size <= 16 << 10 for log in logs)
+    assert sorted(container.ctx.logs.glob(f"{container.name}.console*")) == logs
+
+
 # How it lives and ends
 
 def test_a_paused_one_stands_still_until_it_is_rebooted(
@@ -218,6 +239,25 @@ def test_it_shuts_down_when_asked_and_its_files_stay(
     start()
     wait_until(lambda: container.console_log.read_text().count("READY") == 2, "it is back")
     assert "before=nothing" not in container.console_log.read_text().splitlines()[-1]
+
+
+def test_one_that_cannot_be_asked_keeps_its_time(
+    start: Callable[..., Container], lxc: LxcHypervisor, lxc_ctx: HookContext,
+    container_instance: InstanceSpec, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    container = start()
+    console_says(container, "READY")
+    asked = []
+
+    def run(words: list[str], **more: Any) -> Any:
+        asked.append(words[0])
+        if len(asked) == 1:
+            raise CommandFailed("lxc-stop took too long")
+        return run_command(words, **more)
+
+    monkeypatch.setattr(lifecycle, "run_command", run)
+    lxc.stop(lxc_ctx, container_instance, False, 120.0)
+    assert "POWEROFF" in container.console_log.read_text()
 
 
 def test_one_that_does_not_listen_is_killed_after_its_time(

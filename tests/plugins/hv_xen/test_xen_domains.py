@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from virtual_cluster import wait_until
 
 from ganeti_core.plugin_api import (
+    CommandFailed,
     DiskSpec,
     HookContext,
     HypervisorError,
@@ -286,6 +288,26 @@ def test_one_that_does_not_listen_is_destroyed_after_its_time(
     xen.stop(nodes[0], deaf, False, 0.5)
     assert xen.running(nodes[0]) == []
     assert "Domain-0" in xen._xl(nodes[0]).domains()
+
+
+def test_one_that_cannot_be_asked_keeps_its_time(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where xl takes too long on a busy host."""
+    xen.start(nodes[0], domain_instance, False)
+    called, run = [], Xl.run
+
+    def busy(xl: Xl, *words: str, **more: Any) -> str:
+        called.append(words[0])
+        if words[0] == "shutdown" and called.count("shutdown") == 1:
+            raise CommandFailed("xl took too long")
+        return run(xl, *words, **more)
+
+    monkeypatch.setattr(Xl, "run", busy)
+    xen.stop(nodes[0], domain_instance, False, 120.0)
+    assert called.count("shutdown") == 2
+    assert xen.running(nodes[0]) == []
 
 
 def test_domains_of_others_are_left_alone(

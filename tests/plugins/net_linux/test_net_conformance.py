@@ -21,6 +21,7 @@ from ganeti_plugins.net_linux import (
     RoutedNetwork,
     ScriptNetwork,
     UserNetwork,
+    bridged,
 )
 from ganeti_plugins.net_linux.bridged import vlan_commands
 
@@ -163,6 +164,24 @@ class TestBridged(NetworkBackendContract):
         driver.attach(ctx, replace(nic, vlan=given), instance, device)
         assert vlans(device) == expected
         assert expected.keys() <= vlans(uplink).keys()
+
+    def test_a_card_of_a_guest_that_runs_is_in_no_vlan_before_its_own(
+        self, driver: BridgedNetwork, ctx: HookContext, nic: NicSpec, instance: InstanceSpec,
+        device: str, bridge: str, monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A bridge puts each of its ports into a VLAN of its own choice first."""
+        ip("link", "set", "dev", device, "up")
+        states = []
+
+        def watch(*_: object, **__: object) -> None:
+            (seen,) = json.loads(ip("-j", "link", "show", "dev", device))
+            states.append((seen["master"], "UP" in seen["flags"]))
+
+        monkeypatch.setattr(bridged, "run_command", watch)
+        driver.join(ctx, replace(nic, vlan=".10"), instance, device)
+        assert set(states) == {(bridge, False)}
+        (seen,) = json.loads(ip("-j", "link", "show", "dev", device))
+        assert "UP" in seen["flags"]
 
     def test_vlans_need_a_bridge_that_filters(
         self, driver: BridgedNetwork, ctx: HookContext, nic: NicSpec, instance: InstanceSpec,
