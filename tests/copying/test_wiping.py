@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from third_party import install
-from virtual_cluster import VirtualCluster, virtual_cluster
+from virtual_cluster import VirtualCluster, virtual_cluster, wait_until
+
+from ganeti_core.plugin_api.testing.faults import write_faults
 
 PLUGINS = '''
 import json
@@ -109,6 +111,28 @@ class Used(FileDisks):
         (ctx.state / "repaired").write_text(name)
 
 
+class Lent(Used):
+    """What is adopted stays where it is, as a block device does."""
+
+    template = "lent"
+
+    @hookimpl
+    def describe(self):
+        return replace(super().describe(), storage_types=())
+
+    @hookimpl
+    def volumes(self, ctx):
+        return []
+
+    @hookimpl
+    def adopt(self, ctx, disk):
+        self.file_of(ctx, disk).hardlink_to(ctx.keep / disk.params["adopt"])
+
+    @hookimpl
+    def give_back(self, ctx, disk):
+        self.file_of(ctx, disk).unlink(missing_ok=True)
+
+
 class Worn(Used):
     """Its disks cannot be wiped."""
 
@@ -130,14 +154,14 @@ ADD = ("gnt-instance", "add", "-n", "node1", "-o", "noop", "-B", "memory=64M", "
 @pytest.fixture(scope="module")
 def wiping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualCluster]:
     folder = tmp_path_factory.mktemp("wiping")
-    install(folder, "ganeti-used", {"disk_templates:used": "Used", "disk_templates:worn": "Worn"},
-            PLUGINS)
+    install(folder, "ganeti-used", {"disk_templates:used": "Used", "disk_templates:worn": "Worn",
+                                    "disk_templates:lent": "Lent"}, PLUGINS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         with virtual_cluster(folder / "c", "--nodes", "1", "--hypervisor", "fake") as made:
-            made.gnt("gnt-cluster", "modify", "--enabled-disk-templates=used,worn",
-                     "--ipolicy-disk-templates=used,worn", "--prealloc-wipe-disks=yes")
+            made.gnt("gnt-cluster", "modify", "--enabled-disk-templates=used,worn,lent",
+                     "--ipolicy-disk-templates=used,worn,lent", "--prealloc-wipe-disks=yes")
             yield made
 
 
@@ -151,7 +175,7 @@ def cluster(wiping: VirtualCluster) -> Iterator[VirtualCluster]:
 
 
 def disks(cluster: VirtualCluster) -> list[Path]:
-    return [path for template in ("used", "worn")
+    return [path for template in ("used", "worn", "lent")
             for path in (cluster.root / "node1").rglob(f"*.{template}") if path.is_file()]
 
 
@@ -205,7 +229,7 @@ def test_storage_units_are_changed_and_repaired(cluster: VirtualCluster) -> None
     assert "there is no storage unit x, but pool" in refused.stderr
     other = cluster.try_("gnt-node", "repair-storage", "node1", "diskless", "x")
     assert ("Storage units of type 'diskless' can not be repaired (types that can: used-pool, part,"
-            " worn-pool, part)") in other.stderr
+            " worn-pool, part, lent)") in other.stderr
     for path in (cluster.root / "node1").rglob("disk_templates/used/*"):
         path.unlink()
 
@@ -219,10 +243,10 @@ def test_storage_units_are_listed_by_type(cluster: VirtualCluster) -> None:
     assert cluster.table(*listing, "-t", "part") == [["part", "disk1", "8", "3", "5", "N"]]
 
 
-def left_by_others(cluster: VirtualCluster, name: str) -> Path:
+def left_by_others(cluster: VirtualCluster, name: str, template: str = "used") -> Path:
     """A file in the storage that is no instance's disk."""
-    (folder,) = (path for path in (cluster.root / "node1").rglob("disk_templates/used")
-                 if "lib" in path.parts)
+    folder = cluster.paths().data / "plugins/disk_templates" / template
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / name).write_bytes(b"x" * (6 << 20))
     return folder / name
 
@@ -275,6 +299,24 @@ def test_a_disk_of_another_instance_is_not_adopted(cluster: VirtualCluster) -> N
     assert f"LV named {path.name} used by another instance ({NAME})" in ran.stderr
     added = cluster.try_("gnt-instance", "modify", "--disk", "add:adopt=x", NAME)
     assert "Disk adoption is only possible for new instances" in added.stderr
+
+
+def test_what_a_job_adopts_is_not_adopted_by_another_one(cluster: VirtualCluster) -> None:
+    """Both found it free, and two instances wrote to it."""
+    left_by_others(cluster, "old.data", template="lent")
+    faults = cluster.paths("node1").root / "etc/ganeti/fake-faults.json"
+    write_faults(faults, {"start": [{"mode": "block", "times": 1}]})
+    words = ("-t", "lent", "--disk", "0:adopt=old.data")
+    add = tuple(word for word in ADD if word != "--no-start")
+    try:
+        job = cluster.gnt(*add, *words, "--submit", NAME).stderr.split()[-1]
+        wait_until(lambda: '"times": 0' in faults.read_text(), "the first one is about to start")
+        ran = cluster.try_(*ADD, *words, "inst2.example.com")
+    finally:
+        write_faults(faults, {})
+    assert "LV named old.data is being adopted by another job" in ran.stderr
+    assert cluster.try_("gnt-job", "watch", job).status == 0
+    assert cluster.instances() == [[NAME]]
 
 
 def test_where_storage_is_exclusive_disks_have_spindles(cluster: VirtualCluster) -> None:

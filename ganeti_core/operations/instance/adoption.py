@@ -84,6 +84,9 @@ def _check_free(ctx: OpContext, specs: Sequence[DiskSpec], node: Node) -> None:
         DISK_TEMPLATES, spec.template, "adopts", disk=spec)) for spec in specs]
     if len(set(asked)) < len(asked):
         raise OpPrereqError("Duplicate volume names given for adoption", ECODE_INVAL)
+    # Before instances are looked at: what another job adopts belongs to one as soon as it ends.
+    for template, adopted in asked:
+        _set_aside(ctx, template, adopted, node)
     for instance in ctx.current.instances.values():
         near = node.uuid in (instance.primary_node, *instance.secondary_nodes)
         if not near and not is_shared(ctx, instance.disk_template):
@@ -97,3 +100,13 @@ def _check_free(ctx: OpContext, specs: Sequence[DiskSpec], node: Node) -> None:
                 raise OpPrereqError(
                     f"LV named {owned[1]} used by another instance ({instance.name})",
                     ECODE_NOTUNIQUE)
+
+
+def _set_aside(ctx: OpContext, template: str, adopted: str, node: Node) -> None:
+    """:raises OpPrereqError: another job adopts the same (`ECODE_NOTUNIQUE`)"""
+    where = "" if is_shared(ctx, template) else node.uuid
+    try:
+        ctx.services.reservations.reserve(f"adopted:{template}:{where}", adopted, ctx.owner)
+    except OpPrereqError as exc:
+        raise OpPrereqError(
+            f"LV named {adopted} is being adopted by another job", ECODE_NOTUNIQUE) from exc
