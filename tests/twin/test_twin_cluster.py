@@ -246,6 +246,19 @@ def test_a_replacement_that_is_given_up_leaves_disks_as_they_were(
     assert (in_use(pair), files(pair, "node2"), files(pair, "node3")) == (before, left, [])
 
 
+def test_copies_of_a_stopped_instance_are_filled_however_early_the_old_ones_may_go(
+    pair: VirtualCluster,
+) -> None:
+    """They were closed before they were filled, and the old ones were gone by then."""
+    pair.gnt("gnt-instance", "shutdown", NAME)
+    pace(pair, "node3", 0.1)
+    told = pair.gnt("gnt-instance", "replace-disks", "--early-release", "-n", "node3", NAME)
+    assert "disks are in sync" in told.stdout
+    assert (in_use(pair), files(pair, "node2")) == ({}, [])
+    pair.gnt("gnt-instance", "failover", "-f", NAME)
+    assert nodes(pair) == ["node3", "node1"]
+
+
 def test_a_node_that_was_chosen_for_copies_is_kept_as_it_is(pair: VirtualCluster) -> None:
     """It could be drained, or removed, while its copies were filled, and got them all the same."""
     pair.gnt("gnt-node", "modify", "--drained=yes", "node4")
@@ -389,6 +402,14 @@ def test_lost_disks_are_made_anew_with_another_size(
     for node in nodes(pair):
         images = (pair.paths(node).root / "srv/ganeti/file-storage").rglob("*.disk?")
         assert sorted(path.stat().st_size >> 20 for path in images) == [8, 12]
+
+
+def test_lost_disks_that_were_activated_are_open_again(pair: VirtualCluster) -> None:
+    pair.gnt("gnt-instance", "shutdown", NAME)
+    pair.gnt("gnt-instance", "activate-disks", NAME)
+    lose(pair, "node1", "node2")
+    pair.gnt("gnt-instance", "recreate-disks", NAME)
+    assert in_use(pair) == {"node1": 2, "node2": 2}
 
 
 def test_what_lost_copies_have_missed_is_forgotten_with_them(pair: VirtualCluster) -> None:

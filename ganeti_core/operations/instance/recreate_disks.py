@@ -15,10 +15,10 @@ from ganeti_core.errors import (
 from ganeti_core.locking import Level, Want
 from ganeti_core.opcodes.instance import InstanceRecreateDisks
 from ganeti_core.operations.base import Operation, request
-from ganeti_core.operations.disk_work import make_clean_disks
 from ganeti_core.operations.disks import check_spindles, is_shared, on_nodes, plan_disk, sized_as
 from ganeti_core.operations.driver_needs import disk_needs
 from ganeti_core.operations.instance.hardware import count_of
+from ganeti_core.operations.instance.modify_disks import make_added
 from ganeti_core.operations.instance.running import running_on
 from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.instance.stopped import check_has_disks, stopped_on
@@ -92,7 +92,7 @@ class Recreate(Operation[InstanceRecreateDisks, RecreatePlan]):
                  for index, disk in plan.disks.items()]
         for node in plan.nodes:
             writes_now(ctx, specs, node.uuid)
-        after = make_clean_disks(ctx, plan.nodes, instance.uuid, specs)
+        after = make_added(ctx, instance, plan.nodes, specs, wait=False)
         ctx.commit([*(Put(disk) for disk in plan.disks.values()), Put(instance)], forward=after)
 
 

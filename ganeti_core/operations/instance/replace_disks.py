@@ -170,10 +170,12 @@ class Replace(Operation[InstanceReplaceDisks, ReplacePlan]):
         # Going back, those that were open follow the old copies again.
         open_disks(ctx, (plan.primary, plan.new), instance.uuid, specs,
                    undo=not instance.disks_active)
-        if not op.early_release:
+        # Copies that are closed after the commit are filled before it.
+        early = op.early_release and instance.disks_active
+        if not early:
             wait_for_sync(ctx, instance, specs)
         self._commit(ctx, plan, after, before)
-        if op.early_release:
+        if early:
             wait_for_sync(ctx, ctx.current.instances[instance.uuid])
 
     def _commit(
