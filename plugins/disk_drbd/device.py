@@ -133,15 +133,23 @@ class Device:
         # One that lost its disk, or was being made, has no volumes to know it by.
         return bool(used & own) or (not used and bool(noted))
 
-    def generation(self) -> kernel.Generation | None:
-        """Return what DRBD noted of the data of a device that is not configured."""
-        notes = self.volume(1).path
-        if not notes:
+    def generation(self, *, activate: bool = False) -> kernel.Generation | None:
+        """Return what DRBD noted of the data of a device that is not configured.
+
+        None where there are no notes of DRBD, or they are lost.
+
+        :param activate: let the volume of the notes appear, which may be there without a device
+        :raises BlockDeviceError: that cannot be found out, as of a volume that is not active
+        """
+        if (notes := self.volume(1)).local == "faulty":
             return None
+        path = self.child(1, "open", exclusive=True).path if activate else notes.path
         try:
-            return kernel.generation(self.tools.meta(self.number, notes, "get-gi"))
-        except BlockDeviceError:
-            return None
+            return kernel.generation(self.tools.meta(self.number, path, "get-gi"))
+        except BlockDeviceError as exc:
+            if _holds_no_notes(exc.message):
+                return None
+            raise
 
     # What this node remembers of it
 
@@ -347,6 +355,14 @@ class Device:
         """As `remove`, after something else has failed, which is what is to be reported."""
         with suppress(BlockDeviceError):
             self.remove()
+
+
+def _holds_no_notes(message: str) -> bool:
+    """Whether drbdmeta has read the volume and found none: it ends with 1 and prints nothing.
+
+    What keeps it from reading has other statuses, such as 20.
+    """
+    return message.endswith(" exited with status 1") or "No valid meta data found" in message
 
 
 def _clear(notes: str) -> None:

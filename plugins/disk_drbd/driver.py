@@ -184,7 +184,7 @@ class DrbdTemplate:
             roles.check_peer_is_whole(device, state)
             device.detach()
         elif device.volumes_exist():
-            roles.check_holds_nothing(device, device.generation())
+            roles.check_holds_nothing(device, device.generation(activate=True))
         device.remove_volumes()
         for which in (0, 1):
             device.child(which, "create")
@@ -235,7 +235,11 @@ class DrbdTemplate:
         state = device.state()
         if state is not None:
             return roles.shown(device, state, device.size())
-        return roles.closed(device, device.generation(), device.size())
+        try:
+            return roles.closed(device, device.generation(), device.size())
+        except BlockDeviceError as exc:
+            return DiskStatus(exists=True, size=device.size(), degraded=True, local="unknown",
+                              reason=exc.message)
 
     @hookimpl
     def grow(self, ctx: HookContext, disk: DiskSpec, size: int) -> None:

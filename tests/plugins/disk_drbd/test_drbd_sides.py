@@ -14,7 +14,7 @@ from drbd_nodes import NO_PATIENCE
 from drbd_pair import A, B, Pair, refused
 from fake_drbd import Setup
 
-from ganeti_core.plugin_api import ECODE_STATE, DiskSpec, OpPrereqError
+from ganeti_core.plugin_api import ECODE_STATE, CommandFailed, DiskSpec, OpPrereqError
 from ganeti_core.plugin_api.disk_steps import DiskStep, Verb
 from ganeti_core.plugin_api.run import Completed
 from ganeti_core.plugin_api.testing.disk import NODES, plain_child_steps
@@ -120,6 +120,51 @@ def test_the_only_new_copy_is_not_given_up_while_it_is_closed(pair: Pair) -> Non
     pair.cut(joined=True)
     pair.work("open", *NODES)
     until(pair.in_sync)
+    assert pair.read(A) == b"newer"
+
+
+@pytest.mark.parametrize("said", [
+    "ran longer than 30 s and was killed",
+    "exited with status 20: open(/dev/xenvg/notes) failed: No such file or directory"])
+def test_a_copy_whose_notes_cannot_be_read_is_not_taken_for_none(pair: Pair, said: str) -> None:
+    """A volume may be inactive, or the node busy: nobody knows that its data are nothing."""
+    def run(argv: Any, **options: Any) -> Completed:
+        if "get-gi" in argv:
+            raise CommandFailed(f"{argv[0]} {said}")
+        return pair.kernels.run(argv, **options)
+
+    pair.cut()
+    pair.write(A, b"newer")
+    pair.work("close", *NODES)
+    works, pair.driver = pair.driver, DrbdTemplate(run, NO_PATIENCE)
+    status = pair.state(A)
+    assert (status.exists, status.is_open, status.local) == (True, False, "unknown")
+    assert said in status.reason
+    with refused(re.escape(said)):
+        pair.driver.renew(pair.contexts[A.uuid], pair.known.on(A.uuid))
+    pair.cut(joined=True)
+    pair.driver = works
+    pair.work("open", *NODES)
+    until(pair.in_sync)
+    assert pair.read(A) == b"newer"
+
+
+def test_the_volume_of_the_notes_is_activated_before_they_are_judged(pair: Pair) -> None:
+    pair.cut()
+    pair.write(A, b"newer")
+    pair.work("close", *NODES)
+    ctx = pair.contexts[A.uuid]
+    active: set[str] = set()
+
+    def inactive(kind: str, name: str, hook: str, /, **arguments: Any) -> Any:
+        found = ctx.driver(kind, name, hook, **arguments)
+        if hook == "open":
+            active.add(arguments["disk"].uuid)
+        return replace(found, path="/dev/nosuch") if (
+            hook == "status" and arguments["disk"].uuid not in active) else found
+
+    with refused("holds data and is closed"):
+        pair.driver.renew(replace(ctx, driver=inactive), pair.known.on(A.uuid))
     assert pair.read(A) == b"newer"
 
 
