@@ -179,9 +179,8 @@ def _disks(instance: InstanceSpec, hardware: Hardware) -> list[str]:
     params = instance.hvparams
     words = [word for name in devices.iothreads(params)
              for word in ("-object", f"iothread,id={name}")]
-    boots = params["boot_order"] == "disk" and not params["kernel_path"]
     for disk in instance.disks:
-        order = disk.index + 1 if boots else None
+        order = devices.boot_index(disk, params)
         device = devices.disk_device(disk, params, hardware.slots.get(disk.uuid), order)
         words += ["-blockdev", json.dumps(devices.block_node(disk, params)),
                   "-device", devices.as_argument(device)]
@@ -191,7 +190,7 @@ def _disks(instance: InstanceSpec, hardware: Hardware) -> list[str]:
 def _nics(instance: InstanceSpec, hardware: Hardware, opened: Opened) -> list[str]:
     params, words = instance.hvparams, []
     for nic in instance.nics:
-        order = nic.index + 1 if params["boot_order"] == "network" else None
+        order = devices.boot_index(nic, params)
         device = devices.nic_device(nic, params, hardware.slots[nic.uuid], order,
                                     queues(params, instance.vcpus))
         tap, name = opened.ends[nic.uuid], device["netdev"]

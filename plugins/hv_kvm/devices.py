@@ -172,6 +172,13 @@ def disk_device(
     return options
 
 
+def boot_index(device: DiskSpec | NicSpec, hvparams: Mapping[str, Any]) -> int | None:
+    """Which device the firmware tries as which; None where it is not to try this one."""
+    boots = (hvparams["boot_order"] == "disk" and not hvparams["kernel_path"]
+             if isinstance(device, DiskSpec) else hvparams["boot_order"] == "network")
+    return device.index + 1 if boots else None
+
+
 def nic_device(
     nic: NicSpec, hvparams: Mapping[str, Any], slot: int, boot_index: int | None, queues: int = 1
 ) -> Options:

@@ -42,7 +42,8 @@ class Runtime:
     type that it was started with, in its very version. `root_ports`: whether disks and NICs are on
     root ports, as on q35. `is_quiet`: its agent was asked to hold its file systems. `bearing`:
     names of the devices of disks that have taken the place of others while it ran, by uuid: a
-    device keeps its name.
+    device keeps its name. `leaving`: devices that the guest was asked to let go and has not, by
+    uuid; a reset of its machine takes them from it.
     """
 
     spec: InstanceSpec
@@ -57,6 +58,7 @@ class Runtime:
     root_ports: bool = False
     is_quiet: bool = False
     bearing: dict[str, str] = field(default_factory=dict)
+    leaving: tuple[str, ...] = ()
 
     @property
     def memory(self) -> int:

@@ -15,7 +15,7 @@ from ganeti_core.plugin_api import HypervisorError, InstanceSpec
 from ganeti_core.plugin_api.codec import decode
 from ganeti_core.plugin_api.data import MigrationOffer
 
-from . import devices
+from . import devices, hotplug
 from .guests import Guest, Runtime
 from .parameters import filled
 from .qmp import Qmp
@@ -103,6 +103,10 @@ def offer(guest: Guest, instance: InstanceSpec) -> MigrationOffer:
     """
     runtime = check_same(guest, instance)
     with guest.query() as qmp:
+        if gone := hotplug.lost(runtime, qmp):
+            raise HypervisorError(
+                f"{guest.name} lacks devices since it was reset, for it had been asked to let them "
+                f"go ({', '.join(one.uuid for one in gone)}): gnt-instance reboot gives them back")
         version = qmp.execute("query-version")["qemu"]
         options = str(instance.hvparams["machine_version"]).partition(",")
         details = Hardware(

@@ -50,6 +50,9 @@ def add(guest: Guest, device: DiskSpec | NicSpec) -> PluggedDevice:
         with guest.control() as qmp:
             _add(_Plug(guest, runtime, qmp), device)
         runtime = _runtime(guest)
+    elif device.uuid in runtime.leaving:
+        with guest.control() as qmp:
+            put_back(runtime, qmp)
     slot = runtime.slots.get(device.uuid)
     where = "" if slot is None else f"PCI slot 0x{slot:x}"
     if _is_scsi(runtime.spec, device):
@@ -92,6 +95,35 @@ def modify(guest: Guest, nic: NicSpec) -> PluggedDevice:
     except HypervisorError:
         add(guest, old)
         raise
+
+
+def lost(runtime: Runtime, qmp: Qmp) -> list[DiskSpec | NicSpec]:
+    """The devices that a reset took from the guest, which had been asked to let them go."""
+    if not runtime.leaving:
+        return []
+    there = {one["name"] for one in qmp.execute("qom-list", {"path": "/machine/peripheral"})}
+    known: tuple[DiskSpec | NicSpec, ...] = (*runtime.spec.disks, *runtime.spec.nics)
+    return [one for one in known
+            if one.uuid in runtime.leaving and _name(runtime, one) not in there]
+
+
+def put_back(runtime: Runtime, qmp: Qmp) -> None:
+    """Give the guest again what a reset took from it; what is behind it QEMU still has.
+
+    :raises HypervisorError: a device is still lacking
+    """
+    params = runtime.spec.hvparams
+    for device in lost(runtime, qmp):
+        slot, order = runtime.slots.get(device.uuid), devices.boot_index(device, params)
+        options = (
+            devices.disk_device(device, params, slot, order) if isinstance(device, DiskSpec)
+            else devices.nic_device(device, params, slot or 0, order,
+                                    queues(params, runtime.spec.vcpus)))
+        qmp.execute("device_add", {**options, "id": _name(runtime, device)})
+
+
+def _name(runtime: Runtime, device: DiskSpec | NicSpec) -> str:
+    return runtime.bearing.get(device.uuid) or devices.device_id(device)
 
 
 def _runtime(guest: Guest) -> Runtime:
@@ -188,7 +220,7 @@ def _add_nic(
 
 
 def _remove(plug: _Plug, device: DiskSpec | NicSpec) -> None:
-    name = plug.runtime.bearing.get(device.uuid) or devices.device_id(device)
+    name = _name(plug.runtime, device)
     try:
         plug.qmp.execute("device_del", {"id": name})
         plug.qmp.wait_event("DEVICE_DELETED", OBEY_LIMIT, where={"device": name})
@@ -196,9 +228,13 @@ def _remove(plug: _Plug, device: DiskSpec | NicSpec) -> None:
         if exc.error_class != "DeviceNotFound":
             raise
     except QmpUnreachable as exc:
+        # QEMU never takes a request back: it is met at the latest when the machine is reset.
+        leaving = tuple(dict.fromkeys((*plug.runtime.leaving, device.uuid)))
+        plug.guest.save(replace(plug.runtime, leaving=leaving))
         raise HypervisorError(
             f"{plug.guest.name} did not let go of its {name} in {OBEY_LIMIT:g} s: its system does "
-            "not support hotplug, or is busy; shut it down to change this") from exc
+            "not support hotplug, or is busy; shut it down to change this. If it reboots by itself "
+            "it will lack the device until gnt-instance reboot") from exc
     if isinstance(device, DiskSpec):
         number = (block_nodes.own_fdset(device) if device.uuid in plug.runtime.bearing
                   else _fdset(plug.runtime.slots.get(device.uuid), device))
@@ -209,8 +245,9 @@ def _remove(plug: _Plug, device: DiskSpec | NicSpec) -> None:
         plug.guest.cards.detach(plug.instance, [device])
     slots = {uuid: slot for uuid, slot in plug.runtime.slots.items() if uuid != device.uuid}
     bearing = {uuid: bears for uuid, bears in plug.runtime.bearing.items() if uuid != device.uuid}
-    plug.guest.save(replace(
-        plug.runtime, spec=_without(plug.instance, device), slots=slots, bearing=bearing))
+    leaving = tuple(uuid for uuid in plug.runtime.leaving if uuid != device.uuid)
+    plug.guest.save(replace(plug.runtime, spec=_without(plug.instance, device), slots=slots,
+                            bearing=bearing, leaving=leaving))
 
 
 def _unless_gone(plug: _Plug, command: str, name: str) -> None:

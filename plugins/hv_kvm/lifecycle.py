@@ -12,7 +12,7 @@ from typing import Any
 from ganeti_core.plugin_api import HookContext, HypervisorError
 from ganeti_core.plugin_api.data import RunningInstance
 
-from . import agent, migration, processes
+from . import agent, hotplug, migration, processes
 from .firmware import UEFI
 from .guests import Guest, all_guests
 from .parameters import filled
@@ -103,15 +103,21 @@ def reboot(guest: Guest, hvparams: Mapping[str, Any]) -> None:
         hvparams = filled(runtime.spec.hvparams)
     with guest.control() as qmp:
         exits = hvparams["reboot_behavior"] == "exit"
+        before = qmp.execute("query-status")["status"]
         if exits:
             qmp.execute("set-action", {"reboot": "reset"})
+        leaves = runtime is not None and runtime.leaving
+        if leaves:
+            qmp.execute("stop")  # the firmware is to see what is put back
         qmp.execute("system_reset")
-        if exits:
+        if exits or leaves:
             qmp.wait_event("RESET", RESET_LIMIT)
-        state = qmp.execute("query-status")["status"]
-        if state != "running":
+        if runtime is not None and leaves:
+            hotplug.put_back(runtime, qmp)
+            guest.save(replace(runtime, leaving=()))
+        if qmp.execute("query-status")["status"] != "running":
             qmp.execute("cont")  # also so that the firmware runs
-        if exits and state != NEVER_RAN:
+        if exits and before != NEVER_RAN:
             _await_firmware(guest, qmp, hvparams["boot_type"] == UEFI)
         if exits:
             qmp.execute("set-action", {"reboot": "shutdown"})

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kvm_serial import Serial
+from kvm_serial import COUNTS, Serial
 
 from ganeti_core.plugin_api import (
     DiskSpec,
@@ -53,6 +53,13 @@ def inside(ctx: HookContext, name: str) -> str:
     """What QEMU tells of the guest's block devices."""
     with Qmp.connect(ctx.state / name / "control") as qmp:
         return json.dumps(qmp.execute("query-named-block-nodes"))
+
+
+def attached(ctx: HookContext, name: str) -> set[str]:
+    """The disks that the guest has."""
+    with Qmp.connect(ctx.state / name / "control") as qmp:
+        return {one["name"] for one in qmp.execute("qom-list", {"path": "/machine/peripheral"})
+                if one["name"].startswith("disk-")}
 
 
 def macs(ctx: HookContext, name: str) -> set[str]:
@@ -212,6 +219,48 @@ def test_a_guest_that_does_not_let_go_keeps_its_disk(
     with pytest.raises(HypervisorError, match="did not let go"):
         kvm.unplug_disk(ctx, guest_instance, more)
     assert more.path in inside(ctx, guest_instance.name)
+
+
+@pytest.mark.parametrize("behaviour", ["reboot", "exit"])
+def test_a_reset_takes_no_disk_that_was_to_stay(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec, more: DiskSpec,
+    monkeypatch: pytest.MonkeyPatch, behaviour: str,
+) -> None:
+    """A request that a guest has not met QEMU meets when the machine is reset."""
+    monkeypatch.setattr(hotplug, "OBEY_LIMIT", 0.3)
+    instance = replace(
+        guest_instance, hvparams={**guest_instance.hvparams, "reboot_behavior": behaviour})
+    kvm.start(ctx, instance, False)
+    with Serial(ctx, instance.name) as serial:
+        serial.wait_for(COUNTS)
+        kvm.plug_disk(ctx, instance, more)
+        with pytest.raises(HypervisorError, match="will lack the device until gnt-instance reboot"):
+            kvm.unplug_disk(ctx, instance, more)
+        kvm.reboot(ctx, instance)
+        serial.wait_for("TINY READY", fresh=True)
+        serial.wait_for(COUNTS, fresh=True)
+    assert attached(ctx, instance.name) == {
+        devices.device_id(disk) for disk in (*instance.disks, more)}
+
+
+def test_a_guest_that_lost_a_disk_by_its_own_reset_says_so_and_gets_it_back(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec, more: DiskSpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hotplug, "OBEY_LIMIT", 0.3)
+    kvm.start(ctx, guest_instance, False)
+    kvm.plug_disk(ctx, guest_instance, more)
+    with pytest.raises(HypervisorError, match="did not let go"):
+        kvm.unplug_disk(ctx, guest_instance, more)
+    with Qmp.connect(ctx.state / guest_instance.name / "control") as qmp:
+        qmp.execute("system_reset")
+        qmp.wait_event("DEVICE_DELETED", 60.0, where={"device": devices.device_id(more)})
+    both = replace(guest_instance, disks=(*guest_instance.disks, more))
+    with pytest.raises(HypervisorError, match="lacks devices since it was reset"):
+        kvm.migration_offer(ctx, both)
+    kvm.plug_disk(ctx, guest_instance, more)
+    assert devices.device_id(more) in attached(ctx, guest_instance.name)
+    assert kvm.migration_offer(ctx, both).details
 
 
 @pytest.mark.needs_root

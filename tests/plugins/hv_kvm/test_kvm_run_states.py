@@ -58,10 +58,12 @@ def test_every_state_that_qemu_has_was_decided(
     assert meaning("").shown == "running"  # it hangs, and holds its disks
 
 
+@pytest.mark.parametrize("behaviour", ["reboot", "exit"])
 def test_a_guest_that_has_panicked_is_over_until_it_is_reset(
-    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec, behaviour: str
 ) -> None:
-    instance = replace(guest_instance, hvparams={**guest_instance.hvparams, "kvm_extra": PANIC})
+    instance = replace(guest_instance, hvparams={
+        **guest_instance.hvparams, "kvm_extra": PANIC, "reboot_behavior": behaviour})
     kvm.start(ctx, instance, False)
     with Serial(ctx, instance.name) as serial:
         serial.wait_for(COUNTS)
