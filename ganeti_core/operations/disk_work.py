@@ -23,7 +23,7 @@ from ganeti_core.plugin_api.disk import DISK_TEMPLATES, SNAPSHOTS
 from ganeti_core.specs.disks import node_ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from ganeti_core.model import Node
     from ganeti_core.operations.context import OpContext
@@ -134,14 +134,16 @@ def owed_calls(ctx: OpContext, subject: str, steps: Iterable[DiskStep]) -> list[
 
 def make_disks(
     ctx: OpContext, nodes: Sequence[Node], subject: str, disks: Sequence[DiskSpec], *,
-    opened: bool = False,
+    opened: bool = False, kept: Collection[str] = (),
 ) -> list[DiskSpec]:
     """Make new disks on their nodes; removing them is the undo.
 
     :param opened: open them on the first node, too, and return them as it sees them
+    :param kept: uuids of those that may be there already, with data: they are not removed again
     :raises OpExecError: a node cannot make one
     """
-    steps = plan_verb(ctx, "create", disks, nodes)
+    steps = [replace(step, undo="") if step.disk.uuid in kept else step
+             for step in plan_verb(ctx, "create", disks, nodes)]
     if opened:
         steps += plan_verb(ctx, "open", disks, nodes)
     results = carry_out(ctx, subject, steps)
@@ -165,15 +167,17 @@ def wipe_disks(
 
 
 def make_clean_disks(
-    ctx: OpContext, nodes: Sequence[Node], subject: str, disks: Sequence[DiskSpec]
+    ctx: OpContext, nodes: Sequence[Node], subject: str, disks: Sequence[DiskSpec], *,
+    kept: Collection[str] = (),
 ) -> list[Owed]:
     """Make new disks that nobody uses yet, and wipe them where the cluster wants it.
 
+    :param kept: as for `make_disks`
     :returns: the calls that close them after the commit, where they had to be opened
     :raises OpExecError: a node cannot make one
     """
     wipes = ctx.current.cluster.prealloc_wipe_disks
-    made = make_disks(ctx, nodes, subject, disks, opened=wipes)
+    made = make_disks(ctx, nodes, subject, disks, opened=wipes, kept=kept)
     if not wipes:
         return []
     wipe_disks(ctx, nodes[0], subject, made)

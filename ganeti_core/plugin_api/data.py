@@ -452,6 +452,8 @@ class OpenDisk:
 class DiskStatus:
     """A device as it is. `size` in MiB.
 
+    :param exists: whether it is there; False with `local` ``unknown`` where the storage could not
+        be asked for it, which may hold it all the same
     :param degraded: a copy is missing or behind; `reason` says which and why
     :param local: the state of the data on this node: ``ok``; ``sync`` (being filled by a peer);
         ``stale`` (a peer has newer data); ``faulty`` (lost); ``unknown``

@@ -142,8 +142,9 @@ class ExtTemplate:
             try:
                 size = _size(_ask(ctx, disk, "attach").device, disk)
                 _ask(ctx, disk, "detach")
-            except BlockDeviceError:
-                return DiskStatus(exists=False)
+            except BlockDeviceError as exc:
+                # There is none, or it cannot be had now: a provider does not say which.
+                return DiskStatus(exists=False, local="unknown", reason=exc.message)
             return DiskStatus(True, "", size)
 
     @hookimpl

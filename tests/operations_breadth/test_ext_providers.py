@@ -87,3 +87,23 @@ def test_a_device_that_does_not_exist_is_refused_and_nothing_is_left(
     asked = [line.split()[0] for line in (shelf / "log").read_text().splitlines()]
     assert asked.count("create") == asked.count("remove") == 1
     assert not list(shelf.glob("*.ext.disk0"))
+
+
+def test_a_volume_that_cannot_be_had_is_not_removed_where_it_cannot_be_made_anew(
+    cluster: VirtualCluster, shelf: Path
+) -> None:
+    """The provider has it, and does not attach it now: it looks as if it were lost."""
+    with instance(cluster, "ext4.example.com", disk_template="ext",
+                  disks=[{"size": 16, "provider": shelf.name}], ignore_ipolicy=True):
+        (volume,) = shelf.glob("*.ext.disk0")
+        volume.write_bytes(b"data")
+        for name in ("attach", "create"):
+            (shelf / name).write_text(f"#!/bin/sh\necho '{name} is refused' >&2; exit 1\n")
+        ended = submit(cluster, {"OP_ID": "OP_INSTANCE_RECREATE_DISKS",
+                                 "instance_name": "ext4.example.com"})
+        assert ended.status == "error"
+        assert "create is refused" in ended.error[1]
+        assert volume.read_bytes() == b"data"
+        assert "remove" not in {line.split()[0] for line in
+                                (shelf / "log").read_text().splitlines()}
+    assert not volume.exists()

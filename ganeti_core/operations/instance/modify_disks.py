@@ -27,7 +27,7 @@ from ganeti_core.plugin_api.disk import DISK_TEMPLATES, NO_DISKS
 from ganeti_core.specs.storages import space_needed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from ganeti_core.model import Disk, Instance, Node
     from ganeti_core.operations.context import OpContext
@@ -143,16 +143,17 @@ def _check(
 
 def make_added(
     ctx: OpContext, instance: Instance, nodes: Sequence[Node], disks: Sequence[DiskSpec], *,
-    wait: bool,
+    wait: bool, kept: Collection[str] = (),
 ) -> list[Owed]:
     """Make new disks, open if the others of their instance are; removing them is the undo.
 
     :param nodes: that hold them, the primary node first
     :param wait: until their copies are filled
+    :param kept: as for `make_disks`
     :returns: the calls that close them after the commit
     :raises OpExecError: a node cannot make one, or its copy cannot be filled
     """
-    closing = make_clean_disks(ctx, nodes, instance.uuid, disks)
+    closing = make_clean_disks(ctx, nodes, instance.uuid, disks, kept=kept)
     if disks and (instance.disks_active or (wait and have_copies(ctx, disks))):
         open_disks(ctx, nodes, instance.uuid, disks, undo=True)
         closing = close_calls(ctx, nodes, instance.uuid, disks)

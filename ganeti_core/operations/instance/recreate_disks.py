@@ -47,11 +47,15 @@ _CHANGEABLE = frozenset({"size", "mode", "spindles"})
 
 @dataclass(frozen=True)
 class RecreatePlan:
-    """The instance as it will be, its new disks by index, and the nodes that hold them."""
+    """The instance as it will be, its new disks by index, and the nodes that hold them.
+
+    :param unsure: uuids of those which may be there all the same
+    """
 
     instance: Instance
     disks: dict[int, Disk]
     nodes: tuple[Node, ...]
+    unsure: tuple[str, ...] = ()
 
 
 class Recreate(Operation[InstanceRecreateDisks, RecreatePlan]):
@@ -72,13 +76,13 @@ class Recreate(Operation[InstanceRecreateDisks, RecreatePlan]):
         nodes = _new_nodes(op, ctx, instance, asked) if moves else _old_nodes(ctx, instance)
         disks = {index: _disk(ctx, instance, index, params, nodes if moves else None)
                  for index, params in asked.items()}
-        for index, disk in disks.items():
-            _check_lost(ctx, instance, index, disk, nodes)
+        unsure = tuple(disk.uuid for index, disk in disks.items()
+                       if not _is_lost(ctx, instance, index, disk, nodes))
         reserve_space(ctx, instance.name, nodes, space_needed(ctx.on_master, (
             disk_spec_of(ctx, disk, index, instance.name) for index, disk in disks.items())))
         uuids = tuple(node.uuid for node in nodes)
         return RecreatePlan(replace(instance, primary_node=uuids[0], secondary_nodes=uuids[1:]),
-                            disks, nodes)
+                            disks, nodes, unsure)
 
     def scripts(self, op: InstanceRecreateDisks, ctx: OpContext, plan: RecreatePlan) -> Scripts:
         return instance_scripts(ctx, "instance-recreate-disks", plan.instance, {})
@@ -92,7 +96,7 @@ class Recreate(Operation[InstanceRecreateDisks, RecreatePlan]):
                  for index, disk in plan.disks.items()]
         for node in plan.nodes:
             writes_now(ctx, specs, node.uuid)
-        after = make_added(ctx, instance, plan.nodes, specs, wait=False)
+        after = make_added(ctx, instance, plan.nodes, specs, wait=False, kept=plan.unsure)
         ctx.commit([*(Put(disk) for disk in plan.disks.values()), Put(instance)], forward=after)
 
 
@@ -214,20 +218,24 @@ def _disk(
         ctx, disk.template, asked, nodes or _nodes_of(ctx, instance), instance.uuid))
 
 
-def _check_lost(
+def _is_lost(
     ctx: OpContext, instance: Instance, index: int, disk: Disk, nodes: tuple[Node, ...]
-) -> None:
+) -> bool:
     """Check that no node has (a copy of) the disk: one would be kept, or go when this is undone.
 
+    :returns: False where a storage does not say so for certain
     :raises OpPrereqError: one has
     """
     spec = disk_spec_of(ctx, disk, index, instance.name)
+    is_certain = True
     for node in nodes:
         status = ctx.hook(node, DISK_TEMPLATES, disk.template, "status", disk=spec.on(node.uuid))
         if status.exists:
             raise OpPrereqError(
                 f"Disk {index} of instance {instance.name} exists on node {node.name} "
                 f"({status.path or 'no path'}), it cannot be made anew", ECODE_STATE)
+        is_certain = is_certain and status.local != "unknown"
+    return is_certain
 
 
 OPERATIONS = (Recreate(),)
