@@ -335,6 +335,18 @@ def test_disks_that_were_activated_stay_so(pair: VirtualCluster) -> None:
     pair.verify()
 
 
+def test_disks_of_a_guest_that_nobody_remembers_stay_open(pair: VirtualCluster) -> None:
+    """They were closed below it, by whatever opens disks of stopped instances for a while."""
+    pair.gnt("gnt-instance", "shutdown", NAME)
+    pair.gnt("gnt-instance", "startup", "--no-remember", NAME)
+    pair.gnt("gnt-instance", "replace-disks", "-n", "node3", NAME)
+    assert in_use(pair) == {"node1": 2, "node3": 2}
+    pair.gnt("gnt-instance", "shutdown", "--no-remember", NAME)
+    assert in_use(pair) == {}
+    pair.verify()
+    assert pair.instances("status", "disks_active") == [["ADMIN_down", "N"]]
+
+
 def test_a_lost_copy_is_found_and_replaced(pair: VirtualCluster) -> None:
     assert "No disks need replacement" in pair.gnt(
         "gnt-instance", "replace-disks", "-a", NAME).stdout

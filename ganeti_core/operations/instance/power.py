@@ -108,6 +108,8 @@ class Startup(Operation[InstanceStartup, PowerPlan]):
             ctx.warn("Primary node offline, marked instance as started")
             ctx.commit([Put(wanted)])
             return
+        # Whatever is remembered: nobody may close the disks of a guest that runs.
+        wanted = replace(wanted, disks_active=True)
         if plan.is_left:
             ctx.call(node, stop_call(ctx, instance))
         if plan.is_stuck:
@@ -147,7 +149,8 @@ class Shutdown(Operation[InstanceShutdown, PowerPlan]):
         instance, node = plan.instance, plan.node
         # One that is offline stays so: it must not be started.
         keep = op.no_remember or instance.admin_state == "offline"
-        wanted = instance if keep else replace(
+        active = instance.disks_active and instance.admin_state == "up"
+        wanted = replace(instance, disks_active=active) if keep else replace(
             instance, admin_state="down", admin_state_source=op.admin_state_source or "admin",
             disks_active=False)
         if node.offline:
