@@ -23,6 +23,7 @@ from ganeti_core.luxi.client import LuxiClient
 from ganeti_core.paths import Paths
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
+MAKES_A_CLUSTER = ("gnt-vcluster", "up")
 PATIENCE = 60.0
 """Seconds for what takes one, on a machine that is busy with something else."""
 
@@ -49,7 +50,8 @@ def run(*words: str, stdin: str = "", environment: dict[str, str] | None = None,
     """Run one of the project's commands, or any other program."""
     own = SCRIPTS / words[0]
     wanted = os.environ | (environment or {})
-    if words[0] in _commands() and (server := _SERVERS.of(wanted)) is not None:
+    if words[0] in _commands() and (
+            server := _SERVERS.of(wanted, many=words[:2] == MAKES_A_CLUSTER)) is not None:
         done = server.run(list(words), stdin=stdin, timeout=timeout, environment=wanted)
         return Ran(words, done.status, done.stdout, done.stderr)
     ended = subprocess.run(
@@ -77,8 +79,11 @@ class _Servers:
         self._other_key: dict[str, str] = {}
         self._seen = 0
 
-    def of(self, environment: Mapping[str, str]) -> CommandServer | None:
-        """The one for commands in `environment`; None where they start interpreters themselves."""
+    def of(self, environment: Mapping[str, str], *, many: bool) -> CommandServer | None:
+        """The one for commands in `environment`; None where they start interpreters themselves.
+
+        :param many: many others will follow in that environment
+        """
         key = _for_python(environment)
         if key == self._key:
             self._own = self._own or CommandServer()
@@ -88,7 +93,7 @@ class _Servers:
                 self._other.close()
             self._other, self._other_key, self._seen = None, key, 0
         self._seen += 1
-        if self._other is None and self._seen > self.ENOUGH:
+        if self._other is None and (many or self._seen > self.ENOUGH):
             self._other = CommandServer(environment)
         return self._other
 
