@@ -15,6 +15,7 @@ import select
 import time
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core import streams
 from ganeti_core.errors import (
     ECODE_INVAL,
     GanetiError,
@@ -140,7 +141,7 @@ class LuxiServer:
             return  # the client went away: nothing is owed to it
         finally:
             client.close()
-            writer.close()
+            streams.close(writer)
 
     async def _converse(self, client: _Client, writer: asyncio.StreamWriter) -> None:
         buffer = MessageBuffer()
@@ -192,6 +193,8 @@ class _Client:
     def close(self) -> None:
         if self._ahead is not None:
             self._ahead.cancel()
+            if self._ahead.done() and not self._ahead.cancelled():
+                self._ahead.exception()  # heard, or it would be logged
 
     async def read(self) -> bytes:
         """The next bytes; empty at the end."""

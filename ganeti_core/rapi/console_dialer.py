@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core import streams
 from ganeti_core.errors import GanetiError, OpExecError
 from ganeti_core.node.console_door import hear, message
 from ganeti_core.node.local_node import LocalNode
@@ -57,7 +58,7 @@ async def connect(endpoint: StreamEndpoint, offer: dict[str, Any]) -> StreamChan
         writer.write(message({"token": offer["token"]}))
         await _admitted(reader)
     except BaseException:
-        writer.close()
+        streams.close(writer)
         raise
     return StreamChannel(reader, writer)
 
@@ -109,7 +110,7 @@ class Dialer:
         try:
             await _admitted(reader)
         except BaseException:
-            writer.close()
+            streams.close(writer)
             raise
         return StreamChannel(reader, writer)
 

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ganeti_core import streams
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -46,7 +48,7 @@ class StreamChannel:
         await self.writer.drain()
 
     def close(self) -> None:
-        self.writer.close()
+        streams.close(self.writer)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import resource
 import select
@@ -123,6 +125,23 @@ def test_many_clients_connect_at_once(tmp_path) -> None:
         finally:
             held.set()
         assert [answer(sock) for sock in socks] == [[]] * number
+
+
+def test_clients_that_leave_before_their_answers_leave_no_tracebacks(
+    tmp_path, caplog, monkeypatch
+) -> None:
+    # It hears the error, unless the collector of garbage comes to the future before it.
+    monkeypatch.delattr(asyncio.StreamReaderProtocol, "__del__")
+    with serving(tmp_path) as server:
+        for _ in range(50):
+            ask(server.path, "Change").close()
+        assert server.handler.begun.wait(PATIENCE)
+        server.let_go()
+        assert server.handler.finished.wait(PATIENCE)
+        with LuxiClient(server.path) as client:
+            assert client.call("Ping", 1) == [1]
+    gc.collect()  # asyncio complains of an unheard error when its future is removed
+    assert not caplog.records, caplog.text
 
 
 SCRIPT = """
