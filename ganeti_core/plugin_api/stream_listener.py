@@ -102,7 +102,7 @@ class _Listener:
         except OSError:
             self._callers.release()
             return
-        let_in = False
+        let_in = claimed = False
         try:
             if not self._endpoint.admits(wire.sock.getpeercert(binary_form=True) or b""):
                 wire.say({"error": "the certificate is of no node of this cluster"})
@@ -111,13 +111,16 @@ class _Listener:
             if problem := self._problem(header):
                 wire.say({"error": problem})
                 return
+            claimed = True
             wire.say(self._welcome())
             # Only now: until here this thread uses the connection.
             self._admitted.append((wire, header))
             let_in = True
         except (OSError, StreamFailed):
-            with self._guard:
-                self._claimed = False
+            # Another caller may have the token by now: only who had it gives it back.
+            if claimed:
+                with self._guard:
+                    self._claimed = False
         finally:
             if not let_in:
                 wire.sock.close()

@@ -206,6 +206,30 @@ def test_a_broken_stream_is_not_resumed(
     assert send(nodes[0], offer, [b"good"]) == done.result(30) == 4
 
 
+def test_a_caller_that_gives_up_does_not_free_the_token_of_another(
+    nodes: tuple[HookContext, HookContext], threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    offer, done = receiving(threads, nodes[1], tmp_path / "target")
+    mute, first, second = (shake(
+        socket.create_connection((offer.address, offer.port), 15),
+        nodes[0].endpoint().client_context(), SOON, server=False) for _ in range(3))
+    header = {"version": VERSION, "token": offer.token, "compression": "none", "total": 4}
+    first.say(header)
+    assert first.hear() == {"go": True}
+    mute.sock.close()
+    assert eventually(lambda: [  # its thread has seen that, and the second caller's waits
+        "_admit" in one.name for one in threading.enumerate()].count(True) == 1)
+    second.say(header)
+    with second.sock, pytest.raises(StreamFailed, match="the token of this offer was used"):
+        second.hear()
+    with first.sock:
+        for piece in (b"good", b""):
+            first.send(piece)
+        first.say({"sent": 4})
+        assert first.hear() == {"done": 4}
+    assert done.result(30) == 4
+
+
 def test_a_giver_outlives_its_hook(
     nodes: tuple[HookContext, HookContext], content: bytes, tmp_path: Path
 ) -> None:
