@@ -250,6 +250,23 @@ def test_removing_a_candidate_that_cannot_be_cleaned_tells_to_renew_the_authorit
     _add_again(four, "node4")
 
 
+def test_a_candidate_that_is_removed_has_a_successor(four: VirtualCluster) -> None:
+    four.gnt("gnt-cluster", "modify", "--candidate-pool-size=3")
+    try:
+        listed = four.gnt("gnt-node", "list", "--no-headers", "-o", "name,role").stdout.split()
+        roles = {name.partition(".")[0]: role
+                 for name, role in zip(listed[::2], listed[1::2], strict=True)}
+        removed = next(name for name in NODES if roles[name] == "C")
+        regular = next(name for name in NODES if roles[name] == "R")
+        four.gnt("gnt-node", "remove", removed)
+        assert four.gnt("gnt-node", "list", "--no-headers", "-o", "role",
+                        regular).stdout.strip() == "C"
+        wait_until(lambda: four.paths(regular).database.exists(), "it has a copy", SECONDS)
+    finally:
+        four.gnt("gnt-cluster", "modify", "--candidate-pool-size=10")
+    _add_again(four, removed)
+
+
 def test_files_of_all_nodes_follow_a_change_at_once_though_one_node_hangs(
     four: VirtualCluster,
 ) -> None:

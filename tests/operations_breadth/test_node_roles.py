@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from jobs import do, fields, refused, submit
+from jobs import do, fields, hosts, instance, refused, submit
 from virtual_cluster import VirtualCluster
 
 SET = "OP_NODE_SET_PARAMS"
@@ -56,3 +56,33 @@ def test_a_node_is_not_added_with_parameters_that_are_none(cluster: VirtualClust
     refused(cluster, "OP_NODE_ADD", "Unknown parameter 'foo'", None,
             error="TypeEnforcementError", node_name="node3", readd=True,
             ndparams={"foo": "1"})
+
+
+def test_another_name_of_a_node_makes_no_node_of_it(cluster: VirtualCluster) -> None:
+    (address,) = fields(cluster, "node", "node2.example.com", "pip")
+    with hosts(cluster, f"{address} alias.example.com"):
+        refused(cluster, "OP_NODE_ADD", "is the node node2.example.com already", "already_exists",
+                node_name="alias.example.com")
+
+
+def test_a_node_that_comes_back_stays_in_its_group(cluster: VirtualCluster) -> None:
+    refused(cluster, "OP_NODE_ADD", "Cannot pass a node group when a node is being readded",
+            "wrong_input", node_name="node2", readd=True, group="default")
+
+
+def test_the_master_cannot_come_back(cluster: VirtualCluster) -> None:
+    refused(cluster, "OP_NODE_ADD", "Cannot readd the master node", "wrong_state",
+            node_name="node1", readd=True)
+
+
+def test_a_node_with_instances_stays_able_to_have_them(cluster: VirtualCluster) -> None:
+    with instance(cluster, "stays.example.com", pnode="node2"):
+        refused(cluster, SET, "hosts instances (stays.example.com)", "wrong_state",
+                node_name="node2", vm_capable=False)
+        refused(cluster, "OP_NODE_ADD", "hosts instances (stays.example.com)", "wrong_state",
+                node_name="node2", readd=True, vm_capable=False)
+
+
+def test_the_master_stays_able_to_be_one(cluster: VirtualCluster) -> None:
+    refused(cluster, SET, "only via master-failover", "wrong_input", node_name="node1",
+            master_capable=False)

@@ -11,6 +11,7 @@ from ganeti_core.errors import (
     ECODE_EXISTS,
     ECODE_INVAL,
     ECODE_NOENT,
+    ECODE_STATE,
     GanetiError,
     NodeUnreachable,
     OpPrereqError,
@@ -24,6 +25,7 @@ from ganeti_core.operations.host_names import check_host_is_free
 from ganeti_core.operations.inherited import changed_disk_state, changed_hv_state, changed_ndparams
 from ganeti_core.operations.node.addresses import check_address, check_reachable, check_unused
 from ganeti_core.operations.node.hosts_file import hosts_file_calls
+from ganeti_core.operations.node.roles import check_vm_capable
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import candidates_of, distribute
 from ganeti_core.resolve import resolve
@@ -59,6 +61,8 @@ class Add(Operation[NodeAdd, AddPlan]):
             raise OpPrereqError(f"Node {op.node_name} is not in the configuration", ECODE_NOENT)
         if not op.readd and known is not None:
             raise OpPrereqError(f"Node {known.name} is already in the configuration", ECODE_EXISTS)
+        if known is not None:
+            _check_comes_back(op, ctx, known)
         for address in (op.primary_ip, op.secondary_ip):
             if address is not None:
                 check_address(address)
@@ -72,6 +76,8 @@ class Add(Operation[NodeAdd, AddPlan]):
         node = _asked(ctx, replace(
             found, primary_ip=op.primary_ip or host.address,
             secondary_ip=op.secondary_ip or found.secondary_ip or host.address))
+        if known is None:
+            _check_new(ctx, node)
         _check_home(ctx, node)
         node = replace(
             node, offline=False, drained=False,
@@ -102,6 +108,29 @@ class Add(Operation[NodeAdd, AddPlan]):
         ctx.commit([Put(plan.node)], forward=hosts_file_calls(ctx, plan.node, there=True))
         distribute(ctx, [plan.node])
         ctx.services.events.tell("node_added", name=plan.node.name, uuid=plan.node.uuid)
+
+
+def _check_comes_back(op: NodeAdd, ctx: OpContext, node: Node) -> None:
+    """:raises OpPrereqError: the node cannot come back, or not so"""
+    if op.group:
+        raise OpPrereqError("Cannot pass a node group when a node is being readded: "
+                            "gnt-group assign-nodes moves it", ECODE_INVAL)
+    if node.uuid == ctx.snapshot.cluster.master_node:
+        raise OpPrereqError(f"Cannot readd the master node {node.name}", ECODE_STATE)
+    if op.vm_capable is False:
+        check_vm_capable(ctx.snapshot, node)
+
+
+def _check_new(ctx: OpContext, node: Node) -> None:
+    """See that the host is no node yet: one host may have several names.
+
+    :raises OpPrereqError: it is one (`ECODE_EXISTS`)
+    """
+    known = ctx.snapshot.nodes.get(node.uuid)
+    if known is not None:
+        raise OpPrereqError(
+            f"The host {node.name} ({node.primary_ip}) is the node {known.name} already",
+            ECODE_EXISTS)
 
 
 def _check_home(ctx: OpContext, node: Node) -> None:

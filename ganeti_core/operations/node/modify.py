@@ -14,6 +14,7 @@ from ganeti_core.operations.cluster.candidates import promoted
 from ganeti_core.operations.inherited import changed_disk_state, changed_hv_state, changed_ndparams
 from ganeti_core.operations.node.addresses import check_secondary
 from ganeti_core.operations.node.power import power_program
+from ganeti_core.operations.node.roles import check_vm_capable
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import candidates_of, distribute
 
@@ -58,6 +59,8 @@ class Modify(Operation[NodeSetParams, ModifyPlan]):
             check_secondary(ctx, node, op.secondary_ip, force=op.force)
         _check_master(ctx, node, asked)
         _check_power(ctx, node, asked)
+        if asked.get("vm_capable") is False:
+            check_vm_capable(ctx.snapshot, node)
         changed = _with_parameters(op, ctx, _with_flags(node, asked))
         changed = _self_promoted(op, ctx, node, changed)
         others = _check_candidates(op, ctx, node, changed)
@@ -93,7 +96,8 @@ class Modify(Operation[NodeSetParams, ModifyPlan]):
 def _check_master(ctx: OpContext, node: Node, asked: dict[str, Any]) -> None:
     if node.uuid != ctx.snapshot.cluster.master_node:
         return
-    if asked.get("offline") or asked.get("drained") or asked.get("master_candidate") is False:
+    if (asked.get("offline") or asked.get("drained") or asked.get("master_candidate") is False
+            or asked.get("master_capable") is False):
         raise OpPrereqError("The master role can be changed only via master-failover", ECODE_INVAL)
 
 

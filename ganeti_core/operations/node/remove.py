@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ganeti_core.config.store import Delete
+from ganeti_core.config.store import Delete, Put
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpPrereqError
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.node import NodeRemove
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.cluster.candidates import promoted
 from ganeti_core.operations.node.hosts_file import hosts_file_calls
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
@@ -58,9 +60,11 @@ class Remove(Operation[NodeRemove, "Node"]):
                 ctx.warn(f"given up with the node, and may still be there: {debt.note} "
                          f"({debt.why})")
         ctx.feedback(f"Stopping the node daemon and removing configs from node {plan.name}")
-        ctx.commit([Delete(plan)], forward=hosts_file_calls(ctx, plan, there=False))
+        successors = _successors(ctx, plan)
+        ctx.commit([Delete(plan), *(Put(node) for node in successors)],
+                   forward=hosts_file_calls(ctx, plan, there=False))
         cleaned = self._clean(ctx, plan)
-        distribute(ctx)
+        distribute(ctx, successors)
         if not cleaned:
             ctx.warn(
                 f"The files of the cluster are still on {plan.name}. Its certificate is refused "
@@ -69,6 +73,9 @@ class Remove(Operation[NodeRemove, "Node"]):
                 "its disks are destroyed")
         ctx.services.nodes.drop(plan.uuid)
         ctx.services.events.tell("node_removed", name=plan.name, uuid=plan.uuid)
+        for node in successors:
+            ctx.services.events.tell("node_role_changed", name=node.name, uuid=node.uuid,
+                                     role=node.role(ctx.current.cluster.master_node).value)
 
     def _clean(self, ctx: OpContext, node: Node) -> bool:
         """Have the node forget the cluster; whether it has."""
@@ -80,6 +87,18 @@ class Remove(Operation[NodeRemove, "Node"]):
             ctx.warn(f"Errors encountered on the remote node while leaving the cluster: {exc}")
             return False
         return True
+
+
+def _successors(ctx: OpContext, node: Node) -> list[Node]:
+    """The nodes that become master candidates in the place of one that is removed."""
+    if not node.master_candidate:
+        return []
+    found = promoted(ctx.snapshot, ctx.snapshot.cluster.candidate_pool_size,
+                     [replace(node, master_candidate=False)])
+    if found:
+        ctx.info("Promoted nodes to master candidate role: "
+                 f"{', '.join(one.name for one in found)}")
+    return found
 
 
 OPERATIONS = (Remove(),)
