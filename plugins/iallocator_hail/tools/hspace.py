@@ -149,7 +149,10 @@ def _tiered(
     filled = _blocked(cluster) if plan.blocked else Filled(cluster, [], [0] * 10)
     for spec in specs if not plan.blocked else []:
         instance = new_instance(spec, plan.template, plan.like, plan.spindle_use)
-        filled = filler.fill_tiered(filled, instance, _limit(settings))
+        limit = _limit(settings)
+        # Of all sizes together.
+        rest = None if limit is None else limit - len(filled.placed)
+        filled = filler.fill_tiered(filled, instance, rest)
     _show(filled, settings, "Tiered", "tiered")
     report.tiered(Run(specs[0], filled))
 

@@ -58,3 +58,18 @@ def test_free_spindles_are_forgotten_where_storage_is_not_exclusive(
                 "--disk-template", "plain") == 0
     lines = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
     assert (lines["HTS_INI_SPN_FREE"], lines["HTS_FIN_SPN_FREE"]) == ("10", "5")
+
+
+def test_the_limit_is_of_all_ranges_of_the_policy_together(
+    folder: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Ganeti counts so, too."""
+    made = build(Shape(2, 0), 1)
+    pairs = tuple((NOTHING, Spec(memory, 1, 1024, 16, 8, 64)) for memory in (2048, 1024))
+    policy = replace(ANY, pairs=pairs)
+    (folder / "ranges.data").write_text(dump_text(replace(
+        made, groups=(replace(made.groups[0], policy=policy),), policy=policy)))
+    assert main(["-t", "ranges.data", "-l", "3", "--machine-readable",
+                 "--disk-template", "plain"]) == 0
+    lines = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
+    assert lines["HTS_TRL_INST_CNT"] == "3"
