@@ -72,7 +72,7 @@ def _register_tags(cluster: Cluster) -> None:
         np.add.at(cluster.tags, primary[placed], labels.exclusion[placed])
         np.add.at(cluster.real_tags, primary[real], labels.exclusion[real])
         state.clashes += np.maximum(0.0, cluster.tags - 1.0).sum(axis=1)
-    if cluster.has_locations:
+    if cluster.has_locations and cluster.node_count:
         found = (labels.location[primary] * labels.desired).sum(axis=1)
         missing = labels.desired_count - found
         score = np.where(real, cluster.location_score + missing, 0.0)

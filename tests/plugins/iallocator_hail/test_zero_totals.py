@@ -151,3 +151,13 @@ def test_programs_count_and_report(
         told = capsys.readouterr()
         assert "NaN" not in told.out
         assert "Error" not in told.err
+
+
+def test_without_nodes_there_is_no_place(folder: Path) -> None:
+    """Nor does it matter what the tags would say of one."""
+    made = a_cluster("disk")
+    made = replace(made, nodes=(), instances=(), tags=("htools:nlocation:rack",
+                                                       "htools:desiredlocation:rack"))
+    got = asked(made, {"type": "allocate", **new_instance("new", "plain", 1024, 1024),
+                       "tags": ["rack:1"]})
+    assert (got["success"], got["result"]) == (False, [])
