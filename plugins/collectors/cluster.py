@@ -79,7 +79,7 @@ class ClusterState:
     def collect(self, ctx: HookContext) -> Collected:
         began = self.clock()
         try:
-            nodes = _rows(ctx, "node", ("name", "offline", *NODE))
+            nodes = _rows(ctx, "node", ("name", "offline", "vm_capable", "bootid", *NODE))
         except NotMaster:
             return Collected(Report({"master": False}))
         instances = _rows(ctx, "instance", (
@@ -128,8 +128,14 @@ def node_samples(
     samples[SECONDARY_VCPUS.name] = [[one["name"], secondary[one["name"]]] for one in nodes]
     samples[NODES.name] = [[len(nodes)]]
     samples[OFFLINE.name] = [[sum(bool(one["offline"]) for one in nodes)]]
-    samples[SILENT.name] = [[sum(not one["offline"] and one["mtotal"] is None for one in nodes)]]
+    samples[SILENT.name] = [[sum(map(_is_silent, nodes))]]
     return samples
+
+
+def _is_silent(node: dict[str, Any]) -> bool:
+    # One that is not to run instances is not asked for its memory.
+    told = node["mtotal" if node["vm_capable"] else "bootid"]
+    return not node["offline"] and told is None
 
 
 def n1_samples(

@@ -24,7 +24,7 @@ from ganeti_plugins.collectors import (
     LogicalVolumes,
     XenInstanceStatus,
 )
-from ganeti_plugins.collectors.cluster import LAST_JOBS, n1_samples
+from ganeti_plugins.collectors.cluster import LAST_JOBS, n1_samples, node_samples
 from ganeti_plugins.collectors.drbd import parse, status_of
 from ganeti_plugins.collectors.instances import judged
 from ganeti_plugins.collectors.lvm import volume
@@ -278,11 +278,14 @@ def test_without_confd_it_is_unknown_what_should_run(ctx: HookContext) -> None:
 ROWS: dict[str, list[dict[str, Any]]] = {
     "node": [
         {"name": "node1", "offline": False, "ctotal": 4, "dfree": 900, "dtotal": 1000,
-         "mfree": 2000, "mtotal": 4096, "pinst_cnt": 2, "sinst_cnt": 0},
+         "mfree": 2000, "mtotal": 4096, "pinst_cnt": 2, "sinst_cnt": 0, "vm_capable": True,
+         "bootid": "1f2e"},
         {"name": "node2", "offline": False, "ctotal": None, "dfree": None, "dtotal": None,
-         "mfree": None, "mtotal": None, "pinst_cnt": 0, "sinst_cnt": 1},
+         "mfree": None, "mtotal": None, "pinst_cnt": 0, "sinst_cnt": 1, "vm_capable": True,
+         "bootid": None},
         {"name": "node3", "offline": True, "ctotal": None, "dfree": None, "dtotal": None,
-         "mfree": None, "mtotal": None, "pinst_cnt": 0, "sinst_cnt": 0}],
+         "mfree": None, "mtotal": None, "pinst_cnt": 0, "sinst_cnt": 0, "vm_capable": True,
+         "bootid": None}],
     "instance": [
         {"name": "web1", "pnode": "node1", "snodes": ["node2"], "oper_vcpus": 2, "oper_ram": 128,
          "admin_state": "up", "be/minmem": 128, "be/auto_balance": True},
@@ -327,6 +330,15 @@ def test_the_cluster_has_the_figures_of_ganetis_exporter(ctx: HookContext) -> No
     assert found["ganeti_lock_waits"] == [[2]]
     assert found["ganeti_scrape_duration_seconds"] == [[0.25]]
     assert found["ganeti_node_n1_instances"] == [["node1", 0], ["node2", 0], ["node3", 0]]
+
+
+def test_a_node_that_is_not_to_run_instances_is_silent_only_if_it_says_nothing() -> None:
+    """Of its memory it says nothing anyway."""
+    def node(**more: Any) -> dict[str, Any]:
+        return ROWS["node"][1] | {"vm_capable": False} | more
+
+    assert node_samples([node(bootid="1f2e"), node(), node(offline=True)], [])[
+        "ganeti_cluster_silent_nodes"] == [[1]]
 
 
 def test_instances_that_would_find_no_memory_are_counted_by_the_node_that_they_are_on() -> None:
