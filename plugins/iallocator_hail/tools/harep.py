@@ -27,10 +27,11 @@ from ..search.repair import (
     result_tag,
 )
 from .options import DEFAULT_SOCKET
-from .output import say
+from .output import note, say
 from .program import Tool, execute
 from .settings import Settings
 from .sources import warn_unaccounted
+from .submission import wait_for
 
 _TITLES = {
     State.HEALTHY: "Healthy",
@@ -57,7 +58,8 @@ def _run(settings: Settings, words: list[str]) -> int:
     warn_unaccounted(build(description), settings)
     try:
         with LuxiClient(Path(socket)) as client:
-            counts = _Repairs(client, description, settings).run()
+            repairs = Repairs(client, description, settings)
+            counts = repairs.run()
     except GanetiError as exc:
         raise PlacementError(str(exc)) from exc
     say("---------------------")
@@ -66,71 +68,105 @@ def _run(settings: Settings, words: list[str]) -> int:
     for state, title in _TITLES.items():
         if counts[state]:
             say(f"{title}: {counts[state]}")
-    return 0
+    return 1 if repairs.failed else 0
 
 
-class _Repairs:
-    """One pass over all instances."""
+class Repairs:
+    """One pass over all instances.
+
+    A repair is known by its tag, without which the next pass would begin another one: each tag is
+    waited for, and where it cannot be written the repair is taken back.
+    """
 
     def __init__(self, client: LuxiClient, description: Description, settings: Settings) -> None:
         self.client = client
         self.description = description
         self.settings = settings
+        self.failed = False
+        """Whether the tags of an instance could not be changed."""
 
     def run(self) -> Counter[State]:
         return Counter(self._treat(instance) for instance in self.description.instances)
 
     def _treat(self, instance: Instance) -> State:
         record = current(read_records(instance.tags))
-        if record is not None and not record.result:
-            record = self._follow(instance, record)
-            if record is None:
-                return State.PENDING
         if record is not None and record.result == "failure":
             return State.FAILED
-        return self._repair(instance)
+        try:
+            if record is not None and not record.result:
+                return self._follow(instance, record)
+            return self._repair(instance, record)
+        except PlacementError as exc:
+            note(f"Error: {exc}")
+            self.failed = True
+            return State.NEEDS_REPAIR
 
-    def _follow(self, instance: Instance, record: Record) -> Record | None:
-        """Turn a pending repair into a result once its jobs have ended; None if they have not."""
+    def _follow(self, instance: Instance, record: Record) -> State:
+        """Turn a pending repair into a result once its jobs have ended."""
         rows = self.client.query_jobs(list(record.jobs), ["status"])
         states = [str(row[0]) if row else "lost" for row in rows]
         if any(state in _RUNNING for state in states):
-            return None
+            return State.PENDING
         result = "success" if all(state == "success" for state in states) else "failure"
         self._tag(instance, "OP_TAGS_SET", result_tag(record, result))
         self._tag(instance, "OP_TAGS_DEL", record.tag)
-        return Record(
-            record.kind, record.uuid, record.time, record.jobs, result, record.tag
-        )
+        if result == "failure":
+            return State.FAILED
+        # What was read of the instance may be from before the end of the repair: whether it needs
+        # another one is for the next pass.
+        return State.HEALTHY if self._needed(instance) is None else State.NEEDS_REPAIR
 
-    def _repair(self, instance: Instance) -> State:
+    def _needed(self, instance: Instance) -> str | None:
         nodes = self.description.nodes
-        primary = nodes[instance.primary]
         second_offline = instance.secondary >= 0 and is_off(nodes[instance.secondary])
-        kind = diagnose(instance.kind, is_off(primary), second_offline)
+        return diagnose(instance.kind, is_off(nodes[instance.primary]), second_offline)
+
+    def _repair(self, instance: Instance, before: Record | None) -> State:
+        """Repair an instance if need be; `before` is the last repair of it, which has ended."""
+        kind = self._needed(instance)
         if kind is None:
             return State.HEALTHY
-        group = self.description.groups[primary.group]
+        group = self.description.groups[self.description.nodes[instance.primary].group]
         allowed = read_policy([instance.tags, group.tags, self.description.tags])
         if allowed.strongest is None:
             return State.NEEDS_REPAIR
         now, identity = int(time.time()), str(uuid.uuid4())
         if not allowed.permits(kind, now):
-            refused = Record(kind, identity, now, (), "enoperm", "")
-            self._tag(instance, "OP_TAGS_SET", result_tag(refused, "enoperm"))
+            self._refuse(instance, Record(kind, identity, now, (), "enoperm", ""), before)
             return State.NEEDS_REPAIR
         say(f"Instance {instance.name} needs {kind}")
         if self.settings.dry_run:
             return State.NEEDS_REPAIR
         job = self.client.submit_job(self._annotated(_opcodes(instance, kind, self.settings)))
-        self._tag(instance, "OP_TAGS_SET", pending_tag(kind, identity, now, [job]))
+        try:
+            self._tag(instance, "OP_TAGS_SET", pending_tag(kind, identity, now, [job]))
+        except (GanetiError, PlacementError):
+            self.client.cancel_job(job)
+            raise
+        self._forget(instance, before)
         return State.PENDING
 
+    def _refuse(self, instance: Instance, refused: Record, before: Record | None) -> None:
+        """Note that a repair is not allowed, once."""
+        if before is not None and (before.kind, before.result) == (refused.kind, refused.result):
+            return
+        self._tag(instance, "OP_TAGS_SET", result_tag(refused, refused.result))
+        self._forget(instance, before)
+
+    def _forget(self, instance: Instance, before: Record | None) -> None:
+        """Remove the tag of an earlier repair: the newer one tells how the instance stands."""
+        if before is not None:
+            self._tag(instance, "OP_TAGS_DEL", before.tag)
+
     def _tag(self, instance: Instance, opcode: str, tag: str) -> None:
+        """:raises PlacementError: the tag could not be written"""
         if self.settings.dry_run:
             return
         operation = {"OP_ID": opcode, "kind": "instance", "name": instance.name, "tags": [tag]}
-        self.client.submit_job(self._annotated([operation]))
+        job = self.client.submit_job(self._annotated([operation]))
+        if (state := wait_for(self.client, job)) != "success":
+            raise PlacementError(f"the tag {tag} of instance {instance.name} could not be changed: "
+                                 f"job {job} ended as {state}")
 
     def _annotated(self, opcodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
         reason = [["harep", self.settings.reason or "automatic repair", time.time_ns()]]
