@@ -32,7 +32,7 @@ from ganeti_core.plugins import PluginHost
 from ganeti_core.resolve import own_name, resolve, resolve_alike
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.atomic import write_private
-from ganeti_core.rpc.identity import DEFAULT_PORT
+from ganeti_core.rpc.identity import DEFAULT_PORT, identity_file
 from ganeti_core.rpc.member_signatures import signed
 from ganeti_core.rpc.members import Member, MemberList, members_file
 
@@ -128,11 +128,16 @@ def init_cluster(
 ) -> Cluster:
     """Make the cluster whose only node is this host; `say` gets notes for the administrator.
 
-    :raises OpPrereqError: there is one already, or an option is wrong
+    :raises OpPrereqError: there is one already, this host is a node, or an option is wrong
     :raises OSError: something cannot be written; in both cases nothing of the cluster is left
     """
     if paths.database.exists() or paths.ca_key.exists():
         raise OpPrereqError("Cluster is already initialised", ECODE_STATE)
+    if identity_file(paths).exists():
+        # Its key and its certificate would be lost, and the cluster's node with them.
+        raise OpPrereqError(
+            f"This host is a node of a cluster already, says {identity_file(paths)}: remove it "
+            "there first (gnt-node remove)", ECODE_STATE)
     draft = draft_of(paths, options, say)
     snapshot = draft.snapshot
     (group,), node = snapshot.groups.values(), snapshot.master

@@ -16,6 +16,7 @@ from ganeti_core.luxi.client import LuxiClient
 from ganeti_core.paths import Paths
 from ganeti_core.pid_file import running_pid
 from ganeti_core.resolve import HOSTNAME_VARIABLE
+from ganeti_core.rpc import certs
 
 OPTIONS = {"cluster_name": "cluster.example.com", "node_name": "node1.example.com",
            "enabled_hypervisors": ("fake",), "shared_file_storage_dir": "/taken/shared"}
@@ -39,6 +40,19 @@ def test_what_fails_halfway_can_be_repeated(paths: Paths) -> None:
     assert init_cluster(paths, InitOptions.from_options(OPTIONS)).name == "cluster.example.com"
     with pytest.raises(OpPrereqError, match="already initialised"):
         init_cluster(paths, InitOptions.from_options(OPTIONS))
+
+
+def test_a_node_of_another_cluster_stays_one(paths: Paths) -> None:
+    """One that is no master candidate has neither the database nor the authority's key."""
+    paths.make_directories()
+    certs.create_authority(paths, "other.example.com")
+    certs.issue_local(paths, "uuid", "node1.example.com")
+    certs.write_node_identity(paths, "uuid", "node1.example.com", "127.251.0.1", 1811)
+    paths.ca_key.unlink()
+    before = {file: file.read_bytes() for file in paths.data.rglob("*") if file.is_file()}
+    with pytest.raises(OpPrereqError, match="is a node of a cluster already"):
+        init_cluster(paths, InitOptions.from_options(OPTIONS))
+    assert before == {file: file.read_bytes() for file in paths.data.rglob("*") if file.is_file()}
 
 
 @pytest.mark.parametrize(("option", "value", "why"), [

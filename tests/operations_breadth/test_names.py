@@ -100,6 +100,13 @@ def test_one_space_of_names(cluster: VirtualCluster, name: str, user: str) -> No
                     "resource_not_unique", name=mine)
 
 
+def test_a_cluster_takes_the_address_of_no_node(cluster: VirtualCluster) -> None:
+    (address,) = fields(cluster, "node", "node2.example.com", "pip")
+    with hosts(cluster, f"{address} other.example.com"):
+        refused(cluster, "OP_CLUSTER_RENAME", "is that of node node2.example.com",
+                "resource_not_unique", name="other.example.com")
+
+
 def test_several_instances_have_several_names(cluster: VirtualCluster) -> None:
     twice = [{"instance_name": name, **NEW, **PLAIN}
              for name in ("twin.example.com", "TWIN.example.com.")]

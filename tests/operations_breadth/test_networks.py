@@ -94,6 +94,8 @@ def test_what_a_network_cannot_be(cluster: VirtualCluster) -> None:
             ({"network": "10.0.0.0/8"}, "must have a netmask"),
             ({"network": "10.0.0.0/31"}, "must have a netmask"),
             ({"network": "10.0.0.0/24", "gateway": "10.0.1.1"}, "is not in the network"),
+            ({"network": "10.0.0.0/24", "gateway": "10.0.0.255"}, "is an end of the network"),
+            ({"network": "10.0.0.0/24", "mac_prefix": "01:00:00"}, "Invalid MAC address prefix"),
             ({"network": "10.0.0.0/24", "gateway6": "::1"}, "is not in the network"),
             ({"network": "10.0.0.0/24", "mac_prefix": "zz"}, "Invalid MAC address prefix"),
             ({"network": "10.0.0.0/24", "add_reserved_ips": ["10.0.0.0"]}, "already")):

@@ -375,6 +375,29 @@ def test_disks_are_active_again_after_a_boot_of_the_other_node():
     assert notes.boot_ids == {"one": "x", "two": "new", "three": "z", "silent": "s"}
 
 
+def test_who_looks_at_one_group_leaves_the_boots_to_the_others():
+    def seen(group, *names):
+        return Seen({name: SeenInstance(name, "running", "up", True, ("two",), name)
+                     for name in names}, {"two": SeenNode("two", "new", False, "b")},
+                    frozenset(), group)
+
+    notes = Notes(boot_ids={"two": "old"})
+    for looked_at, activated in ((seen("a", "a"), ["a"]), (seen("a", "a"), []),
+                                 (seen(None, "a", "b"), ["a", "b"]), (seen("b", "b"), [])):
+        master = Jobs()
+        activate_after_reboots(master, looked_at, notes, set())
+        assert master.activated == activated
+
+
+def test_one_that_is_stopped_while_it_is_looked_at_stays_so(cluster):
+    end_guest(cluster)
+    with cluster.luxi() as client:
+        seen = look(client, None)
+        cluster.gnt("gnt-instance", "shutdown", NAME)
+        assert repairs.check_instances(client, seen, Notes()) == set()
+    assert status(cluster) == "ADMIN_down"
+
+
 def test_a_host_that_is_no_node_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("GANETI_ROOT", str(tmp_path))
     assert main([]) == 1

@@ -123,15 +123,17 @@ def _is_due(repair: Repair, seen: Seen, notes: Notes) -> bool:
     return notes.may_try(repair.subject)
 
 
+# For the instance as it was seen: who stops one meanwhile wants it stopped.
 def _starting(instance: SeenInstance) -> Repair:
     return Repair(instance.name, f"Restarting instance {instance.name}", {
-        "OP_ID": "OP_INSTANCE_STARTUP", "instance_name": instance.name})
+        "OP_ID": "OP_INSTANCE_STARTUP", "instance_name": instance.name,
+        "serial_no": instance.serial_no})
 
 
 def _cleaning(instance: SeenInstance) -> Repair:
     return Repair(instance.name, f"Cleaning up instance {instance.name}", {
         "OP_ID": "OP_INSTANCE_SHUTDOWN", "instance_name": instance.name,
-        "admin_state_source": "user"})
+        "admin_state_source": "user", "serial_no": instance.serial_no})
 
 
 def _activating(name: str) -> Repair:
@@ -148,12 +150,19 @@ def activate_after_reboots(
     :raises GanetiError: as `run_all`
     """
     booted = {node.name: node.boot_id for node in seen.nodes.values()
-              if node.boot_id and notes.boot_ids.get(node.name) != node.boot_id}
+              if node.boot_id and node.boot_id not in (
+                  notes.boot_ids.get(node.name), notes.boot_ids.get(_mark(seen, node.name)))}
     run_all(client, [
         _activating(instance.name) for instance in seen.instances.values()
         if instance.disks_active and booted.keys() & set(instance.secondaries)
         and instance.name not in started | seen.locked])
-    notes.boot_ids.update(booted)
+    notes.boot_ids.update({_mark(seen, name): boot_id for name, boot_id in booted.items()})
+
+
+def _mark(seen: Seen, node: str) -> str:
+    """Under which name the boot of a node is noted: who looked at one group only has left the
+    instances of the others to others."""
+    return node if seen.group is None else f"{seen.group}/{node}"
 
 
 def verify_disks(client: LuxiClient, seen: Seen) -> None:

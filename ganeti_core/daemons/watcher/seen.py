@@ -10,14 +10,15 @@ from ganeti_core.errors import ECODE_NOENT, OpPrereqError
 if TYPE_CHECKING:
     from ganeti_core.luxi.client import LuxiClient
 
-_INSTANCE = ["name", "status", "admin_state", "disks_active", "snodes", "pnode.group.uuid"]
+_INSTANCE = ["name", "status", "admin_state", "disks_active", "snodes", "pnode.group.uuid",
+             "serial_no"]
 _NODE = ["name", "bootid", "offline", "group.uuid"]
 _LOCK_PREFIX = "instance/"
 
 
 @dataclass(frozen=True)
 class SeenInstance:
-    """One instance; `status` as listings show it, ``ERROR_down``."""
+    """One instance; `status` as listings show it, ``ERROR_down``; `serial_no` changes with it."""
 
     name: str
     status: str
@@ -25,6 +26,7 @@ class SeenInstance:
     disks_active: bool
     secondaries: tuple[str, ...]
     group: str
+    serial_no: int | None = None
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,13 @@ class Seen:
     """What there is, by name.
 
     :param locked: instances that jobs work on, or wait for
+    :param group: uuid of the only group whose instances were looked at
     """
 
     instances: dict[str, SeenInstance]
     nodes: dict[str, SeenNode]
     locked: frozenset[str]
+    group: str | None = None
 
     def has_offline_secondary(self, instance: SeenInstance) -> bool:
         """Whether disks of the instance cannot be had whole."""
@@ -81,13 +85,15 @@ def look(client: LuxiClient, group: str | None) -> Seen:
         if name.startswith(_LOCK_PREFIX) and (mode or pending))
     one = None if group is None else ["=", "pnode.group.uuid", group]
     instances = [
-        SeenInstance(name, status, admin_state, bool(active), tuple(secondaries or ()), its_group)
-        for name, status, admin_state, active, secondaries, its_group in _values(
+        SeenInstance(name, status, admin_state, bool(active), tuple(secondaries or ()), its_group,
+                     serial_no)
+        for name, status, admin_state, active, secondaries, its_group, serial_no in _values(
             client, "instance", _INSTANCE, one)]
     # Of all groups: a secondary may lie in another one.
     nodes = [SeenNode(name, boot_id or "", bool(offline), its_group)
              for name, boot_id, offline, its_group in _values(client, "node", _NODE, None)]
-    return Seen({one.name: one for one in instances}, {one.name: one for one in nodes}, locked)
+    return Seen({one.name: one for one in instances}, {one.name: one for one in nodes}, locked,
+                group)
 
 
 def _values(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.errors import ECODE_INVAL, GanetiError, OpPrereqError
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.cluster import ClusterDestroy, ClusterPostInit, ClusterRedistConf
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.cluster.master_ip import master_ip_call
 from ganeti_core.operations.ssconf import distribute
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class RedistConf(Operation[ClusterRedistConf, None]):
 
 
 class Destroy(Operation[ClusterDestroy, None]):
-    """Check that nothing would be lost; the command then removes the files."""
+    """Check that nothing would be lost, and take the cluster's address off its last node; the
+    command then removes the files."""
 
     opcode = ClusterDestroy
 
@@ -58,6 +60,13 @@ class Destroy(Operation[ClusterDestroy, None]):
                                 ECODE_INVAL)
 
     def run(self, op: ClusterDestroy, ctx: OpContext, plan: None) -> str:
+        for debt in ctx.services.all_debts():
+            ctx.warn(f"given up with the cluster, and may still be there: {debt.note} "
+                     f"({debt.why})")
+        try:
+            ctx.call(ctx.snapshot.master, master_ip_call(ctx.snapshot.cluster, "stop"))
+        except GanetiError as exc:
+            ctx.warn(f"Error disabling the master IP address: {exc.message}")
         return ctx.snapshot.cluster.master_node
 
 

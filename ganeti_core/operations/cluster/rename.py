@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Edit
-from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.errors import ECODE_INVAL, ECODE_NOTUNIQUE, OpPrereqError
 from ganeti_core.model.names import host_name
 from ganeti_core.opcodes.cluster import ClusterRename
 from ganeti_core.operations.base import CLUSTER_SETTINGS, Operation, request
 from ganeti_core.operations.cluster.master_ip import move_master_ip
 from ganeti_core.operations.host_names import check_host_is_free
+from ganeti_core.operations.node.addresses import is_answered
 from ganeti_core.operations.ssconf import distribute
 from ganeti_core.resolve import resolve_alike
+from ganeti_core.rpc.identity import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
@@ -45,6 +48,8 @@ class Rename(Operation[ClusterRename, RenamePlan]):
         if (host.name, host.address) == (cluster.name, cluster.master_ip):
             raise OpPrereqError("Neither the name nor the IP address of the cluster has changed",
                                 ECODE_INVAL)
+        if host.address != cluster.master_ip:
+            _check_address_is_free(ctx, host.address)
         return RenamePlan(host.name, host.address)
 
     def run(self, op: ClusterRename, ctx: OpContext, plan: RenamePlan) -> str:
@@ -54,6 +59,21 @@ class Rename(Operation[ClusterRename, RenamePlan]):
         distribute(ctx)
         move_master_ip(ctx, before)
         return plan.name
+
+
+def _check_address_is_free(ctx: OpContext, address: str) -> None:
+    """See that nobody has the address that the master is going to take.
+
+    :raises OpPrereqError: a node or another host has it (`ECODE_NOTUNIQUE`)
+    """
+    for node in ctx.snapshot.nodes.values():
+        if address in (node.primary_ip, node.secondary_ip):
+            raise OpPrereqError(f"The given cluster IP address ({address}) is that of node "
+                                f"{node.name}", ECODE_NOTUNIQUE)
+    # Every loopback address is everywhere, and answers.
+    if not ipaddress.ip_address(address).is_loopback and is_answered(address, DEFAULT_PORT):
+        raise OpPrereqError(f"The given cluster IP address ({address}) is reachable on the network:"
+                            " another host has it", ECODE_NOTUNIQUE)
 
 
 OPERATIONS = (Rename(),)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from ganeti_core.model.ip_pool import LARGEST, LONGEST_PREFIX, Pool
 from ganeti_core.model.names import plain_name
 from ganeti_core.opcodes.network import NetworkAdd, NetworkRemove, NetworkSetParams
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.cluster.settings_values import checked_mac_prefix
 from ganeti_core.operations.networking import check_services
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.operations.context import OpContext
 
-_MAC_PREFIX = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){2}")
 _NONE = ("none", "default")
 
 
@@ -161,6 +160,9 @@ def _gateway(text: str | None, subnet: ipaddress.IPv4Network) -> str | None:
         raise OpPrereqError(f"Invalid IPv4 address '{text}' of the gateway", ECODE_INVAL) from exc
     if address not in subnet:
         raise OpPrereqError(f"Gateway {text} is not in the network {subnet}", ECODE_INVAL)
+    if address in (subnet.network_address, subnet.broadcast_address):
+        raise OpPrereqError(f"Gateway {text} is an end of the network {subnet}: no host has it",
+                            ECODE_INVAL)
     return str(address)
 
 
@@ -188,9 +190,7 @@ def _gateway6(text: str | None, network6: str | None) -> str | None:
 def _mac_prefix(text: str | None) -> str | None:
     if text is None or text in _NONE:
         return None
-    if not _MAC_PREFIX.fullmatch(text.lower()):
-        raise OpPrereqError(f"Invalid MAC address prefix '{text}'", ECODE_INVAL)
-    return text.lower()
+    return checked_mac_prefix(text)
 
 
 def _marked(pool: Pool, address: str, bit: str) -> Pool:
