@@ -87,7 +87,8 @@ def test_what_is_written_is_read_again_and_by_ganeti() -> None:
         uuid="u", name="a.example.com", primary_node="n", hypervisor="fake", os="noop",
         disk_template="file", tags=("x",), disks=("d",))
     odd = {"percent": "50%", "lines": "one\ntwo", "none": "none", "list": ["a", 1], "empty": "",
-           "equal": "a = b : c"}
+           "equal": "a = b : c", "blanks": "  a ", "return": "a\rb",
+           "data": "#cloud-config\nusers:\n  - name: 50%\n# who else\n\n    sudo: y\n"}
     text = written(Described(instance, {
         "hypervisor": odd, "backend": {"maxmem": 128, "minmem": 64, "vcpus": 1},
         "os": {}, "os_private": {"token": "sesame"}, "os_variables": {"Case": "kept"},
@@ -107,6 +108,8 @@ def test_what_is_written_is_read_again_and_by_ganeti() -> None:
 
 @pytest.mark.parametrize("text", [
     "", "[export]\n", "[instance]\nname=a\n", "x", "[export]\n[export]\n",
+    "[export]\nversion=0\n[instance]\nname=a\n[os]\n[exact]\nos=x\n",
+    "[export]\nversion=0\n[instance]\nname=a\n[os]\n[exact]\nos={\"a\": 1}\n",
     "[export]\nversion=0\n[instance]\n", "[export]\nversion=\n[instance]\n"])
 def test_what_is_damaged_is_refused_by_name(text: str) -> None:
     with pytest.raises(OpPrereqError, match=r"Corrupted export config: config.ini in web1"):

@@ -2,7 +2,9 @@
 
 Its parameters are filled: an import may be on another cluster, with other defaults. Written besides
 what Ganeti knows are ``diskN_mode``, ``diskN_bytes`` (the size of the file) and the sections
-``os_variables`` and ``hypervisor_state``; Ganeti passes over them.
+``os_variables``, ``hypervisor_state`` and ``exact``; Ganeti passes over them. ``exact`` has, by
+their section, the values which the form cannot hold: of a text of several lines it loses how far
+each is indented, and comments.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ MOST_DEVICES = 64
 NIC_SETTINGS = ("mac", "ip", "name", "network", "mode", "link", "vlan")
 _FILE = re.compile(r"[A-Za-z0-9_:+-][A-Za-z0-9_.:+-]*")
 _NONE = "none"
+_EXACT = "exact"
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,10 @@ def written(described: Described) -> str:
     parser["instance"] = _texts(about)
     for section, values in described.filled.items():
         parser[section] = _texts(values)
+    odd = {section: kept for section, values in described.filled.items() if (kept := {
+        name: text for name, value in values.items() if not _is_kept(text := _text(value))})}
+    if odd:
+        parser[_EXACT] = _texts(odd)
     text = io.StringIO()
     parser.write(text)
     return text.getvalue()
@@ -127,6 +134,11 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 def _text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+def _is_kept(text: str) -> bool:
+    """Whether the form gives a value back as it was."""
+    return text == text.strip() and not {"\n", "\r"}.intersection(text)
 
 
 def read(text: str, path: str) -> Exported:
@@ -192,8 +204,18 @@ class _Reader:
         if not self.parser.has_section(name):
             return {}
         # Here ``none`` may be a value of its own.
-        return {key: None if value == str(None) else value
-                for key, value in self.parser.items(name)}
+        found = {key: None if value == str(None) else value
+                 for key, value in self.parser.items(name)}
+        return {**found, **self._exact(name)}
+
+    def _exact(self, name: str) -> dict[str, str]:
+        try:
+            found = json.loads(self.parser.get(_EXACT, name, fallback="{}"))
+        except (ValueError, RecursionError) as exc:
+            raise self.damaged(f"{name} in [{_EXACT}] is no JSON: {exc}") from exc
+        if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+            raise self.damaged(f"{name} in [{_EXACT}] is no table of texts")
+        return found
 
     def disks(self) -> tuple[ExportedDisk, ...]:
         found = []
