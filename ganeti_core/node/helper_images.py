@@ -13,6 +13,7 @@ import shutil
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.error import URLError
@@ -137,9 +138,14 @@ def _copy(image: str, draft: Path, deadline: float) -> None:
 def _fetch(image: str, draft: Path, deadline: float) -> None:
     try:
         with urlopen(image, timeout=SILENCE) as source, draft.open("r+b") as file:  # noqa: S310  # one of _REMOTE
-            _check_room(image, int(source.headers.get("Content-Length") or 0), draft)
+            promised = int(source.headers.get("Content-Length") or 0)
+            _check_room(image, promised, draft)
             _write(source, file, image, deadline)
-    except (URLError, ValueError) as exc:
+            # A connection that ends too early is no error to who reads it piece by piece.
+            if (got := file.tell()) < promised:
+                raise OpExecError(f"The image {image} cannot be fetched: the connection ended after"
+                                  f" {got} of {promised} bytes")
+    except (URLError, HTTPException, ValueError) as exc:
         raise OpExecError(f"The image {image} cannot be fetched: {exc}") from exc
 
 

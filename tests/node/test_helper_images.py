@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -72,3 +72,29 @@ def test_what_cannot_be_booted_is_refused(
 def test_only_uuids_name_copies(tmp_path: Path, name: str) -> None:
     with pytest.raises(GanetiError, match="not the uuid"):
         make(tmp_path, "/x", name)
+
+
+class Breaking(BaseHTTPRequestHandler):
+    """Promises more than it sends."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(2 * MIB))
+        self.end_headers()
+        self.wfile.write(b"boot" + bytes(MIB))
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+def test_what_was_fetched_in_part_is_no_image(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Breaking) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            with pytest.raises(GanetiError, match=f"ended after {MIB + 4} of {2 * MIB} bytes"):
+                make(tmp_path, f"http://127.0.0.1:{server.server_port}/image")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert [one for one in tmp_path.rglob("*") if one.is_file()] == []
