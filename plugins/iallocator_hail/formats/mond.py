@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -34,7 +35,10 @@ def _cpu_total(report: dict[str, Json]) -> float | None:
     if fields.get("name", as_string) != CPU_LOAD:
         return None
     data = Fields("MonD report data", fields.get("data", as_object))
-    return data.get("cpu_total", as_float)
+    load = data.get("cpu_total", as_float)
+    if not math.isfinite(load):
+        raise LoadError(f"a load of {load} cannot be compared with others")
+    return load
 
 
 def query(nodes: Mapping[str, str]) -> dict[str, float]:
@@ -51,6 +55,7 @@ def query(nodes: Mapping[str, str]) -> dict[str, float]:
 
 def _ask(address: str) -> float | None:
     # The network's libraries load slower than most programs run, and few runs need them.
+    from http.client import HTTPException
     from urllib.request import urlopen
 
     host = f"[{address}]" if ":" in address else address
@@ -58,5 +63,5 @@ def _ask(address: str) -> float | None:
     try:
         with urlopen(url, timeout=_TIMEOUT) as response:
             return _cpu_total(as_object(parse_json(response.read().decode())))
-    except (OSError, ValueError, LoadError):
+    except (OSError, HTTPException, ValueError, LoadError):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from http.client import HTTPException
 from typing import Final
 from urllib.error import URLError
 from urllib.parse import urlsplit
@@ -51,5 +52,5 @@ def _get(address: str, path: str) -> Json:
     try:
         with urlopen(base + path, timeout=_TIMEOUT, context=context) as answer:  # noqa: S310 - http only
             return parse_json(answer.read().decode())
-    except (URLError, OSError, ValueError) as exc:
+    except (URLError, HTTPException, OSError, ValueError) as exc:
         raise LoadError(f"Curl error for '{base}{path}', error {exc}") from exc

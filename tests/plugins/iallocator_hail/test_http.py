@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socketserver
 import ssl
 import subprocess
 import threading
@@ -161,3 +162,54 @@ def test_a_silent_monitoring_daemon_is_told_and_may_be_fatal(
         assert cpu_load(told.out) == "0.00000000"
         assert hbal.main(["-t", "c.data", "--mond", "--exit-on-missing-mond-data"]) == 1
     assert "Error: Not all required data available" in capsys.readouterr().err
+
+
+@contextlib.contextmanager
+def talking(address: tuple[str, int], text: bytes) -> Iterator[str]:
+    """Something else than a server of HTTP, which says the same to everybody; its `host:port`."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            self.request.sendall(text)
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+
+    with Server(address, Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"{address[0]}:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+BROKEN = (b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.0 200 OK\r\nContent-Length: 500\r\n\r\n{}")
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_what_does_not_speak_http_is_an_error(
+    text: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with talking(("127.0.0.1", 0), text) as host:
+        assert hinfo.main(["-m", f"http://{host}"]) == 1
+    assert "failed to load data, aborting: Curl error for" in capsys.readouterr().err
+
+
+def load_of(text: str) -> bytes:
+    body = f'{{"name": "cpu-avg-load", "data": {{"cpu_total": {text}}}}}'
+    return f"HTTP/1.0 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+@pytest.mark.parametrize("text", [*BROKEN, load_of("NaN"), load_of("Infinity")])
+def test_a_daemon_whose_load_cannot_be_understood_is_told(
+    folder: Path, text: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "c.data").write_text(CLUSTER)
+    with serving((NODES[0], MOND_PORT), report(6.0)), talking((NODES[1], MOND_PORT), text):
+        assert hinfo.main(["-t", "c.data", "--mond"]) == 0
+    told = capsys.readouterr()
+    assert "Didn't receive an answer by all MonDs" in told.err
+    assert cpu_load(told.out) == "0.00000000"
