@@ -112,7 +112,7 @@ def written(described: Described) -> str:
     for section, values in described.filled.items():
         parser[section] = _texts(values)
     odd = {section: kept for section, values in described.filled.items() if (kept := {
-        name: text for name, value in values.items() if not _is_kept(text := _text(value))})}
+        name: said for name, value in values.items() if not _is_kept(said := _text(value))})}
     if odd:
         parser[_EXACT] = _texts(odd)
     text = io.StringIO()
