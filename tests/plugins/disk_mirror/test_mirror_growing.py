@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mirror_lab import (
@@ -57,6 +58,13 @@ def configured(cluster: VirtualCluster) -> str:
     return str(size)
 
 
+def live(cluster: VirtualCluster) -> dict[str, Any]:
+    """What the keeper on the node that writes knows of the other copy."""
+    file = next(cluster.paths("node2").plugin_state.rglob("live.json"))
+    told: dict[str, Any] = json.loads(file.read_text())
+    return told
+
+
 def goes_on(writer: Writer) -> None:
     known = writer.acknowledged
     wait_until(lambda: writer.acknowledged > known + 1, "writes go on")
@@ -101,8 +109,7 @@ def test_a_disk_in_use_grows_and_both_copies_with_it(
 ) -> None:
     goes_on(writer)
     pair.gnt(*GROW, "4M")
-    live = next(pair.paths("node2").plugin_state.rglob("live.json"))
-    assert json.loads(live.read_text()) == {"state": "linked", "how": "nothing", "size": 8}
+    assert live(pair) == {"state": "linked", "how": "nothing", "size": 8}
     assert_grown(pair, writer)
     pair.gnt(*TO, "12M")
     assert device(pair, "node2").stat().st_size == 12 * MIB
@@ -153,6 +160,8 @@ def test_a_disk_whose_copy_is_left_behind_does_not_grow(
     kill(pair, "node3", "store")
     goes_on(writer)
     wait_until(lambda: stale(pair) == ["node3"], "its loss is known")
+    # Until its keeper knows that, too, it grows what it takes for both copies.
+    wait_until(lambda: live(pair)["state"] == "alone", "the node goes on alone")
     refused = pair.try_(*GROW, "4M")
     assert refused.status == 1
     assert "both copies must be whole" in refused.stderr, refused
