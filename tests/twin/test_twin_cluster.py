@@ -482,3 +482,22 @@ def test_placement_programs_know_what_its_instances_need(cluster: VirtualCluster
     said = dict(line.split("=", 1) for line in room.splitlines() if "=" in line)
     assert {value for name, value in said.items() if name.endswith("_DISK_TEMPLATE")} == {"twin"}
     assert {value for name, value in said.items() if name.endswith("_RQN")} == {"2"}
+
+
+def test_the_address_over_which_copies_follow_stays(pair: VirtualCluster) -> None:
+    def change(node: str) -> str:
+        ran = pair.try_("gnt-node", "modify", "--force", "--secondary-ip=127.250.0.1", node)
+        assert ran.status == 1
+        return " ".join(ran.stderr.split())
+
+    said = change("node1")
+    assert f"the disks of {NAME} are written to over it; shut them down first" in said
+    pair.gnt("gnt-instance", "shutdown", NAME)
+    pair.gnt("gnt-node", "modify", "--offline=yes", "node2")
+    try:
+        assert f"offline node has instances ({NAME}) configured to use it" in change("node2")
+    finally:
+        pair.gnt("gnt-node", "modify", "--offline=no", "node2")
+    [[primary]] = pair.table("gnt-node", "list", "-o", "pip", "node1")
+    pair.gnt("gnt-node", "modify", "--force", "--secondary-ip=127.250.0.1", "node1")
+    pair.gnt("gnt-node", "modify", "--force", f"--secondary-ip={primary}", "node1")

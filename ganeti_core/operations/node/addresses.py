@@ -7,7 +7,14 @@ import socket
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from ganeti_core.errors import ECODE_ENVIRON, ECODE_INVAL, ECODE_NOTUNIQUE, OpPrereqError
+from ganeti_core.errors import (
+    ECODE_ENVIRON,
+    ECODE_INVAL,
+    ECODE_NOTUNIQUE,
+    ECODE_STATE,
+    OpPrereqError,
+)
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES, MIRRORED
 
 if TYPE_CHECKING:
     from ganeti_core.model import Node
@@ -47,10 +54,13 @@ def check_secondary(ctx: OpContext, node: Node, secondary: str, *, force: bool) 
     All nodes have one of their own, or none has; the master changes first.
 
     :raises OpPrereqError: they would differ (`ECODE_INVAL`), another node has the address
-        (`ECODE_NOTUNIQUE`), or the master cannot reach it (`ECODE_ENVIRON`)
+        (`ECODE_NOTUNIQUE`), copies of disks follow over the present one (`ECODE_STATE`), or the
+        master cannot reach it (`ECODE_ENVIRON`)
     """
     check_address(secondary)
     check_unused(ctx, node, secondary)
+    if secondary != (node.secondary_ip or node.primary_ip):
+        check_carries_no_copies(ctx, node)
     master = ctx.snapshot.master
     alone = master.secondary_ip in ("", master.primary_ip)
     stays_alone = secondary == node.primary_ip
@@ -79,6 +89,30 @@ def check_unused(ctx: OpContext, node: Node, address: str) -> None:
         if other.uuid != node.uuid and address in (other.primary_ip, other.secondary_ip):
             raise OpPrereqError(f"The address {address} is that of node {other.name} already",
                                 ECODE_NOTUNIQUE)
+
+
+def check_carries_no_copies(ctx: OpContext, node: Node) -> None:
+    """See that no instance writes to a copy over the node's secondary address.
+
+    Both ends of such a disk know it from when the disk was opened. Nobody can see to that on a node
+    that is offline: there no instance may have such disks at all, as in Ganeti.
+
+    :raises OpPrereqError: one does (`ECODE_STATE`)
+    """
+    found = sorted(
+        instance.name for instance in ctx.snapshot.instances.values()
+        if node.uuid in (instance.primary_node, *instance.secondary_nodes)
+        and (node.offline or instance.disks_active or instance.admin_state == "up")
+        and any(MIRRORED in ctx.host.describe(DISK_TEMPLATES, disk.template).capabilities
+                for disk in ctx.snapshot.disks_of(instance)))
+    if found and node.offline:
+        raise OpPrereqError("Cannot change secondary IP address: offline node has instances "
+                            f"({', '.join(found)}) configured to use it", ECODE_STATE)
+    if found:
+        raise OpPrereqError(
+            f"Cannot change the secondary address of {node.name}: the disks of "
+            f"{', '.join(found)} are written to over it; shut them down first (gnt-instance "
+            "shutdown, or deactivate-disks)", ECODE_STATE)
 
 
 def check_reachable(ctx: OpContext, node: Node, secondary: str) -> None:
