@@ -38,6 +38,11 @@ STATES = {
     **dict.fromkeys(HANDED_OVER, "completed")}
 REST_ON_DEMAND_LIMIT = 45.0
 """Seconds that the end of a source waits for the rest to be sent on demand."""
+LATE_DISKS = "late-block-activate"
+"""A capability of the target: it takes the disks when it is ordered to run the guest. By itself it
+does as soon as all has come, when the source may still find that the transfer failed and take them
+back; where both have them, the locks on their files end the source's QEMU, and with it the guest
+(an assertion on inactive block devices, seen with 7.2)."""
 Side = Literal["none", "runs", "receiving", "sent"]
 
 
@@ -48,8 +53,11 @@ def receive(guest: Guest, address: str, hvparams: Mapping[str, Any]) -> Migratio
     """
     wanted, key = int(hvparams["migration_port"]), encryption.new_key()
     port = 0 if wanted == PARAMETERS["migration_port"].default else wanted
+    runtime = guest.load()
+    # A guest that is not to run is given no such order.
+    waits = () if runtime is not None and runtime.halted else (LATE_DISKS,)
     with guest.control() as qmp:
-        _set_capabilities(qmp, hvparams)
+        _set_capabilities(qmp, hvparams, *waits)
         encryption.encrypt(guest, qmp, "server", key)
         qmp.execute("migrate-incoming", {"uri": f"tcp:{_bracketed(address)}:{port}"})
         if not port:
@@ -328,8 +336,8 @@ def _await_begin(qmp: Qmp, name: str) -> None:
         pause = min(2 * pause, POLL)
 
 
-def _set_capabilities(qmp: Qmp, hvparams: Mapping[str, Any]) -> None:
-    wanted = {"return-path", *filter(None, str(hvparams["migration_caps"]).split(":"))}
+def _set_capabilities(qmp: Qmp, hvparams: Mapping[str, Any], *more: str) -> None:
+    wanted = {"return-path", *more, *filter(None, str(hvparams["migration_caps"]).split(":"))}
     # QEMU remembers those of the migration by which the guest came.
     states = {**dict.fromkeys(convergence.capabilities(qmp) - wanted, False),
               **dict.fromkeys(sorted(wanted), True)}

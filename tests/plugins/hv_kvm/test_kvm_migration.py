@@ -187,6 +187,26 @@ def test_a_guest_whose_target_is_lost_after_the_transfer_counts_on(pair: Pair) -
     assert pair.runs_on() == [pair.source.node]
 
 
+def test_a_source_takes_its_disks_back_while_the_receiver_is_there(pair: Pair) -> None:
+    """As where its connection ends after all has come: QEMU does so by itself then."""
+    kvm, instance = pair.kvm, pair.instance
+    target = kvm.migration_prepare(pair.target, instance, TARGET, MigrationOffer())
+    kvm.migrate_out(pair.source, instance, target, True)
+    assert pair.wait().state == "completed"
+    receiver = Trip(kvm, pair.source, pair.target, instance)
+    with receiver.qmp(pair.target) as qmp:
+        deadline = time.monotonic() + 60
+        while qmp.execute("query-status")["status"] == "inmigrate":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    kvm.migration_finish(pair.source, instance, True, False)
+    assert pair.runs_on() == [pair.source.node]
+    kvm.migration_finish(pair.target, instance, False, False)
+    with Serial(pair.source, instance.name) as serial:
+        serial.wait_for(COUNTS)
+    assert pair.runs_on() == [pair.source.node]
+
+
 def test_a_receiver_that_dies_while_it_receives_leaves_the_guest_running(
     kvm: KvmHypervisor, ctx: HookContext, other_ctx: HookContext, guest_instance: InstanceSpec
 ) -> None:
