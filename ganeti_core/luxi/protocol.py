@@ -24,7 +24,6 @@ SUCCESS = b'{"success":true,"result":'
 """How the message of a result begins."""
 PIECE = 256 * 1024
 """Bytes of a long answer that are sent before it is looked whether there is room for more."""
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _MAYBE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 MAX_MESSAGE = 64 * 1024 * 1024
 """Bytes of the longest accepted message; a listing of 10,000 instances takes about 10 MiB."""
@@ -188,20 +187,11 @@ _decode_request = json.JSONDecoder(parse_constant=_no_number, parse_float=_finit
 """Answers, which may be long, come from a master that has refused such numbers."""
 
 
-def has_nul(message: bytes) -> bool:
-    """Whether a text in a message, which is JSON, has the character NUL."""
-    return b"\\u0000" in message and _NUL.search(message) is not None
-
-
 def _check_text(document: Any, message: bytes) -> None:
     """Half a surrogate pair is JSON and no text: it could be kept, but neither printed nor filed.
-    And no program, environment or file name can be given the character NUL.
 
     :raises RequestError: there is one
     """
-    if has_nul(message):
-        raise RequestError("Failed to parse request: parsing top-level JSON message: "
-                           "a text has the character NUL")
     if not _MAYBE_SURROGATE.search(message):
         return
     try:

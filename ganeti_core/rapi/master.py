@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from ganeti_core.errors import ECODE_INVAL, OpPrereqError, RequestError
+from ganeti_core.errors import RequestError
 from ganeti_core.luxi import protocol
 from ganeti_core.luxi.client import (
     CALL_TIMEOUT,
@@ -104,9 +104,6 @@ class MasterLink:
         return int(await self.call(SUBMIT, await checked(self, ops, precondition)))
 
     async def _ask(self, method: str, request: bytes, timeout: float) -> bytes:
-        if protocol.has_nul(request):
-            # The master would not read it, which is not what a request of that kind is answered.
-            raise OpPrereqError("a text has the character NUL", ECODE_INVAL)
         while True:
             kept = self._take()
             connection = kept or await self._connect(timeout)

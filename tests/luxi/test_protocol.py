@@ -52,8 +52,6 @@ def test_requests_that_are_none_are_refused_in_the_peers_words(message: bytes, t
                                      b'{"method": "SetWatcherPause", "args": [1e999]}',
                                      b'{"method": "SetWatcherPause", "args": [Infinity]}',
                                      b'{"method": "QueryTags", "args": ["node", "\\ud800"]}',
-                                     b'{"method": "QueryTags", "args": ["node", "a\\u0000b"]}',
-                                     b'{"method": "QueryTags", "args": ["node", "\\\\\\u0000"]}',
                                      b'{"method": "QueryTags", "args": ["node", "\xed\xa0\x80"]}'])
 def test_what_is_no_json_is_refused(message: bytes) -> None:
     with pytest.raises(errors.RequestError, match="Failed to parse request"):
@@ -61,7 +59,7 @@ def test_what_is_no_json_is_refused(message: bytes) -> None:
 
 
 def test_any_text_that_is_one_is_taken() -> None:
-    for text in ("\U0001f600", "\\ud800", "\ud7ff", "\\u0000", "\\\\u0000"):
+    for text in ("\U0001f600", "\\ud800", "\ud7ff"):
         (message,) = MessageBuffer().feed(protocol.encode_request("Query", [text]))
         assert protocol.parse_request(message).args == [text]
 

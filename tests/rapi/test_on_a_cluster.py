@@ -117,18 +117,6 @@ def test_a_dry_run_does_nothing(rapi: Rapi) -> None:
     assert rapi.ask("GET", "/2/instances/inst7.example.com").status == 404
 
 
-def test_a_text_that_no_program_can_be_given_is_the_clients_mistake(rapi: Rapi) -> None:
-    before = rapi.ask("GET", "/2/jobs").json
-    for answer in (
-        rapi.ask("POST", "/2/instances", INSTANCE | {
-            "name": "nul.example.com", "osparams": {"key": "a\0b"}}),
-        rapi.ask("GET", "/2/instances/inst1%00.example.com"),
-        rapi.ask("PUT", "/2/instances/inst1.example.com/tags?tag=a%00b"),
-    ):
-        assert answer.status in (400, 404), answer
-    assert rapi.ask("GET", "/2/jobs").json == before
-
-
 def test_a_reason_is_in_the_trail(rapi: Rapi) -> None:
     job = rapi.job("PUT", "/2/tags?tag=reasoned&reason=because")
 
