@@ -151,6 +151,24 @@ def test_a_message_in_the_place_of_a_console_is_shown_of_a_stopped_instance_too(
     assert run(["gnt-instance", "console", "i1"], answer).out == "There is none\n"
 
 
+@pytest.mark.parametrize(("offline", "alarms", "shown"), [
+    (False, {}, []), (True, None, []), (False, {"load": "too high"}, ["    - load: too high"]),
+    (False, None, ["    - not known: the node did not answer"])])
+def test_a_node_that_does_not_answer_is_not_one_without_alarms(
+    run, offline: bool, alarms: dict[str, str] | None, shown: list[str]
+) -> None:
+    node = {"name": "n1", "pip": "192.0.2.1", "sip": "192.0.2.1", "master_candidate": True,
+            "drained": False, "offline": offline, "master_capable": True, "vm_capable": True,
+            "pinst_list": [], "sinst_list": [], "ndparams": {}, "custom_ndparams": {},
+            "powered": None}
+    ran = run(["gnt-node", "info", "n1"],
+              ["Query", ["node", list(node), "*"],
+               {"fields": [], "data": [[[0, value] for value in node.values()]]}],
+              ["Debts", "*", []], ["CollectorAlarms", [["n1"]], {"n1": alarms}])
+    assert ran.status == 0, ran.err
+    assert [line for line in ran.out.splitlines() if line.startswith("    - ")] == shown
+
+
 PLUGINS = [
     {"kind": "hypervisors", "name": "kvm", "api": 0, "version": "1.10", "distribution": "core",
      "health": "ok", "problem": ""},

@@ -154,7 +154,8 @@ def test_guests_and_the_cluster_are_watched(watched: VirtualCluster) -> None:
     wait_until(lambda: sample("node2", "/metrics", "ganeti_instance_status", **guest) == 4,
                "the instance is seen to be down")
     assert f"node2.example.com: {bad}" in watched.gnt("gnt-cluster", "top", "--once").lines
-    assert bad in watched.gnt("gnt-node", "info", "node2").stdout
+    wait_until(lambda: bad in watched.gnt("gnt-node", "info", "node2").stdout,
+               "the node answers, and says so")
     told = {node["name"]: node["alarms"] for node in json.loads(
         watched.gnt("gnt-node", "info", "--format=json").stdout)}
     assert f"inst-status: {told['node2.example.com']['inst-status']}" == bad

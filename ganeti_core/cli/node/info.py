@@ -18,7 +18,10 @@ _FIELDS = ["name", "pip", "sip", "master_candidate", "drained", "offline", "mast
 _LISTING = Listing(what="node", default_fields=("name",))
 
 
-def _document(node: dict[str, Any], owed: list[str], alarms: dict[str, str]) -> Pairs:
+def _document(
+    node: dict[str, Any], owed: list[str], alarms: dict[str, str] | None
+) -> Pairs:
+    """What is shown of a node; `alarms` is None where it did not answer."""
     shown: Pairs = [
         ("Node name", node["name"]),
         ("primary ip", node["pip"]),
@@ -38,6 +41,8 @@ def _document(node: dict[str, Any], owed: list[str], alarms: dict[str, str]) -> 
         shown.append(("reported by data collectors", [
             f"{name}: {visible('; '.join(text.splitlines()))}"
             for name, text in sorted(alarms.items())]))
+    elif alarms is None and not node["offline"]:
+        shown.append(("reported by data collectors", ["not known: the node did not answer"]))
     own = node["custom_ndparams"] or {}
     return [*shown, ("node parameters", with_defaults(own, node["ndparams"] or {}))]
 
@@ -58,7 +63,7 @@ def _info(session: Session, arguments: list[str]) -> int:
     for debt in debts:
         owed.setdefault(debt["node_name"], []).append(
             f"{debt['id']}: {debt['note']} ({visible(debt['reason'])})")
-    print_document([_document(node, owed.get(node["name"], []), alarms.get(node["name"]) or {})
+    print_document([_document(node, owed.get(node["name"], []), alarms.get(node["name"]))
                     for node in nodes])
     return 0
 
