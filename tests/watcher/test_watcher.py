@@ -217,7 +217,7 @@ def test_daemons_that_have_ended_are_started_again(cluster, node):
     assert len(running) == len(killed)
     assert not set(running) & set(killed)
     assert cluster.gnt("gnt-cluster", "getmaster").stdout.strip() == "node1.example.com"
-    assert status(cluster) == "running"
+    wait_until(lambda: status(cluster) == "running", "the node answers, and has its guest")
 
 
 def test_nodes_that_are_not_the_master_put_no_instance_right(cluster):

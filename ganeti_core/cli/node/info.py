@@ -63,7 +63,7 @@ def _info(session: Session, arguments: list[str]) -> int:
     for debt in debts:
         owed.setdefault(debt["node_name"], []).append(
             f"{debt['id']}: {debt['note']} ({visible(debt['reason'])})")
-    print_document([_document(node, owed.get(node["name"], []), alarms.get(node["name"]))
+    print_document([_document(node, owed.get(node["name"], []), alarms.get(node["name"], {}))
                     for node in nodes])
     return 0
 
