@@ -5,6 +5,7 @@ Needs a guest that listens; one that does not keeps its devices.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from .guests import Guest, Runtime
 from .parameters import queues
 from .qmp import Qmp, QmpRefused, QmpUnreachable
 
+RELEASE_LIMIT, RELEASE_PAUSE = 5.0, 0.02
+"""Seconds for QEMU to let go of what is behind a device that a reset took, and between tries."""
 OBEY_LIMIT = 20.0
 """Seconds that a guest gets to let a device go."""
 PLUGGING_CONTROLLER = "virtio-scsi-pci"
@@ -119,7 +122,25 @@ def put_back(runtime: Runtime, qmp: Qmp) -> None:
             devices.disk_device(device, params, slot, order) if isinstance(device, DiskSpec)
             else devices.nic_device(device, params, slot or 0, order,
                                     queues(params, runtime.spec.vcpus)))
-        qmp.execute("device_add", {**options, "id": _name(runtime, device)})
+        _add_again(qmp, {**options, "id": _name(runtime, device)})
+
+
+def _add_again(qmp: Qmp, options: devices.Options) -> None:
+    """Add a device that was there until a moment ago: QEMU lets go of what is behind it a little
+    later than of its name.
+
+    :raises QmpRefused: it cannot be added
+    """
+    deadline = time.monotonic() + RELEASE_LIMIT
+    while True:
+        try:
+            qmp.execute("device_add", options)
+        except QmpRefused:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RELEASE_PAUSE)
+        else:
+            return
 
 
 def _name(runtime: Runtime, device: DiskSpec | NicSpec) -> str:
