@@ -35,7 +35,8 @@ class Notes:
 
     :param attempts: by instance: how often the same was tried, and when last (seconds since the
         epoch)
-    :param boot_ids: by node: the kernel's mark of the boot that was seen last
+    :param boot_ids: by node, or ``GROUP/NODE`` of a run for one group only: the kernel's mark of
+        the boot that was seen last
     """
 
     attempts: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -66,7 +67,8 @@ class Notes:
         # One that is yet to come was made by a clock that was ahead: nobody waits for that time.
         self.attempts = {name: (count, when) for name, (count, when) in self.attempts.items()
                          if name in instances and 0 <= now - when < EXPIRATION}
-        self.boot_ids = {node: mark for node, mark in self.boot_ids.items() if node in nodes}
+        self.boot_ids = {name: mark for name, mark in self.boot_ids.items()
+                         if name.rpartition("/")[2] in nodes}
 
     def may_try(self, instance: str) -> bool:
         """Whether it was not tried too often; the first refusal is logged as an error."""
