@@ -75,7 +75,7 @@ class Repairs:
     """One pass over all instances.
 
     A repair is known by its tag, without which the next pass would begin another one: each tag is
-    waited for, and where it cannot be written the repair is taken back.
+    waited for, and where it cannot be written the repair is taken back, unless it has begun.
     """
 
     def __init__(self, client: LuxiClient, description: Description, settings: Settings) -> None:
@@ -140,8 +140,10 @@ class Repairs:
         job = self.client.submit_job(self._annotated(_opcodes(instance, kind, self.settings)))
         try:
             self._tag(instance, "OP_TAGS_SET", pending_tag(kind, identity, now, [job]))
-        except (GanetiError, PlacementError):
-            self.client.cancel_job(job)
+        except (GanetiError, PlacementError) as exc:
+            done, why = self.client.cancel_job(job)
+            if not done:
+                raise PlacementError(f"{exc}; its repair, job {job}, goes on: {why}") from exc
             raise
         self._forget(instance, before)
         return State.PENDING

@@ -25,6 +25,7 @@ class Master(LuxiClient):
     refuses_tags: bool = False
     jobs: list[tuple[list[dict[str, Any]], str]] = field(default_factory=list)
     canceled: list[int] = field(default_factory=list)
+    has_begun: bool = False
 
     def submit_job(self, ops: list[dict[str, Any]]) -> int:
         self.jobs.append((ops, self._run(ops[0])))
@@ -51,7 +52,7 @@ class Master(LuxiClient):
 
     def cancel_job(self, job_id: int, kill: bool = False) -> tuple[bool, str]:
         self.canceled.append(job_id)
-        return True, ""
+        return not self.has_begun, "Job 1 is no longer waiting in the queue"
 
     @property
     def repairs(self) -> list[str]:
@@ -95,6 +96,14 @@ def test_a_repair_whose_tag_cannot_be_written_is_taken_back(
     assert repairs.failed
     assert master.canceled == [1]
     assert "could not be changed" in capsys.readouterr().err
+
+
+def test_a_repair_without_its_tag_that_has_begun_is_named(
+    capsys: pytest.CaptureFixture[str]
+) -> None:
+    master = Master([PREFIX + "failover"], refuses_tags=True, has_begun=True)
+    Repairs(master, lost(master.tags), Settings()).run()
+    assert "its repair, job 1, goes on: Job 1 is no longer" in capsys.readouterr().err
 
 
 def test_what_was_read_before_a_repair_has_ended_leads_to_no_other_one() -> None:
