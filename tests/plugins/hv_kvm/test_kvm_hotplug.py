@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kvm_serial import COUNTS, Serial
@@ -21,7 +22,7 @@ from ganeti_core.plugin_api import (
 )
 from ganeti_core.plugin_api.data import MigrationOffer
 from ganeti_plugins.hv_kvm import KvmHypervisor, devices, guests, hotplug, network
-from ganeti_plugins.hv_kvm.qmp import Qmp
+from ganeti_plugins.hv_kvm.qmp import Qmp, QmpRefused
 
 pytestmark = pytest.mark.needs_qemu
 
@@ -208,16 +209,24 @@ def test_a_card_that_came_in_unnoticed_can_be_taken_out(
     assert macs(ctx, guest_instance.name) == {card.mac}
 
 
+def _ask_in_vain(
+    kvm: KvmHypervisor, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Plug a disk into a guest that does not listen, and ask it to let that go again."""
+    monkeypatch.setattr(hotplug, "OBEY_LIMIT", 0.3)
+    kvm.start(ctx, instance, False)
+    kvm.plug_disk(ctx, instance, disk)
+    with pytest.raises(HypervisorError, match="did not let go"):
+        kvm.unplug_disk(ctx, instance, disk)
+
+
 def test_a_guest_that_does_not_let_go_keeps_its_disk(
     kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec, more: DiskSpec,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The boot sector knows nothing of hotplug."""
-    monkeypatch.setattr(hotplug, "OBEY_LIMIT", 0.3)
-    kvm.start(ctx, guest_instance, False)
-    kvm.plug_disk(ctx, guest_instance, more)
-    with pytest.raises(HypervisorError, match="did not let go"):
-        kvm.unplug_disk(ctx, guest_instance, more)
+    _ask_in_vain(kvm, ctx, guest_instance, more, monkeypatch)
     assert more.path in inside(ctx, guest_instance.name)
 
 
@@ -243,15 +252,32 @@ def test_a_reset_takes_no_disk_that_was_to_stay(
         devices.device_id(disk) for disk in (*instance.disks, more)}
 
 
+def test_a_device_is_given_back_when_what_is_behind_it_is_let_go(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec, more: DiskSpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """QEMU frees the name of a device first, and its disk a moment later."""
+    _ask_in_vain(kvm, ctx, guest_instance, more, monkeypatch)
+    refused: list[str] = []
+    real = Qmp.execute
+
+    def execute(self: Qmp, command: str, *words: Any, **more_words: Any) -> Any:
+        if command == "device_add" and len(refused) < 3:
+            refused.append(command)
+            raise QmpRefused("QEMU refused device_add: Permission conflict")
+        return real(self, command, *words, **more_words)
+
+    monkeypatch.setattr(Qmp, "execute", execute)
+    kvm.reboot(ctx, guest_instance)
+    assert len(refused) == 3
+    assert devices.device_id(more) in attached(ctx, guest_instance.name)
+
+
 def test_a_guest_that_lost_a_disk_by_its_own_reset_says_so_and_gets_it_back(
     kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec, more: DiskSpec,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hotplug, "OBEY_LIMIT", 0.3)
-    kvm.start(ctx, guest_instance, False)
-    kvm.plug_disk(ctx, guest_instance, more)
-    with pytest.raises(HypervisorError, match="did not let go"):
-        kvm.unplug_disk(ctx, guest_instance, more)
+    _ask_in_vain(kvm, ctx, guest_instance, more, monkeypatch)
     with Qmp.connect(ctx.state / guest_instance.name / "control") as qmp:
         qmp.execute("system_reset")
         qmp.wait_event("DEVICE_DELETED", 60.0, where={"device": devices.device_id(more)})
