@@ -6,9 +6,13 @@ that building takes.
 
 from __future__ import annotations
 
+import os
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 
 def install(
@@ -31,3 +35,13 @@ def install(
         kind, _, plugin_name = plugin.partition(":")
         lines += [f"[ganeti.{kind}]", f"{plugin_name} = {module}:{name}", ""]
     (metadata / "entry_points.txt").write_text("\n".join(lines))
+
+
+@contextmanager
+def present(folder: Path) -> Iterator[None]:
+    """Let what was installed into `folder` be there for the programs that are started meanwhile,
+    which keep what they find of it to themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        yield

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from third_party import install
+from third_party import install, present
 from virtual_cluster import VirtualCluster, virtual_cluster
 
 PLUGINS = Path(__file__).with_name("ganeti_backed.py")
@@ -19,11 +18,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualCluster
     folder = tmp_path_factory.mktemp("backed")
     install(folder, "ganeti-backed", {"os:used": "Used", "disk_templates:snapped": "Snapped"},
             PLUGINS.read_text())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        with virtual_cluster(folder / "c", "--nodes", "3", "--hypervisor", "fake") as made:
-            made.gnt("gnt-cluster", "modify", "--enabled-disk-templates=diskless,file,snapped",
-                     "--ipolicy-disk-templates=diskless,file,snapped",
-                     "--compression-tools=gzip,zstd")
-            yield made
+    with present(folder), virtual_cluster(
+            folder / "c", "--nodes", "3", "--hypervisor", "fake") as made:
+        made.gnt("gnt-cluster", "modify", "--enabled-disk-templates=diskless,file,snapped",
+                 "--ipolicy-disk-templates=diskless,file,snapped",
+                 "--compression-tools=gzip,zstd")
+        yield made

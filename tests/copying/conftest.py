@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from third_party import install
+from third_party import install, present
 from virtual_cluster import VirtualCluster, virtual_cluster
 
 PICKER = '''
@@ -51,14 +50,12 @@ def three_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualClu
     install(folder, "ganeti-twin", {"disk_templates:twin": "Twin"}, TWIN.read_text())
     install(folder, "ganeti-lean", {"hypervisors:lean": "Lean"}, LEAN)
     install(folder, "ganeti-picker", {"iallocators:picker": "Picker"}, PICKER)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        with virtual_cluster(folder / "c", "--nodes", "3", "--hypervisor", "fake") as made:
-            made.gnt("gnt-cluster", "modify", "--enabled-hypervisors=fake,lean")
-            made.gnt("gnt-cluster", "modify", f"--enabled-disk-templates={TEMPLATES}",
-                     f"--ipolicy-disk-templates={TEMPLATES}", "--compression-tools=gzip")
-            yield made
+    with present(folder), virtual_cluster(
+            folder / "c", "--nodes", "3", "--hypervisor", "fake") as made:
+        made.gnt("gnt-cluster", "modify", "--enabled-hypervisors=fake,lean")
+        made.gnt("gnt-cluster", "modify", f"--enabled-disk-templates={TEMPLATES}",
+                 f"--ipolicy-disk-templates={TEMPLATES}", "--compression-tools=gzip")
+        yield made
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from third_party import install
+from third_party import install, present
 from virtual_cluster import VirtualCluster, virtual_cluster, wait_until
 
 from ganeti_core.plugin_api.testing.faults import write_faults
@@ -156,13 +155,11 @@ def wiping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualCluster]
     folder = tmp_path_factory.mktemp("wiping")
     install(folder, "ganeti-used", {"disk_templates:used": "Used", "disk_templates:worn": "Worn",
                                     "disk_templates:lent": "Lent"}, PLUGINS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        with virtual_cluster(folder / "c", "--nodes", "1", "--hypervisor", "fake") as made:
-            made.gnt("gnt-cluster", "modify", "--enabled-disk-templates=used,worn,lent",
-                     "--ipolicy-disk-templates=used,worn,lent", "--prealloc-wipe-disks=yes")
-            yield made
+    with present(folder), virtual_cluster(
+            folder / "c", "--nodes", "1", "--hypervisor", "fake") as made:
+        made.gnt("gnt-cluster", "modify", "--enabled-disk-templates=used,worn,lent",
+                 "--ipolicy-disk-templates=used,worn,lent", "--prealloc-wipe-disks=yes")
+        yield made
 
 
 @pytest.fixture

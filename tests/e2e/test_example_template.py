@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from third_party import install
+from third_party import install, present
 from virtual_cluster import VirtualCluster
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
@@ -34,9 +34,7 @@ def installed(
         package = f"ganeti_{example.replace('-', '_')}"
         source = (EXAMPLES / example / "src" / package / "__init__.py").read_text()
         install(folder, f"ganeti-{example}", entry_points, source)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    with present(folder):
         made = make_cluster("--nodes", "3", "--hypervisor", "fake")
         made.gnt("gnt-cluster", "modify", f"--enabled-disk-templates={TEMPLATES}",
                  f"--ipolicy-disk-templates={TEMPLATES}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from crowd import NO_NETWORK, all_at_once, homes
-from third_party import install
+from third_party import install, present
 from virtual_cluster import Ran, VirtualCluster
 
 WRONG = Path(__file__).parent.parent / "allocators/wrong/wrong_allocator.py"
@@ -21,9 +20,7 @@ def three_nodes(
     """A cluster with an allocator of a third party that answers as its request's name says."""
     folder = tmp_path_factory.mktemp("wrong")
     install(folder, "ganeti-wrong", {"iallocators:wrong": "WrongAllocator"}, WRONG.read_text())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    with present(folder):
         return make_cluster("--nodes", "3", "--hypervisor", "fake")
 
 

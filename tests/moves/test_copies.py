@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from crowd import NO_NETWORK, homes
-from third_party import install
+from third_party import install, present
 from virtual_cluster import VirtualCluster
 
 NAME = "pair.example.com"
@@ -79,9 +78,7 @@ def pairs(
     """A cluster with a mirrored disk template of a third party."""
     folder = tmp_path_factory.mktemp("twin")
     install(folder, "ganeti-twin", {"disk_templates:twin": "Twin"}, TWIN)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    with present(folder):
         made = make_cluster("--nodes", "3", "--hypervisor", "fake")
     made.gnt("gnt-cluster", "modify", "--enabled-disk-templates=diskless,twin",
              "--ipolicy-disk-templates=diskless,twin")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from jobs import do, refused
-from third_party import install
+from third_party import install, present
 from virtual_cluster import VirtualCluster
 
 from ganeti_core.plugin_api import Description, hookimpl
@@ -45,9 +44,7 @@ def pooled(
     """A cluster with another maker's disk template."""
     folder = tmp_path_factory.mktemp("pooled")
     install(folder, "ganeti-pooled", {"disk_templates:pooled": "Pooled"}, POOLED)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    with present(folder):
         yield make_cluster("--nodes", "1")
 
 

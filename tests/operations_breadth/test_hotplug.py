@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from jobs import do, fields, instance, refused, submit
-from third_party import install
+from third_party import install, present
 from virtual_cluster import VirtualCluster
 
 NAME, SET = "plugged.example.com", "OP_INSTANCE_SET_PARAMS"
@@ -23,9 +22,7 @@ def plugging(
     """One node, whose guests take and lose devices while they run."""
     folder = tmp_path_factory.mktemp("plugging")
     install(folder, "ganeti-plugging", {"hypervisors:plugging": "Plugging"}, SOURCE.read_text())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    with present(folder):
         yield make_cluster("--nodes", "1", "--hypervisor", "plugging")
 
 

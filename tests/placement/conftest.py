@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from third_party import install
+from third_party import install, present
 from virtual_cluster import VirtualCluster
 
 SOURCE = Path(__file__).with_name("ganeti_shelves.py")
@@ -20,9 +19,7 @@ def shelves(
     """Two nodes that have the template ``shelves``."""
     folder = tmp_path_factory.mktemp("shelves")
     install(folder, "ganeti-shelves", {"disk_templates:shelves": "Shelves"}, SOURCE.read_text())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    with present(folder):
         made = make_cluster("--nodes", "2", "--hypervisor", "fake")
         made.gnt("gnt-cluster", "modify", "--enabled-disk-templates=shelves,file",
                  "--ipolicy-disk-templates=shelves,file", "--default-iallocator=hail")

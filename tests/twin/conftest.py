@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from third_party import install
+from third_party import install, present
 from virtual_cluster import VirtualCluster
 
 SOURCE = Path(__file__).with_name("ganeti_twin.py")
@@ -20,9 +19,7 @@ def pairs(
     """Four nodes that have the template ``twin``, also when they are started anew."""
     folder = tmp_path_factory.mktemp("twin")
     install(folder, "ganeti-twin", {"disk_templates:twin": "Twin"}, SOURCE.read_text())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    with present(folder):
         made = make_cluster("--nodes", "4", "--hypervisor", "fake")
         made.gnt("gnt-cluster", "modify", "--enabled-disk-templates=diskless,file,twin",
                  "--ipolicy-disk-templates=diskless,file,twin")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from drbd_cluster import NAME, NEW, with_drbd, write
-from third_party import install
+from third_party import install, present
 from virtual_cluster import VirtualCluster, virtual_cluster
 
 SNAPPED = Path(__file__).parents[2] / "backup/ganeti_backed.py"
@@ -20,11 +19,9 @@ EXPORT = ("gnt-backup", "export", "--noshutdown", "-n", "node3", NAME)
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualCluster]:
     folder = tmp_path_factory.mktemp("drbd-snapped")
     install(folder, "ganeti-snapped", {"disk_templates:snapped": "Snapped"}, SNAPPED.read_text())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        with virtual_cluster(folder / "c", "--nodes", "3", "--hypervisor", "fake") as made:
-            yield with_drbd(made)
+    with present(folder), virtual_cluster(
+            folder / "c", "--nodes", "3", "--hypervisor", "fake") as made:
+        yield with_drbd(made)
 
 
 @pytest.fixture(params=("file", "snapped"))

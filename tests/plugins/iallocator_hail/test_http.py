@@ -30,6 +30,18 @@ NODES = ("127.18.15.1", "127.18.15.2")
 Answer = Callable[[str], bytes | None]
 
 
+def _running(server: socketserver.BaseServer) -> Iterator[str]:
+    """Let a server work in a thread of its own; give its `host:port`."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        host, port = server.server_address[:2]
+        yield f"{host}:{port}"
+    finally:
+        server.shutdown()
+        thread.join()
+
+
 @contextlib.contextmanager
 def serving(address: tuple[str, int], answer: Answer, *, keys: Path | None = None) -> Iterator[str]:
     """A server whose answers are bytes by path; gives its `host:port`."""
@@ -50,13 +62,7 @@ def serving(address: tuple[str, int], answer: Answer, *, keys: Path | None = Non
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(keys)
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"{address[0]}:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+        yield from _running(server)
 
 
 def recorded(path: str) -> bytes | None:
@@ -177,13 +183,7 @@ def talking(address: tuple[str, int], text: bytes) -> Iterator[str]:
         allow_reuse_address = True
 
     with Server(address, Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"{address[0]}:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+        yield from _running(server)
 
 
 BROKEN = (b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.0 200 OK\r\nContent-Length: 500\r\n\r\n{}")
