@@ -1,8 +1,9 @@
 """What a domain leaves on its node: a folder in the driver's state, and itself.
 
-Each has a folder of its name there, with ``runtime.json``, the instance as it was started, and
-``config``, what xl was given. Xen's own scripts for network cards find the cards' variables where
-Ganeti puts them, in ``/var/run/ganeti/xen-hypervisor/nic/NAME/INDEX``.
+Each has a folder of its name there, with ``runtime.json``, the instance as it was started,
+``config``, what xl was given, and ``disks``, with a link to each disk. Xen's own scripts for
+network cards find the cards' variables where Ganeti puts them, in
+``/var/run/ganeti/xen-hypervisor/nic/NAME/INDEX``.
 
 A domain is one of this driver's if it has such a folder. Programs of xl that are at work for it
 carry a mark in their environment (`plugin_api.processes`).
@@ -16,7 +17,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -130,6 +131,21 @@ class Guest:
     def is_unreadable(self) -> bool:
         """Whether something is remembered that this driver cannot read."""
         return guest_folders.is_unreadable(self.folder, STATE_VERSION, Runtime)
+
+    def link_disks(self, spec: InstanceSpec) -> InstanceSpec:
+        """Make links to the disks, and return the instance with their paths.
+
+        A migration takes the source's configuration along, and a disk may be another device there,
+        such as ``/dev/rbd0``: the links are called the same on all nodes.
+        """
+        folder = self.folder / "disks"
+        folder.mkdir(mode=0o700)
+        linked = []
+        for disk in spec.disks:
+            link = folder / str(disk.index)
+            link.symlink_to(disk.path)
+            linked.append(replace(disk, path=str(link)))
+        return replace(spec, disks=tuple(linked))
 
     def write_cards(self, spec: InstanceSpec) -> None:
         """Tell scripts what the cards are, as Ganeti does.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 
@@ -42,13 +43,17 @@ def prepare(guest: Guest, kind: Kind, instance: InstanceSpec) -> InstanceSpec:
     except OpPrereqError as exc:
         raise HypervisorError(
             f"{instance.name} cannot start on {guest.ctx.node}: {exc.message}") from exc
+    for disk in spec.disks:
+        if disk.path and not os.path.exists(disk.path):
+            raise HypervisorError(f"{instance.name} cannot start on {guest.ctx.node}: disk "
+                                  f"{disk.index}: there is no {disk.path}")
     guest.kill(patience=0.0)
-    text = configuration.text(kind, spec)
+    configuration.text(kind, spec)  # refuses what no domain can have, while nothing is made
     try:
         guest.folder.mkdir(mode=0o700, parents=True)
         # Written first: whatever happens from here on, the domain will be found again.
         guest.save(Runtime(spec, spec.memory))
-        guest.config.write_text(text)
+        guest.config.write_text(configuration.text(kind, guest.link_disks(spec)))
         guest.config.chmod(0o600)
         guest.write_cards(spec)
     except BaseException:

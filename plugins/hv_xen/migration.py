@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shlex
 import sys
@@ -26,6 +27,7 @@ SETTLE_LIMIT = 50.0
 MIB = 1 << 20
 SAID = 1000
 POLL = 0.02
+_MEMORY = re.compile(r"^memory = \d+$", re.MULTILINE)
 
 
 def offer(guest: Guest, kind: Kind) -> MigrationOffer:
@@ -79,9 +81,13 @@ def send(guest: Guest, target: MigrationTarget) -> None:
     if guest.migration.exists() and _is_at_work(guest):
         raise HypervisorError(f"instance {guest.name} is being sent already")
     _new_notes(guest, str(target.details["token"]))
+    # Otherwise the target would give back to it what it was told to do without.
+    config = guest.migration / "config"
+    config.touch(mode=0o600)
+    config.write_text(_MEMORY.sub(f"memory = {runtime.memory}", guest.config.read_text()))
     guest.save(replace(runtime, sending=True))
     try:
-        _begin(guest, guest.xl.program, "migrate", "-C", str(guest.config), "-s", "", guest.name,
+        _begin(guest, guest.xl.program, "migrate", "-C", str(config), "-s", "", guest.name,
                "exec " + shlex.join(_relay(guest, "send", target.address, target.port)))
     except BaseException:
         guest.save(replace(runtime, sending=False))

@@ -162,13 +162,13 @@ def migrate(words):
     name, rune = words[-2:]
     assert words[words.index("-s") + 1] == "", "the command itself is run"
     with Host() as host:
-        config = host.find(name)["config"]
-        memory = host.find(name)["memory"]
+        host.find(name)
+    config = read_config(words[words.index("-C") + 1])
     child = subprocess.Popen(["sh", "-c", rune], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         if child.stdout.read(len(BANNER)) != BANNER:
             raise OSError("migration receiver stream contained unexpected data instead of banner")
-        head = marshal.dumps({**config, "now": memory})
+        head = marshal.dumps(config)
         child.stdin.write(len(head).to_bytes(8, "big") + head)
         for _ in range(CHUNKS):
             child.stdin.write(bytes(CHUNK))
@@ -220,7 +220,6 @@ def migrate_receive(_):
     incoming = f"{config['name']}--incoming"
     with Host() as host:
         host.add(incoming, config, "--p---")
-        host.find(incoming)["memory"] = config.pop("now")
     say(READY)
     if data.read(len(GO)) != GO:
         fail("migration target: Failure")

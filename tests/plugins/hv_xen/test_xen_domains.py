@@ -388,7 +388,34 @@ def test_memory_that_was_changed_moves_along(
     wait_until(lambda: xen.migration_status(source, domain_instance).guest == "sent", "it is sent")
     xen.migration_finish(target, domain_instance, False, True)
     assert [guest.memory for guest in xen.running(target)] == [96]
+    assert xen._xl(target).domains()[domain_instance.name].memory == 96
     xen.migration_finish(source, domain_instance, True, True)
+
+
+def test_a_disk_that_is_another_device_on_the_target_is_found_there(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec,
+    tmp_path: Path,
+) -> None:
+    """As images of Ceph, which have the next free device of each node; xl takes the source's
+    configuration along."""
+    source, target = nodes
+    there = tmp_path / "rbd7"
+    there.write_bytes(bytes(512))
+    xen.start(source, domain_instance, False)
+    xen.migration_prepare(target, replace(domain_instance, disks=(
+        replace(domain_instance.disks[0], path=str(there)),)), OTHER, MigrationOffer())
+    named = [node.state / domain_instance.name / "disks/0" for node in nodes]
+    assert f"target={named[0]}" in xen._guest(source, domain_instance).config.read_text()
+    assert [one.resolve() for one in named] == [Path(domain_instance.disks[0].path), there]
+
+
+def test_a_disk_that_is_not_there_is_named(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    lost = replace(domain_instance.disks[0], path="/dev/xenvg/none")
+    with pytest.raises(HypervisorError, match="disk 0: there is no /dev/xenvg/none"):
+        xen.start(nodes[0], replace(domain_instance, disks=(lost,)), False)
+    assert list(nodes[0].state.iterdir()) == []
 
 
 def test_a_stranger_cannot_send_a_domain(
