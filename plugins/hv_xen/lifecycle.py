@@ -165,7 +165,9 @@ def recover(xl: Xl) -> list[str]:
     if not found:
         return []  # without guests Xen need not run
     domains = xl.domains()
-    return [_recovered(guest, guest.name in domains or guest.was_sent()) for guest in found]
+    # One that reboots has no domain until its xl has made the new one.
+    return [_recovered(guest, guest.name in domains or guest.was_sent() or guest.has_programs())
+            for guest in found]
 
 
 def _recovered(guest: Guest, is_here: bool) -> str:

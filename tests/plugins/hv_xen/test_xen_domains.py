@@ -280,6 +280,19 @@ def test_a_guest_that_reboots_or_crashes_is_made_anew_or_shown_as_crashed(
     assert [one.state for one in xen.running(here)] == ["running"]
 
 
+def test_a_daemon_that_starts_does_not_end_a_guest_that_is_rebooting(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    here, name = nodes[0], domain_instance.name
+    xen.start(here, domain_instance, False)
+    processes.begin(here, name, ["sleep", "600"])  # its xl, which is about to make it anew
+    xen._xl(here).destroy(name, 20)
+    assert xen.recover(here) == [f"found {name} again"]
+    assert [one.state for one in xen.running(here)] == ["running"]
+    processes.end(here, name)
+    assert xen.recover(here) == [f"cleared away what {name} left"]
+
+
 def test_one_that_does_not_listen_is_destroyed_after_its_time(
     xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
 ) -> None:
