@@ -16,12 +16,14 @@ the domain run on; later it waits for its order.
 
 from __future__ import annotations
 
+import hmac
 import os
 import select
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -32,6 +34,7 @@ REPORT = b"my copy unpause results are as follows\0"
 CHUNK = 1 << 16
 POLL = 0.02
 CONNECT_LIMIT = 20.0
+TOKEN_LIMIT = 10.0
 OFFERED_LIMIT = 120.0
 TOKEN_BYTES = 64
 """xl's words, each with the zero byte that ends it but for the first."""
@@ -86,11 +89,10 @@ def _arrives(notes: Notes, wire: socket.socket) -> bool:
             return False
         for ready in select.select(watched, [], [], POLL)[0]:
             if ready == 0:
-                if data := os.read(0, CHUNK):
-                    wire.sendall(data)
-                    sent += len(data)
-                else:
-                    return False  # xl has given up
+                data = os.read(0, CHUNK)
+                if not data or not _passed_on(notes, wire, data):
+                    return False  # xl has given up, or the master
+                sent += len(data)
             elif data := wire.recv(CHUNK):
                 replies += data
                 if replies.startswith(BANNER + READY):
@@ -106,6 +108,16 @@ def _arrives(notes: Notes, wire: socket.socket) -> bool:
             shown = time.monotonic()
 
 
+def _passed_on(notes: Notes, wire: socket.socket, data: bytes) -> bool:
+    """Send all to a target that may have stopped to take it; False when that is given up."""
+    while data:
+        if notes.has("abort"):
+            return False
+        if select.select([], [wire], [], POLL)[1]:
+            data = data[wire.send(data, socket.MSG_DONTWAIT):]
+    return True
+
+
 def receive(notes: Notes, address: str, port: int, token: str, words: list[str]) -> int:
     """Stand between the source and ``xl migrate-receive``, which `words` run."""
     with socket.create_server((address, port)) as server:
@@ -113,7 +125,7 @@ def receive(notes: Notes, address: str, port: int, token: str, words: list[str])
         notes.write("port", str(server.getsockname()[1]))
         while True:
             wire, _ = server.accept()
-            if _told(wire) == token:
+            if hmac.compare_digest(_told(wire), token.encode()):
                 break
             wire.close()
     with wire, subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as xl:
@@ -130,13 +142,17 @@ def receive(notes: Notes, address: str, port: int, token: str, words: list[str])
     return 0
 
 
-def _told(wire: socket.socket) -> str:
-    wire.settimeout(CONNECT_LIMIT)
-    token = b""
-    while len(token) < TOKEN_BYTES and (data := wire.recv(TOKEN_BYTES - len(token))):
-        token += data
+def _told(wire: socket.socket) -> bytes:
+    """The token that somebody gives; less of it from who goes away, or does not give it in time."""
+    token, until = b"", time.monotonic() + TOKEN_LIMIT
+    with suppress(OSError):
+        while len(token) < TOKEN_BYTES and (left := until - time.monotonic()) > 0:
+            wire.settimeout(left)
+            if not (data := wire.recv(TOKEN_BYTES - len(token))):
+                break
+            token += data
     wire.settimeout(None)
-    return token.decode(errors="replace")
+    return token
 
 
 def _pipes(xl: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import socket
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -24,7 +30,7 @@ from ganeti_core.plugin_api import (
 )
 from ganeti_core.plugin_api.data import HostFacts, MigrationOffer, NodeRef
 from ganeti_core.plugin_api.testing.contexts import make_context, neighbours
-from ganeti_plugins.hv_xen import XenPvmHypervisor
+from ganeti_plugins.hv_xen import XenPvmHypervisor, relay
 from ganeti_plugins.hv_xen.configuration import text
 from ganeti_plugins.hv_xen.migration import _arguments as arguments
 from ganeti_plugins.hv_xen.parameters import filled
@@ -446,3 +452,43 @@ def test_a_stranger_cannot_send_a_domain(
     xen.migration_finish(source, domain_instance, True, False)
     xen.migrate_out(source, domain_instance, there, True)  # the receiver waits for the right one
     wait_until(lambda: xen.migration_status(source, domain_instance).guest == "sent", "it is sent")
+
+
+def test_somebody_who_knocks_and_goes_away_does_not_end_the_receiver(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    """As a scan of ports does."""
+    source, target = nodes
+    xen.start(source, domain_instance, False)
+    there = xen.migration_prepare(target, domain_instance, OTHER, MigrationOffer())
+    with socket.create_connection((there.address, there.port)) as scan:
+        scan.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    xen.migrate_out(source, domain_instance, there, True)
+    wait_until(lambda: xen.migration_status(source, domain_instance).state != "active", "it ends")
+    assert xen.migration_status(source, domain_instance).guest == "sent"
+
+
+def _same(seen: list[int], wire: socket.socket) -> bool:
+    """Whether as much as at the last looks waits to be read."""
+    seen[:] = [*seen[1:], int.from_bytes(
+        fcntl.ioctl(wire, termios.FIONREAD, bytes(4)), sys.byteorder)]
+    return seen[0] > 0 and len(set(seen)) == 1
+
+
+def test_a_transfer_to_a_target_that_takes_nothing_can_be_given_up(tmp_path: Path) -> None:
+    """As where its node has lost its power: no word of it comes."""
+    (tmp_path / "token").write_text("0" * relay.TOKEN_BYTES)
+    with socket.create_server(("127.0.0.1", 0)) as server, Path("/dev/zero").open("rb") as memory:
+        words = [sys.executable, relay.__file__, "send", str(tmp_path), "127.0.0.1",
+                 str(server.getsockname()[1])]
+        with subprocess.Popen(words, stdin=memory) as sender:
+            try:
+                wire, _ = server.accept()
+                with wire:
+                    waiting = [0] * 5
+                    wait_until(lambda: _same(waiting, wire), "nothing more can be sent")
+                    relay.Notes(tmp_path).write("abort")
+                    assert sender.wait(60) == 1
+            finally:
+                sender.kill()
+
