@@ -11,6 +11,7 @@ carry a mark in their environment (`plugin_api.processes`).
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import signal
@@ -40,6 +41,7 @@ PATIENCE = 3.0
 AWAY, INCOMING = "--migratedaway", "--incoming"
 """What xl adds to the name of a domain that was sent away, or has not arrived."""
 POLL = 0.05
+_MEMORY = re.compile(r"^memory = \d+$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,10 @@ class Guest:
     @property
     def config(self) -> Path:
         return self.folder / "config"
+
+    def configuration(self, memory: int) -> str:
+        """What xl was given, with the memory that the domain is to have by now."""
+        return _MEMORY.sub(f"memory = {memory}", self.config.read_text())
 
     @property
     def migration(self) -> Path:
@@ -111,6 +117,8 @@ class Guest:
             return "paused" if domain is not None and domain.is_paused else "running", ""
         if domain.reason == POWEROFF:
             return "user-down", ""
+        if domain.is_suspended:  # somebody has it saved, or a transfer has left it so
+            return "paused", ""
         if self.has_programs():  # xl is about to make it anew
             return "running", ""
         ended = "has crashed" if domain.reason == CRASH else "has ended to be rebooted"

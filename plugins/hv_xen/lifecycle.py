@@ -11,13 +11,14 @@ from ganeti_core.plugin_api import (
     HypervisorError,
     InstanceSpec,
     OpPrereqError,
+    patience,
     processes,
 )
 
 from . import configuration, parameters
-from .domains import Guest, Runtime, guests
+from .domains import DESTROY_LIMIT, Guest, Runtime, guests
 from .parameters import Kind
-from .toolstack import Xl
+from .toolstack import POWEROFF, Xl
 
 CREATE_LIMIT = 100.0
 CHANGE_LIMIT = 25.0
@@ -25,6 +26,8 @@ REBOOT_LIMIT = 100.0
 FIRST_PATIENCE, MOST_PATIENCE = 1.0, 20.0
 """Seconds between requests to shut down: a guest that is still booting does not hear the first."""
 POLL = 0.1
+REBOOT_POLL = 0.5
+"""As long as a domain is made, each look takes from the time that xl has for its parts."""
 
 
 def complete(kind: Kind, instance: InstanceSpec) -> InstanceSpec:
@@ -126,21 +129,53 @@ def reboot(guest: Guest) -> None:
     :raises HypervisorError: it does not run, or does not reboot in time
     """
     before, runtime = guest.domain(), guest.load()
-    if before is None or runtime is None:
+    if before is None or before.has_shut_down or runtime is None:
         raise HypervisorError(f"instance {guest.name} does not run on this node")
     try:
         _unpause(guest)
         guest.xl.run("reboot", "-F", guest.name, timeout=CHANGE_LIMIT)
     except CommandFailed as exc:
         raise HypervisorError(f"{guest.name} cannot be rebooted: {exc.message}") from exc
-    restarts = runtime.spec.hvparams["reboot_behavior"] == "reboot"
-    until = time.monotonic() + REBOOT_LIMIT
-    while (now := guest.domain()) is None or now.number == before.number:
-        if now is None and not restarts:
-            return
+    until = time.monotonic() + REBOOT_LIMIT * patience()
+    while not _is_anew(guest, runtime, before.number):
         if time.monotonic() > until:
             raise HypervisorError(f"{guest.name} did not reboot in {REBOOT_LIMIT:g} s")
-        time.sleep(POLL)
+        time.sleep(REBOOT_POLL)
+
+
+def _is_anew(guest: Guest, runtime: Runtime, number: int) -> bool:
+    """Whether another domain runs than that of this number, or none is to be made in its place.
+
+    :raises HypervisorError: it has shut down, or cannot be made anew
+    """
+    restarts = runtime.spec.hvparams["reboot_behavior"] == "reboot"
+    try:
+        now = guest.domain()
+    except HypervisorError as exc:  # the host is busy making it anew
+        guest.ctx.log.info("%s is asked for again: %s", guest.name, exc)
+        return False
+    if now is None:
+        return not restarts
+    if now.number != number:
+        return not now.is_paused  # until all is there that it needs, also its console
+    if now.has_shut_down and now.reason == POWEROFF:
+        raise HypervisorError(f"{guest.name} has shut down, and did not reboot")
+    if now.has_shut_down and not guest.has_programs():
+        _make_anew(guest, runtime if restarts else None)
+    return False
+
+
+def _make_anew(guest: Guest, runtime: Runtime | None) -> None:
+    """Do what the xl would have done that was killed, or has ended with a migration."""
+    guest.xl.destroy(guest.name, DESTROY_LIMIT)
+    if runtime is None:
+        return
+    guest.config.write_text(guest.configuration(runtime.memory))
+    try:
+        guest.xl.run("create", str(guest.config), timeout=CREATE_LIMIT,
+                     env=processes.mark(guest.ctx, guest.name))
+    except CommandFailed as exc:
+        raise HypervisorError(f"{guest.name} did not start again: {exc.message}") from exc
 
 
 def set_memory(guest: Guest, memory: int) -> None:

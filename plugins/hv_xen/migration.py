@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shlex
 import sys
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ganeti_core.plugin_api import CommandFailed, HypervisorError, processes
+from ganeti_core.plugin_api import CommandFailed, HypervisorError, patience, processes
 from ganeti_core.plugin_api.data import MigrationOffer, MigrationStatus, MigrationTarget
 
 from . import relay
@@ -27,7 +26,6 @@ SETTLE_LIMIT = 50.0
 MIB = 1 << 20
 SAID = 1000
 POLL = 0.02
-_MEMORY = re.compile(r"^memory = \d+$", re.MULTILINE)
 
 
 def offer(guest: Guest, kind: Kind) -> MigrationOffer:
@@ -84,7 +82,7 @@ def send(guest: Guest, target: MigrationTarget) -> None:
     # Otherwise the target would give back to it what it was told to do without.
     config = guest.migration / "config"
     config.touch(mode=0o600)
-    config.write_text(_MEMORY.sub(f"memory = {runtime.memory}", guest.config.read_text()))
+    config.write_text(guest.configuration(runtime.memory))
     guest.save(replace(runtime, sending=True))
     try:
         _begin(guest, guest.xl.program, "migrate", "-C", str(config), "-s", "", guest.name,
@@ -149,13 +147,18 @@ def keep_source(guest: Guest) -> None:
     if runtime is None:
         return
     if guest.migration.exists():
-        _note(guest, "back" if guest.was_sent() else "abort")
-        _await(lambda: not _is_at_work(guest), SETTLE_LIMIT)
+        _note(guest, "abort")
+        # It may just have been sent, and then waits for another word.
+        _await(lambda: guest.was_sent() or not _is_at_work(guest), SETTLE_LIMIT)
+        if guest.was_sent():
+            _note(guest, "back")
+            _await(lambda: not _is_at_work(guest), SETTLE_LIMIT)
     found = guest.xl.domains()
-    if guest.name not in found and guest.name + AWAY in found:
-        raise HypervisorError(f"{guest.name} stands still as {guest.name}{AWAY} on "
-                              f"{guest.ctx.node}: the xl that sent it is gone. Rename it and "
-                              "resume it, or destroy it and start the instance")
+    here = guest.name if guest.name in found else guest.name + AWAY
+    if here in found and (here != guest.name or found[here].is_suspended):
+        raise HypervisorError(f"{guest.name} stands still as {here} on {guest.ctx.node}: the xl "
+                              "that sent it is gone. Rename it and resume it, or destroy it and "
+                              "start the instance")
     if guest.name not in found:
         guest.kill()
         return
@@ -267,7 +270,7 @@ def _said(guest: Guest) -> str:
 
 
 def _await(condition: Callable[[], bool], seconds: float) -> bool:
-    until = time.monotonic() + seconds
+    until = time.monotonic() + seconds * patience()
     while not condition():
         if time.monotonic() > until:
             return False

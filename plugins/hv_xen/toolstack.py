@@ -7,16 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganeti_core.plugin_api import CommandFailed, HookContext, HypervisorError, run_command
+from ganeti_core.plugin_api import (
+    CommandFailed,
+    HookContext,
+    HypervisorError,
+    patience,
+    run_command,
+)
 from ganeti_core.plugin_api.data import HostFacts
 from ganeti_core.plugin_api.run import DEFAULT_PATH
 
 HOST = "Domain-0"
 ASK_LIMIT = 7.0
-POWEROFF, CRASH = 0, 3
+POWEROFF, SUSPEND, CRASH = 0, 2, 3
 """Of Xen's reasons for a domain to shut down (xen/include/public/sched.h). With the others, such as
 a reboot, it is made anew."""
-_ROW = re.compile(r"(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([rbpscd-]{6,7})\s+([\d.]+)"
+# The letters of state are rbpsd; the last but one is the reason, one of rscwS or a question mark.
+_ROW = re.compile(r"(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([rbpscdwS?-]{6,7})\s+([\d.]+)"
                   r"(?:\s+[\da-f-]{36}\s+(?:([\da-f]+)|-)(?:\s.*)?)?")
 
 
@@ -44,6 +51,11 @@ class Domain:
         """Whether the guest has ended and only its domain is left."""
         return "s" in self.flags or "c" in self.flags
 
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it stands still and waits for somebody who saves it, or lets it go on."""
+        return self.has_shut_down and self.reason == SUSPEND
+
 
 @dataclass(frozen=True)
 class Xl:
@@ -57,8 +69,9 @@ class Xl:
 
         :raises CommandFailed: it refused, or took too long
         """
-        return run_command([self.program, *words], timeout=timeout, cwd=self.ctx.state,
-                           env=env or {"PATH": DEFAULT_PATH, "LC_ALL": "C"}).stdout
+        return run_command(
+            [self.program, *words], timeout=timeout * patience(), cwd=self.ctx.state,
+            env=env or {"PATH": DEFAULT_PATH, "LC_ALL": "C"}).stdout
 
     def domains(self) -> dict[str, Domain]:
         """Return all domains by name.

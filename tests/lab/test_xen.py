@@ -24,7 +24,7 @@ from ganeti_core.plugin_api.data import MigrationOffer, MigrationTarget, NodeRef
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600),
               pytest.mark.skipif(bool(why_not()), reason=why_not())]
 HERE = Path(__file__).parent
-PYTHON = "PYTHONPATH=/srv/kit /usr/lib/ganeti-core/bin/python"
+PYTHON = "GANETI_PATIENCE=10 PYTHONPATH=/srv/kit /usr/lib/ganeti-core/bin/python"
 VOLUME = "pvcreate -q /dev/vdb; vgcreate -q xenvg /dev/vdb; lvcreate -q -W n -L 64m -n domain xenvg"
 
 

@@ -28,13 +28,14 @@ from ganeti_core.plugin_api import (
     NicSpec,
     processes,
 )
-from ganeti_core.plugin_api.data import HostFacts, MigrationOffer, NodeRef
+from ganeti_core.plugin_api.data import HostFacts, MigrationOffer, MigrationTarget, NodeRef
 from ganeti_core.plugin_api.testing.contexts import make_context, neighbours
 from ganeti_plugins.hv_xen import XenPvmHypervisor, relay
 from ganeti_plugins.hv_xen.configuration import text
+from ganeti_plugins.hv_xen.domains import Guest
 from ganeti_plugins.hv_xen.migration import _arguments as arguments
 from ganeti_plugins.hv_xen.parameters import filled
-from ganeti_plugins.hv_xen.toolstack import Xl, listed
+from ganeti_plugins.hv_xen.toolstack import Domain, Xl, listed
 from ganeti_plugins.net_linux import BridgedNetwork, RoutedNetwork
 
 BRIDGED = NicSpec("41c00000-0000-4000-8000-000000000001", 0, "aa:00:00:11:22:33", ip="192.0.2.7",
@@ -128,6 +129,17 @@ down.example.com                             7   128     1     ---s--      1.2
     assert (one.number, one.memory, one.vcpus, one.is_paused) == (2, 2048, 2, True)
     assert found["down.example.com"].has_shut_down
     assert found["server01.example.com"].cpu_seconds == 167643.2
+
+
+def test_one_that_has_ended_for_any_reason_is_read() -> None:
+    """The last letter but one of its state is the reason: reboot, suspend, crash, watchdog, Soft
+    reset, or one that xl does not know."""
+    found = listed("".join(
+        f"{letter}.example.com   {number}   128     1     ---s{letter}-      1.2"
+        f" 00000000-0000-0000-0000-000000000000        {number}                -\n"
+        for number, letter in enumerate("rscwS?", 1)))
+    assert [(one.reason, one.has_shut_down) for one in found.values()] == [
+        (number, True) for number in range(1, 7)]
 
 
 LISTED = """\
@@ -299,6 +311,49 @@ def test_a_daemon_that_starts_does_not_end_a_guest_that_is_rebooting(
     assert xen.recover(here) == [f"cleared away what {name} left"]
 
 
+def test_a_reboot_is_over_when_the_new_domain_runs(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until then it has no console; and xl, which is busy, may not answer in time."""
+    here, name = nodes[0], domain_instance.name
+    xen.start(here, domain_instance, False)
+    before = xen._xl(here).domains()[name]
+    made = replace(before, number=9, flags="--p---")
+    seen: list[dict[str, Domain] | None] = [
+        {name: before}, {name: before}, {}, None, {name: made}, {name: replace(made, flags="r")}]
+
+    def next_seen(xl: Xl) -> dict[str, Domain]:
+        if (found := seen.pop(0)) is None:
+            raise HypervisorError("the domains cannot be listed")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Xl, "domains", next_seen)
+        xen.reboot(here, domain_instance)
+    assert seen == []
+
+
+@pytest.mark.parametrize(("behavior", "left"), [("reboot", ["running"]), ("exit", [])])
+def test_a_reboot_needs_no_xl_that_watches_the_domain(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec,
+    behavior: str, left: list[str],
+) -> None:
+    """It may have been killed; older ones end with a transfer that suspends it and fails."""
+    here, name = nodes[0], domain_instance.name
+    alone = replace(domain_instance, hvparams={
+        **domain_instance.hvparams, "kernel_args": "alone", "reboot_behavior": behavior})
+    xen.start(here, alone, False)
+    xen.set_memory(here, alone, 96)
+    xen.reboot(here, alone)
+    assert [one.state for one in xen.running(here)] == left
+    assert [one.memory for one in xen._xl(here).domains().values()][1:] == [96] * len(left)
+    if left:
+        xen._xl(here).run("shutdown", name, timeout=20)
+    with pytest.raises(HypervisorError, match="does not run"):
+        xen.reboot(here, alone)
+
+
 def test_one_that_does_not_listen_is_destroyed_after_its_time(
     xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
 ) -> None:
@@ -394,6 +449,37 @@ def test_a_source_whose_xl_is_killed_says_what_to_do_and_wakes_nothing(
     with pytest.raises(HypervisorError, match=r"stands still as inst1\.example\.com--migratedaway"):
         xen.migration_finish(nodes[0], domain_instance, True, False)
     assert xen.running(nodes[0]) == []
+
+
+def test_a_source_that_is_kept_while_its_last_part_arrives_is_let_go_on(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It counts as sent from a moment on that may come at any."""
+    _sent(xen, nodes, domain_instance)
+    xen.migration_finish(nodes[1], domain_instance, False, False)
+    seen, real = [False], Guest.was_sent
+    monkeypatch.setattr(Guest, "was_sent", lambda guest: seen.pop() if seen else real(guest))
+    xen.migration_finish(nodes[0], domain_instance, True, False)
+    assert [one.state for one in xen.running(nodes[0])] == ["running"]
+
+
+def test_a_source_that_stands_still_is_no_running_one(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    """As when the xl that sends it is killed at the end."""
+    here, name = nodes[0], domain_instance.name
+    xen.start(here, domain_instance, False)
+    guest = xen._guest(here, domain_instance)
+    ended = replace(guest.xl.domains()[name], flags="---ss-", reason=2)
+    told = guest.info({name: ended})
+    assert told is not None
+    assert told.state == "paused"
+    xen.migrate_out(here, domain_instance, MigrationTarget("127.0.0.1", 1, {"token": ""}), True)
+    wait_until(lambda: xen.migration_status(here, domain_instance).state == "failed", "it ends")
+    guest.xl.run("suspended", name, timeout=20)
+    with pytest.raises(HypervisorError, match="stands still as inst1"):
+        xen.migration_finish(here, domain_instance, True, False)
 
 
 def test_memory_that_was_changed_moves_along(
