@@ -7,7 +7,6 @@ import hashlib
 import http.server
 import json
 import lzma
-import os
 import shutil
 import struct
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 import ganeti_os_definitions
 import pytest
 from installed import KEY, MIB, an_instance
+from own_mounts import own_mounts
 
 from ganeti_core.plugin_api import InstanceSpec, OpPrereqError, OsScriptError
 from ganeti_core.plugin_api.testing.contexts import make_context
@@ -252,7 +252,7 @@ def test_parameters_without_meaning_are_refused_when_they_are_given(
 
 
 def test_nothing_is_mounted_and_nothing_is_left(node: Node, image: Path) -> None:
-    before = Path("/proc/mounts").read_text(), sorted(os.listdir("/tmp"))
+    before = own_mounts(node.folder)
     node.create(image)
-    assert Path("/proc/mounts").read_text() == before[0]
+    assert own_mounts(node.folder) == before
     assert sorted(path.name for path in node.folder.iterdir()) == ["disk0", "node1"]

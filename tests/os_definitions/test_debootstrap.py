@@ -12,6 +12,7 @@ from pathlib import Path
 import ganeti_os_definitions
 import pytest
 from installed import KEY, MIB, an_instance, small_system, tar_name
+from own_mounts import own_mounts
 
 from ganeti_core.plugin_api import InstanceSpec, OpPrereqError, OsScriptError
 from ganeti_core.plugin_api.testing.contexts import make_context
@@ -88,9 +89,9 @@ def test_nothing_is_mounted_and_only_the_cache_is_left(
     instance: InstanceSpec, given: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "cache/.work-999999999-killed").mkdir()
-    before = Path("/proc/mounts").read_text()
+    before = own_mounts(tmp_path)
     create(instance, given, tmp_path)
-    assert Path("/proc/mounts").read_text() == before
+    assert own_mounts(tmp_path) == before
     assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [
         ".lock", Path(tar_name(given)).name]
 
