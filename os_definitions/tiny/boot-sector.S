@@ -18,6 +18,7 @@
     .set    ACPI_CONTROL,  0x604
     .set    POWER_BUTTON,  0x100        # bit 8 of PM1 status and enable
     .set    SOFT_OFF,      0x2000       # sleep enable, sleep type S5
+    .set    WRITE_PROTECT, 0x10000      # of CR0; without paging it means nothing
     .set    TICKS,         0x46c        # the BIOS's clock, 18.2 ticks a second
     .set    SECTOR,        0x7e00       # where a sector of the disk is held: behind the code
     .set    COUNT_AT,      24           # behind the text: the count as a number
@@ -57,6 +58,9 @@ next_count:
     incw    %bx
     incw    %bx
 wait:
+    movl    %cr0, %eax                  # QEMU before 9.0 forgets, where it emulates, that a page is
+    xorl    $WRITE_PROTECT, %eax        # written to again after it was sent: the stack of the BIOS
+    movl    %eax, %cr0                  # would arrive torn. This empties its tables of pages
     hlt
     movw    $ACPI_STATUS, %dx
     inw     %dx, %ax

@@ -209,6 +209,8 @@ class KvmHypervisor:
         if source.pid() is None:
             raise HypervisorError(f"instance {instance.name} does not run on {ctx.node}")
         hardware.check_same(source, _complete(instance))
+        if live and (why := hardware.may_miss_writes(source)):
+            ctx.feedback(f"WARNING: {why}")
         migration.send(source, target, parameters.filled(instance.hvparams), live)
 
     @hookimpl

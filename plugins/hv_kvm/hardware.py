@@ -36,7 +36,8 @@ sees nothing of them, or read them when it booted."""
 ONLY_WHETHER = frozenset({"kernel_path", "cdrom_image_path", "cdrom2_image_path",
                           "floppy_image_path", "spice_bind", "vnc_bind_address"})
 """Parameters of which the guest sees only whether they are set: there is a drive, a screen."""
-
+NOTICES_WRITES = 9
+"""Since which version QEMU notices all writes of guests that it emulates while it sends them."""
 
 Mode = Literal["running", "paused", "incoming"]
 
@@ -115,6 +116,23 @@ def offer(guest: Guest, instance: InstanceSpec) -> MigrationOffer:
             processor_features(qmp), runtime.balloon,
             qmp.execute("query-status")["status"] in HALTED)
     return MigrationOffer("{major}.{minor}.{micro}".format(**version), asdict(details))
+
+
+def may_miss_writes(guest: Guest) -> str:
+    """Why a guest that runs on while it is sent may arrive with old memory; empty where it cannot.
+
+    Where QEMU emulates, each pass of a transfer has to make it notice the next write to a page. A
+    QEMU before 9.0 forgets that for as long as its tables of translated addresses live.
+
+    :raises HypervisorError: QEMU is silent
+    """
+    with guest.query() as qmp:
+        version = qmp.execute("query-version")["qemu"]
+        if version["major"] >= NOTICES_WRITES or qmp.execute("query-kvm")["enabled"]:
+            return ""
+    return (f"QEMU {version['major']}.{version['minor']} emulates {guest.name}, and before version "
+            f"{NOTICES_WRITES}.0 it may miss what an emulated guest writes while it is sent: the "
+            "guest may arrive broken; migrate it with --non-live to be safe")
 
 
 def machine_type(qmp: Qmp) -> str:

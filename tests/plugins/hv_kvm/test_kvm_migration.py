@@ -7,6 +7,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from kvm_moves import Trip
@@ -15,6 +16,7 @@ from kvm_serial import COUNTS, Serial
 from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec, NodeRef
 from ganeti_core.plugin_api.data import MigrationOffer, MigrationStatus, MigrationTarget
 from ganeti_plugins.hv_kvm import KvmHypervisor, encryption, processes
+from ganeti_plugins.hv_kvm.qmp import Qmp
 
 pytestmark = pytest.mark.needs_qemu
 
@@ -102,6 +104,32 @@ def test_a_paused_guest_does_not_run_because_it_was_sent(
         with trip.qmp(end) as qmp:
             qmp.execute("cont")
         serial.wait_for(COUNTS)
+
+
+@pytest.mark.parametrize(("live", "major", "has_kvm", "warned"), [
+    (True, 8, False, True), (True, 9, False, False), (True, 8, True, False),
+    (False, 8, False, False)])
+def test_who_sends_a_guest_is_told_where_qemu_may_miss_what_it_writes(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, live: bool, major: int, has_kvm: bool,
+    warned: bool,
+) -> None:
+    """QEMU before 9.0, where it emulates: the guest may arrive with old memory."""
+    execute, said = Qmp.execute, list[str]()
+
+    def of_that_version(self: Qmp, command: str, *arguments: Any) -> Any:
+        match command:
+            case "query-version":
+                return {"qemu": {"major": major, "minor": 2, "micro": 0}}
+            case "query-kvm":
+                return {"enabled": has_kvm, "present": True}
+        return execute(self, command, *arguments)
+
+    source = replace(pair.source, feedback=said.append)
+    target = pair.kvm.migration_prepare(pair.target, pair.instance, TARGET, MigrationOffer())
+    monkeypatch.setattr(Qmp, "execute", of_that_version)
+    pair.kvm.migrate_out(source, pair.instance, target, live)
+    assert pair.wait().state == "completed"
+    assert ["--non-live" in line for line in said] == [True] * warned
 
 
 def test_a_migration_to_a_closed_port_leaves_the_guest_running(pair: Pair) -> None:
