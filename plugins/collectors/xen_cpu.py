@@ -29,7 +29,7 @@ MOST_COUNTERS = 20_000
 NO_GUESTS = frozenset({"Domain-0", "(null)"})
 """The node itself, and domains that are being made or ended."""
 LIMIT = 8.0
-_ROW = re.compile(r"(\S+)\s+\d+\s+\d+\s+\d+\s+[rbpscd-]{6,7}\s+([\d.]+)")
+_ROW = re.compile(r"(\S+)\s+\d+\s+\d+\s+\d+\s+[rbpscdwS?-]{6,7}\s+([\d.]+)")
 LOAD = Metric("ganeti_xen_domain_load", "gauge", "Virtual processors of a domain that were busy, "
               "on average over the last ten minutes", ("domain",))
 

@@ -37,6 +37,13 @@ from .domains import STATE_VERSION, Guest, Runtime, guest, guests, is_possible
 from .parameters import Kind
 from .toolstack import ASK_LIMIT, Xl, informed, installed
 
+CONSOLE = (
+    'case $("$0" list "$1" 2>/dev/null | awk "END {print \\$5}") in ??p*) (sleep 3; '
+    'printf "%s is paused, and goes on now\\r\\n" "$1"; "$0" unpause "$1") & ;; esac; '
+    'exec "$0" console "$1"')
+"""As Ganeti's: a domain that was started paused goes on once somebody looks at its console. When
+xl is attached cannot be seen."""
+
 
 class _XenHypervisor:
     """What both kinds of domains have in common.
@@ -121,7 +128,7 @@ class _XenHypervisor:
     @hookimpl
     def console(self, ctx: HookContext, instance: InstanceSpec, node: NodeRef) -> Console:
         return Console(kind="ssh", instance=instance.name, host=node.name,
-                       command=(self._program, "console", instance.name))
+                       command=("sh", "-c", CONSOLE, self._program, instance.name))
 
     @hookimpl
     def recover(self, ctx: HookContext) -> list[str]:

@@ -78,3 +78,7 @@ def test_samples_stay_bounded(tmp_path: Path) -> None:
     assert state is not None
     assert len(state["samples"]) <= MOST_SAMPLES
     assert found["web1.example.com"] == pytest.approx(1.0)
+
+
+def test_a_domain_that_its_watchdog_has_ended_is_read() -> None:
+    assert domains(LISTED.replace("-b----", "---sw-"))["web1.example.com"] == 4.5

@@ -93,13 +93,15 @@ def create(words):
 
 
 def show_list(words):
-    verbose = "-v" in words
+    verbose, wanted = "-v" in words, words[-1] if words and words[-1] != "-v" else None
     print("Name                                        ID   Mem VCPUs\tState\tTime(s)"
           + "   UUID                            Reason-Code\tSecurity Label" * verbose)
     print(f"{'Domain-0':40} {0:5d} {640:5d} {1:5d}     {'r-----'}  {12.3:8.1f}"
           + f" {'0' * 8}-0000-0000-0000-{'0' * 12} {'-':>8} {'-':>16}" * verbose)
     with Host() as host:
         for name, one in host.data["domains"].items():
+            if wanted not in (None, name):
+                continue
             print(f"{name:40} {one['id']:5d} {one['memory']:5d} {one['vcpus']:5d}     "
                   f"{one['flags']}  {time.time() - one['since']:8.1f}"
                   + f" {one['config']['uuid']} {one.get('reason', '-'):>8} {'-':>16}" * verbose)
@@ -236,7 +238,8 @@ def migrate_receive(_):
 COMMANDS = {
     "create": create, "list": show_list, "info": show_info, "destroy": destroy,
     "shutdown": shutdown, "reboot": reboot, "pause": set_flags("--p---"),
-    "unpause": set_flags("-b----"), "suspended": set_flags("---ss-", "2"), "mem-set": mem_set,
+    "unpause": set_flags("-b----"), "console": lambda words: print("on the console of", *words),
+    "suspended": set_flags("---ss-", "2"), "mem-set": mem_set,
     "rename": rename, "migrate": migrate, "migrate-receive": migrate_receive}
 
 if __name__ == "__main__":

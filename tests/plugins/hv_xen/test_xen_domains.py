@@ -29,6 +29,7 @@ from ganeti_core.plugin_api import (
     processes,
 )
 from ganeti_core.plugin_api.data import HostFacts, MigrationOffer, MigrationTarget, NodeRef
+from ganeti_core.plugin_api.run import DEFAULT_PATH
 from ganeti_core.plugin_api.testing.contexts import make_context, neighbours
 from ganeti_plugins.hv_xen import XenPvmHypervisor, relay
 from ganeti_plugins.hv_xen.configuration import text
@@ -352,6 +353,20 @@ def test_a_reboot_needs_no_xl_that_watches_the_domain(
         xen._xl(here).run("shutdown", name, timeout=20)
     with pytest.raises(HypervisorError, match="does not run"):
         xen.reboot(here, alone)
+
+
+def test_a_paused_domain_goes_on_when_somebody_looks_at_its_console(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    here = nodes[0]
+    for paused in (True, False):
+        xen.start(here, domain_instance, paused)
+        said = subprocess.run(
+            xen.console(here, domain_instance, OTHER).command, cwd=here.state, check=True,
+            env={"PATH": DEFAULT_PATH}, capture_output=True, text=True).stdout
+        assert said.startswith(f"on the console of {domain_instance.name}\n")
+        assert ("goes on now" in said) is paused
+        assert [one.state for one in xen.running(here)] == ["running"]
 
 
 def test_one_that_does_not_listen_is_destroyed_after_its_time(
