@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ ROUTER_SECONDS = 1800
 PORT = "port"
 """The interface of the server in its namespace."""
 LEASE = "12h"
+_NO_HOST = re.compile(r"[0-9]+[smhdw]?|infinite|ignore", re.IGNORECASE)
+"""What dnsmasq takes for the time of a lease, or for an order to serve nobody, not for a host."""
 CONFIG, HOSTS, OPTIONS, NAMES, LEASES, PID = (
     "dnsmasq.conf", "hosts", "options", "names", "leases", "pid")
 
@@ -96,7 +99,7 @@ def hosts(network: ServedNetwork, cards: Sequence[ServedCard]) -> str:
     ranges = Ranges.of(network)
     return "".join(
         ",".join((card.nic.mac, f"set:{_tag(card)}", *map(_bracketed, addresses),
-                  _host(card))) + "\n"
+                  *([] if _NO_HOST.fullmatch(_host(card)) else [_host(card)]))) + "\n"
         for card in cards if (addresses := ranges.addresses(card.nic)))
 
 

@@ -28,7 +28,7 @@ from ganeti_core.plugin_api.testing.network_service import (
 from ganeti_plugins.net_linux import BridgedNetwork, RoutedNetwork, UserNetwork
 from ganeti_plugins.net_services import DnsmasqService, metadata
 from ganeti_plugins.net_services.driver import PROGRAMS, Server
-from ganeti_plugins.net_services.files import eui64, options
+from ganeti_plugins.net_services.files import eui64, hosts, options
 
 pytestmark = [
     pytest.mark.needs_root,
@@ -432,3 +432,16 @@ def test_metadata_without_their_server_are_refused_by_name(
     assert DnsmasqService().check(ctx, (tagged,)) == [
         "The tag cloud-metadata needs the Python package waitress "
         "(pip install 'ganeti-core[metadata]')"]
+
+
+@pytest.mark.parametrize(("name", "told"), [
+    ("web1.example.com", ",web1"), ("1024.example.com", ""), ("7d.example.com", ""),
+    ("ignore.example.com", ""), ("infinite", ""), ("7dwarfs.example.com", ",7dwarfs")])
+def test_a_host_that_dnsmasq_would_take_for_something_else_is_not_named(
+    network: ServedNetwork, name: str, told: str
+) -> None:
+    """As in dnsmasq(8), dhcp-host: a number is the time of a lease, and ignore serves nobody."""
+    served = card(network, 1)
+    served = replace(served, instance=replace(served.instance, name=name))
+    (line,) = hosts(network, (served,)).splitlines()
+    assert line.endswith(f"]{told}")
