@@ -93,7 +93,7 @@ def _api_versions(folder: Path) -> tuple[int, ...]:
 
 def _parameters(folder: Path) -> tuple[tuple[str, str], ...]:
     words = (line.split(maxsplit=1) for line in _lines(folder / PARAMETERS_FILE, optional=False))
-    return tuple((word[0].lower(), word[1] if len(word) > 1 else "") for word in words)
+    return tuple((word[0], word[1] if len(word) > 1 else "") for word in words)
 
 
 def _lines(path: Path, *, optional: bool) -> tuple[str, ...]:

@@ -62,6 +62,11 @@ class OsScripts:
         # Scripts of an older interface cannot know which variant is meant.
         check_variant(self.name, found.variants, variant,
                       force_variant and found.api >= WITH_VARIANTS)
+        if (untold := environment.untold(params)) is not None:
+            raise OpPrereqError(
+                f"OS {self.name}: the parameter {untold!r} cannot be told to a script: its name "
+                "must not be empty nor have '=' or a NUL character, nor its value a NUL character "
+                "or what is no text", ECODE_INVAL)
         if found.api < WITH_PARAMETERS:
             return  # it lists no parameters, and gets any
         unknown = sorted(params.keys() - dict(found.parameters).keys())

@@ -5,6 +5,7 @@ Nothing of the daemon's own environment is passed on.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,6 +43,19 @@ def common(
 def variable(parameter: str) -> str:
     """The variable that has the value of a parameter."""
     return f"OSP_{parameter.upper().replace('-', '_')}"
+
+
+def untold(parameters: Mapping[str, Any]) -> str | None:
+    """The name of a parameter that no environment can hold, or whose value none can."""
+    return next((name for name, value in parameters.items()
+                 if not name or "=" in name or not _is_tellable(f"{name}{value}")), None)
+
+
+def _is_tellable(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def for_instance(definition: Definition, variant: str, instance: InstanceSpec) -> Environment:

@@ -281,3 +281,24 @@ def test_no_script_outlives_a_killed_worker(
     (os.killpg if whole_group else os.kill)(worker.pid, signal.SIGKILL)
     worker.wait()
     wait_until(lambda: all(gone(int(pid)) for pid in pids.read_text().split()))
+
+
+def test_parameters_are_called_as_they_are_listed(make_os: MakeOs, ctx: HookContext) -> None:
+    """Ganeti takes them so, too; only the variable is in capital letters."""
+    folder = make_os("cased")
+    (folder / "parameters.list").write_text("rootSize The size of the root\n")
+    driver = OsScripts("cased", folder)
+    driver.validate(ctx, "default", {"rootSize": "1"}, force_variant=False)
+    with pytest.raises(OpPrereqError, match="not supported by the OS cased: rootsize"):
+        driver.validate(ctx, "default", {"rootsize": "1"}, force_variant=False)
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("", "1"), ("a=b", "1"), ("a\0b", "1"), ("a", "1\0"), ("a", "\ud800")])
+def test_what_no_script_can_be_told_is_refused(
+    make_os: MakeOs, ctx: HookContext, name: str, value: str
+) -> None:
+    """Those of an old interface take any parameter."""
+    driver = OsScripts("old", make_os("old", "10\n"))
+    with pytest.raises(OpPrereqError, match="cannot be told to a script"):
+        driver.validate(ctx, "", {name: value}, force_variant=False)
