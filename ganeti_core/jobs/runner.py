@@ -487,7 +487,8 @@ class JobRunner:
             self._env.services, snapshot, self.job.id, index, saga,
             Journaling(rows_of_result, committed), log_entry,
             partial(self._take_more, saga, state.priority),
-            cancelled, tuple(op.reason), self._chosen(), caller, self.waiting)
+            cancelled, tuple(op.reason), self._chosen(), caller, self.waiting,
+            debug_level=op.debug_level)
 
     def _chosen(self) -> frozenset[str] | None:
         ticket = self.ticket

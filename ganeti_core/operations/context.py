@@ -130,6 +130,8 @@ class OpContext:
     waiting: Waiting = field(default_factory=Waiting)
     expected: Expected | None = None
     """The version of its object that the opcode is for: its first change is made to no other."""
+    debug_level: int = 0
+    """How much scripts of OS definitions should say, as the opcode has it."""
 
     @property
     def owner(self) -> str:

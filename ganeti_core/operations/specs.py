@@ -57,4 +57,5 @@ def installing(
     of_os = [cluster.osparams_private_cluster.get(name, {})
              for name in (system.partition("+")[0], system)]
     unshown = os_schema.unshown(ctx.host, system).union(*of_os, instance.osparams_private, secret)
-    return replace(spec, osparams=params, secret_osparams=tuple(sorted(unshown & params.keys())))
+    return replace(spec, osparams=params, secret_osparams=tuple(sorted(unshown & params.keys())),
+                   debug_level=ctx.debug_level)

@@ -224,6 +224,7 @@ class InstanceSpec:
     :param beparams: ``maxmem``, ``minmem`` (MiB), ``vcpus``, ``spindle_use``, ``auto_balance``,
         ``always_failover``
     :param network_port: TCP port that the cluster granted to it (graphical console), or None
+    :param debug_level: how much whatever installs it should say, as the user asked for with ``-d``
     """
 
     uuid: str
@@ -242,6 +243,7 @@ class InstanceSpec:
     secondary_nodes: tuple[str, ...] = ()
     ctime: float = 0.0
     mtime: float = 0.0
+    debug_level: int = 0
 
     @property
     def memory(self) -> int:

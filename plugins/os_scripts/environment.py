@@ -60,7 +60,7 @@ def _is_tellable(text: str) -> bool:
 
 def for_instance(definition: Definition, variant: str, instance: InstanceSpec) -> Environment:
     """What the scripts that work on an instance get."""
-    result = common(definition, variant, instance.osparams)
+    result = common(definition, variant, instance.osparams, instance.debug_level)
     result |= {
         "INSTANCE_NAME": instance.name,
         "INSTANCE_OS": instance.os,

@@ -156,6 +156,20 @@ def image(cluster: VirtualCluster) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+def test_scripts_are_told_how_much_to_say(cluster: VirtualCluster, image: Path) -> None:
+    for script in ("create", "rename"):
+        (image / script).write_text(
+            f'#!/bin/sh\necho "{script} debug=$DEBUG_LEVEL" >>{image}/runs\n')
+    with instance(cluster, "told.example.com", **NEW, os_type=f"{image.name}+default",
+                  no_install=False, debug_level=1) as name:
+        do(cluster, "OP_INSTANCE_REINSTALL", instance_name=name, debug_level=2)
+        for new, old in (("telling.example.com", name), (name, "telling.example.com")):
+            do(cluster, "OP_INSTANCE_RENAME", instance_name=old, new_name=new, name_check=False,
+               ip_check=False, debug_level=3)
+    told = [line for line in (image / "runs").read_text().splitlines() if "debug" in line]
+    assert told == ["create debug=1", "create debug=2", *["rename debug=3"] * 2]
+
+
 def test_a_variant_that_is_not_listed_can_be_forced(
     cluster: VirtualCluster, image: Path
 ) -> None:
