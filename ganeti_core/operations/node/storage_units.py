@@ -23,15 +23,17 @@ from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.node.storage import storage_types
 from ganeti_core.operations.node_drivers import Need
 from ganeti_core.operations.specs import disks_of
+from ganeti_core.plugin_api.data import DiskStatus
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.query.live import DiskQuestion
 from ganeti_core.rpc.calls import hook_answers, hook_call
+from ganeti_core.specs.disks import disk_spec
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
-    from ganeti_core.model import Instance, Node
+    from ganeti_core.model import Node
     from ganeti_core.operations.context import OpContext
-    from ganeti_core.plugin_api.data import DiskStatus, Volume
+    from ganeti_core.plugin_api.data import Volume
 
 FIELDS = ("node", "phys", "vg", "name", "size", "instance")
 
@@ -198,24 +200,30 @@ def _values(node: Node, volume: Volume, owner: str) -> dict[str, str]:
 
 
 def _faulty_elsewhere(ctx: OpContext, node: Node) -> list[str]:
-    """Which running instances of a node have disks that are not whole on their other node."""
-    return [f"Instance '{instance.name}' has faulty disks on node '{other.name}'"
-            for instance in ctx.snapshot.instances.values()
-            if instance.admin_state == "up" and node.uuid in (
-                instance.primary_node, *instance.secondary_nodes)
-            for other in _others(ctx, instance, node)
-            if any(_is_faulty(status) for status in ctx.services.live.disk_states([
-                DiskQuestion(other, disk) for disk in disks_of(ctx, instance)]).values())]
+    """Which instances of a node have no whole disks on their other node, as far as is known."""
+    snapshot = ctx.snapshot
+    problems, questions, owners = [], [], {}
+    for instance in snapshot.instances.values():
+        nodes = (instance.primary_node, *instance.secondary_nodes)
+        if instance.forthcoming or node.uuid not in nodes:
+            continue
+        for other in (snapshot.nodes[uuid] for uuid in nodes if uuid != node.uuid):
+            if other.offline:
+                problems.append(f"Instance '{instance.name}' has its other disks on node "
+                                f"'{other.name}', which is offline")
+                continue
+            for index, disk in enumerate(snapshot.disks_of(instance)):
+                questions.append(DiskQuestion(
+                    other, disk_spec(snapshot, ctx.host, disk, index, instance.name)))
+                owners[other.uuid, disk.uuid] = (
+                    f"Instance '{instance.name}' has faulty disks on node '{other.name}'")
+    states = ctx.services.live.disk_states(questions) if questions else {}
+    return [*problems, *dict.fromkeys(
+        owners[key] for key, status in states.items() if not _is_whole(status))]
 
 
-def _others(ctx: OpContext, instance: Instance, node: Node) -> list[Node]:
-    others = [ctx.snapshot.nodes[uuid] for uuid in (
-        instance.primary_node, *instance.secondary_nodes) if uuid != node.uuid]
-    return [other for other in others if not other.offline]
-
-
-def _is_faulty(status: DiskStatus | GanetiError) -> bool:
-    return isinstance(status, GanetiError) or not status.exists or status.local == "faulty"
+def _is_whole(status: DiskStatus | GanetiError) -> bool:
+    return isinstance(status, DiskStatus) and status.exists and status.local == "ok"
 
 
 OPERATIONS = (Volumes(), Modify(), Repair())
