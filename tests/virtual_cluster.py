@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sysconfig
@@ -24,6 +25,8 @@ from ganeti_core.paths import Paths
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 MAKES_A_CLUSTER = ("gnt-vcluster", "up")
+UNSOUND = re.compile(r"- ERROR|is degraded|volume \S+ is unknown")
+"""What ``gnt-cluster verify`` says of a cluster in which something is wrong or left behind."""
 PATIENCE = 60.0
 """Seconds for what takes one, on a machine that is busy with something else."""
 
@@ -177,12 +180,13 @@ class VirtualCluster:
         return self.table("gnt-instance", "list", "-o", ",".join(fields or ("name",)))
 
     def verify(self) -> None:
-        """Wait until ``gnt-cluster verify`` finds nothing: debts are paid meanwhile."""
+        """Wait until ``gnt-cluster verify`` finds nothing: debts are paid, copies filled meanwhile.
+        """
         last: list[Ran] = []
 
         def clean() -> bool:
             last[:] = [self.try_("gnt-cluster", "verify")]
-            return last[0].status == 0
+            return last[0].status == 0 and not UNSOUND.search(last[0].stdout)
 
         try:
             wait_until(clean, "a clean cluster", pause=0.5)

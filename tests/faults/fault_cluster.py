@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from third_party import install
+from virtual_cluster import UNSOUND
 
 from ganeti_core.config.journal import CRASH_VARIABLE
 from ganeti_core.daemons.vcluster.layout import Layout, VirtualNode
@@ -322,7 +323,7 @@ class FaultCluster:
         while findings := self.verify():
             # Copies that were let go are filled again, files that a node missed are sent again.
             if time.monotonic() > until or any(not PASSING.search(line) for line in findings
-                                               if "ERROR" in line):
+                                               if UNSOUND.search(line)):
                 raise Unclean("verify: " + "; ".join(findings))
             time.sleep(0.2)
 
@@ -343,8 +344,9 @@ class FaultCluster:
         findings = []
         for _, job in answer["jobs"]:
             status, results = self.await_job(job)
-            if status != "success" or not all(results):
-                findings += [line for line in self.log_of(job) if "ERROR" in line]
+            wrong = [line for line in self.log_of(job) if UNSOUND.search(line)]
+            findings += wrong
+            if wrong or status != "success" or not all(results):
                 findings.append(f"verify job {job}: {status} {results}")
         return findings
 

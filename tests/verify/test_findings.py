@@ -72,7 +72,7 @@ FOUND = [
      f"not enough memory to accomodate instance failovers should node {NODE1} fail (1000000000MiB"),
     ("ERROR", "ENODEORPHANINSTANCE", "node", NODE2,
      "node is running unknown instance stranger.example"),
-    ("ERROR", "ENODEORPHANLV", "node", NODE1, "stray/old.file.disk0 is unknown"),
+    ("WARNING", "ENODEORPHANLV", "node", NODE1, "stray/old.file.disk0 is unknown"),
     ("WARNING", "EEXTAGS", "node", NODE1,
      "Tags where there is more than one instance: ['service:web']"),
     ("WARNING", "EINSTANCEPOLICY", "instance", "policy.example",

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from duo import PLUGIN, say
 from third_party import install, present
-from virtual_cluster import VirtualCluster
+from virtual_cluster import Ran, VirtualCluster
+from wounded import Finding, findings
 
 pytestmark = pytest.mark.timeout(900)
 
 NAME = "pair.example.com"
-NODE3 = "node3.example.com"
+NODE1, NODE2, NODE3 = (f"node{number}.example.com" for number in (1, 2, 3))
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,67 @@ def cluster(pairs: VirtualCluster) -> Iterator[VirtualCluster]:
         say(pairs, node)
         (pairs.paths(node).etc / "repaired").unlink(missing_ok=True)
     pairs.gnt("gnt-node", "modify", "--offline=no", "node3")
+
+
+def verified(cluster: VirtualCluster) -> tuple[Ran, list[Finding]]:
+    ran = cluster.try_("gnt-cluster", "verify", "--error-codes")
+    return ran, findings(ran)
+
+
+@pytest.mark.parametrize(("local", "name"), [("ok", "ok"), ("sync", "syncing")])
+def test_a_node_with_whole_data_only_warns_of_the_other_copy(
+    cluster: VirtualCluster, local: str, name: str
+) -> None:
+    say(cluster, "node2", degraded=True, local=local, reason="node3 is away")
+    ran, found = verified(cluster)
+    assert found == [Finding(
+        "WARNING", "EINSTANCEFAULTYDISK", "instance", NAME,
+        f"disk/0 on {NODE2} is degraded; local disk state is '{name}': node3 is away")]
+    assert ran.status == 0
+
+
+@pytest.mark.parametrize("local", ["stale", "faulty", "unknown"])
+def test_data_that_are_not_whole_are_an_error(cluster: VirtualCluster, local: str) -> None:
+    say(cluster, "node3", degraded=True, local=local)
+    ran, found = verified(cluster)
+    assert found == [Finding(
+        "ERROR", "EINSTANCEFAULTYDISK", "instance", NAME,
+        f"disk/0 on {NODE3} is degraded; local disk state is '{local}'")]
+    assert ran.status == 1
+
+
+def test_a_disk_that_nobody_could_be_asked_for_is_not_said_to_be_missing(
+    cluster: VirtualCluster,
+) -> None:
+    say(cluster, "node2", exists=False, local="unknown", reason="the provider does not answer")
+    _, found = verified(cluster)
+    assert found == [Finding(
+        "ERROR", "EINSTANCEFAULTYDISK", "instance", NAME,
+        f"couldn't retrieve status for disk/0 on {NODE2}: the provider does not answer")]
+    ran = cluster.try_("gnt-cluster", "verify-disks")
+    assert f"Error gathering data on node {NODE2}: the provider does not answer" in ran.stdout
+    assert "missing" not in ran.stdout
+    say(cluster, "node2", exists=False)
+    ran = cluster.try_("gnt-cluster", "verify-disks")
+    assert f"Instance {NAME} has missing disks: {NODE2} " in ran.stdout
+
+
+def test_an_unknown_device_is_a_warning_for_each_node(cluster: VirtualCluster) -> None:
+    folders = {node: cluster.paths(node).data / "plugins/disk_templates/duo"
+               for node in ("node1", "node2", "node3")}
+    (disk,) = (path.name for path in folders["node2"].iterdir())
+    folders["node1"].mkdir(parents=True, exist_ok=True)
+    strays = [folders["node1"] / disk, folders["node2"] / "stray", folders["node3"] / "stray"]
+    for stray in strays:
+        stray.touch()
+    try:
+        ran, found = verified(cluster)
+    finally:
+        for stray in strays:
+            stray.unlink()
+    assert found == [Finding("WARNING", "ENODEORPHANLV", "node", node, f"volume {name} is unknown")
+                     for node, name in [(NODE1, disk), (NODE2, "stray"), (NODE3, "stray")]]
+    assert ran.status == 0
 
 
 REPAIR = ("gnt-node", "repair-storage", "node2", "duo-pool", "pool")

@@ -11,6 +11,7 @@ from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.cluster import ClusterRepairDiskSizes, ClusterVerifyDisks
 from ganeti_core.opcodes.group import GroupVerifyDisks
 from ganeti_core.operations.base import Operation, request
+from ganeti_core.operations.cluster.verify_instance import why_not_asked
 from ganeti_core.operations.expand import submitted
 from ganeti_core.operations.left_behind import ask_copies, asked_where_written, fallen_behind
 from ganeti_core.operations.specs import disks_of
@@ -74,9 +75,11 @@ class VerifyGroup(Operation[GroupVerifyDisks, "NodeGroup"]):
             node = ctx.snapshot.nodes[instance.primary_node]
             for disk in disks_of(ctx, instance):
                 state = states.get((node.uuid, disk.uuid))
-                if isinstance(state, GanetiError):
-                    problems[node.name] = state.message
-                elif state is None:
+                if state is None:
+                    continue
+                if unasked := why_not_asked(state):
+                    problems[node.name] = unasked
+                elif isinstance(state, GanetiError):
                     continue
                 elif not state.exists:
                     name = state.path or next(

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from ganeti_core.operations.cluster.findings import Findings
     from ganeti_core.operations.cluster.verify_gather import GroupFacts
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.plugin_api.data import DiskStatus
 
 _REMEDIES = {
     "stuck": "mend that, then 'gnt-instance startup' lets it go on",
     "crashed": "'gnt-instance startup' ends it and starts it anew",
 }
 """What helps a guest that is there and does not run, by its state."""
+_LOCAL = {"sync": "syncing"}
+"""States of data that Ganeti calls otherwise."""
 
 
 def verify_instance(
@@ -157,11 +160,25 @@ def _verify_disks(
         if status is None:
             continue
         where = f"disk/{disk.index} on {node.name}"
-        if isinstance(status, GanetiError):
+        if unasked := why_not_asked(status):
             findings.error("EINSTANCEFAULTYDISK", instance.name,
-                           f"couldn't retrieve status for {where}: {status}")
+                           f"couldn't retrieve status for {where}: {unasked}")
+        if isinstance(status, GanetiError) or unasked:
             continue
         findings.error_if(not status.exists, "EINSTANCEMISSINGDISK", instance.name,
                           f"{where} is missing")
-        findings.error_if(status.exists and status.degraded, "EINSTANCEFAULTYDISK", instance.name,
-                          f"{where} is degraded" + (f": {status.reason}" if status.reason else ""))
+        # Where the data are whole, only what they are protected by is not.
+        findings.error_if(
+            status.exists and status.degraded, "EINSTANCEFAULTYDISK", instance.name,
+            f"{where} is degraded; local disk state is '{_LOCAL.get(status.local, status.local)}'"
+            + (f": {status.reason}" if status.reason else ""),
+            level="WARNING" if status.local in ("ok", "sync") else "ERROR")
+
+
+def why_not_asked(status: DiskStatus | GanetiError) -> str:
+    """Why it is not known whether a disk is there; empty where it is."""
+    if isinstance(status, GanetiError):
+        return str(status)
+    if status.exists or status.local != "unknown":
+        return ""
+    return status.reason or "its storage could not be asked"

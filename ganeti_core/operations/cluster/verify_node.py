@@ -14,6 +14,7 @@ from ganeti_core.node.services.facts import own_version
 from ganeti_core.opcodes.verification import CODES
 from ganeti_core.operations.cluster.findings import DRIVER_CODE
 from ganeti_core.operations.cluster.verify_drivers import verify_drivers
+from ganeti_core.operations.disks import is_shared
 from ganeti_core.operations.specs import disks_of
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
@@ -200,7 +201,7 @@ def verify_orphans(ctx: OpContext, findings: Findings, facts: GroupFacts) -> Non
     """Report devices that no instance of the configuration owns."""
     owned = _owned(ctx, findings)
     reserved = [re.compile(pattern) for pattern in ctx.snapshot.cluster.reserved_lvs]
-    reported: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str, str]] = set()
     for node in facts.nodes:
         live = facts.live.get(node.uuid)
         for question, answer in live.answers.items() if live else ():
@@ -208,23 +209,30 @@ def verify_orphans(ctx: OpContext, findings: Findings, facts: GroupFacts) -> Non
                 continue
             if question.driver in owned.unknown:
                 continue
-            for device in sorted(set(answer) - owned.devices.get(question.driver, set())):
+            # A device that every node sees is one orphan, not one per node.
+            where = _where(ctx, question.driver, node.uuid)
+            known = owned.devices.get((question.driver, where), set())
+            for device in sorted(set(answer) - known):
                 if any(pattern.fullmatch(device) for pattern in reserved):
                     continue
-                # A device that every node sees is one orphan, not one per node.
-                if (question.driver, device) not in reported:
-                    reported.add((question.driver, device))
-                    findings.error("ENODEORPHANLV", node.name, f"volume {device} is unknown")
+                if (question.driver, where, device) not in reported:
+                    reported.add((question.driver, where, device))
+                    findings.warn("ENODEORPHANLV", node.name, f"volume {device} is unknown")
+
+
+def _where(ctx: OpContext, template: str, node: str) -> str:
+    """Where a device of a node (uuid) lies: there, or nowhere special where all nodes see it."""
+    return "" if is_shared(ctx, template) else node
 
 
 @dataclass
 class _Owned:
-    """The identities of all devices that the configuration knows, by disk template.
+    """The identities of all devices that the configuration knows, by disk template and place.
 
     :param unknown: templates that cannot name theirs: which devices are orphans cannot be said
     """
 
-    devices: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    devices: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     unknown: set[str] = field(default_factory=set)
 
 
@@ -235,15 +243,20 @@ def _owned(ctx: OpContext, findings: Findings) -> _Owned:
     """
     owned = _Owned()
     for instance in ctx.current.instances.values():
-        for device in (found for disk in disks_of(ctx, instance) for found in disk.tree()):
+        of_instance = instance.primary_node, *instance.secondary_nodes
+        for device, nodes in ((found, {*of_instance, *(ref.uuid for ref in disk.nodes)})
+                              for disk in disks_of(ctx, instance) for found in disk.tree()):
             template = device.template
             if template in owned.unknown or not ctx.host.has(DISK_TEMPLATES, template):
                 continue
             try:
-                owned.devices[template].add(ctx.on_master.call(
-                    DISK_TEMPLATES, template, "identity", disk=device))
+                identity = ctx.on_master.call(
+                    DISK_TEMPLATES, template, "identity", disk=device)
             except GanetiError as exc:
                 owned.unknown.add(template)
                 findings.error("ECLUSTERCFG", f"plugin {DISK_TEMPLATES.name} {template}",
                                f"its devices cannot be named: {exc}")
+                continue
+            for where in {_where(ctx, template, node) for node in nodes}:
+                owned.devices[template, where].add(identity)
     return owned
