@@ -22,7 +22,6 @@ from ganeti_core.opcodes.other import RepairNodeStorage
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.node.storage import storage_types
 from ganeti_core.operations.node_drivers import Need
-from ganeti_core.operations.specs import disks_of
 from ganeti_core.plugin_api.data import DiskStatus
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.query.live import DiskQuestion
@@ -182,10 +181,12 @@ def _volumes(
 
 def _owners(ctx: OpContext, templates: tuple[str, ...]) -> dict[tuple[str, str, str], str]:
     """The names of instances, by node, disk template and identity of what they have there."""
-    found = {}
-    for instance in ctx.current.instances.values():
-        for disk in () if instance.forthcoming else disks_of(ctx, instance):
-            for part in disk.tree():
+    # One version of the configuration: instances are not locked, and may be removed meanwhile.
+    snapshot, found = ctx.current, {}
+    for instance in snapshot.instances.values():
+        for index, disk in enumerate(
+                () if instance.forthcoming else snapshot.disks_of(instance)):
+            for part in disk_spec(snapshot, ctx.host, disk, index, instance.name).tree():
                 if part.template in templates:
                     identity = ctx.on_master.call(
                         DISK_TEMPLATES, part.template, "identity", disk=part)
