@@ -6,7 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from ganeti_core.config.snapshot import Snapshot
+from ganeti_core.locking import Level
 from ganeti_core.model import Cluster, Disk, Instance, Node, NodeGroup
+from ganeti_core.opcodes.group import GroupVerifyDisks
+from ganeti_core.operations.cluster.verify_disks import VerifyGroup
 from ganeti_core.operations.node.storage_units import _owners
 from ganeti_core.plugins import PluginHost
 
@@ -29,6 +32,15 @@ def configuration(*instances: Instance) -> Snapshot:
 def instance(name: str, node: str, **more: Any) -> Instance:
     return Instance(uuid=name, name=name, primary_node=node, hypervisor="fake",
                     disks=(f"disk-of-{name}",), **more)
+
+
+def test_disks_of_a_group_wait_for_no_job_on_an_instance_of_another_one() -> None:
+    snapshot = configuration(
+        instance("web", "near1", disks_active=True), instance("off", "near1"),
+        instance("away", "far1", disks_active=True))
+    wants = VerifyGroup().locks(GroupVerifyDisks(group_name="near"), snapshot).wants
+    assert [(want.name, want.exclusive) for want in wants if want.level is Level.INSTANCE] == [
+        ("web", False)]
 
 
 def test_an_instance_that_is_removed_meanwhile_still_owns_its_volumes() -> None:

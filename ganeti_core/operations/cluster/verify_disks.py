@@ -54,17 +54,16 @@ class VerifyGroup(Operation[GroupVerifyDisks, "NodeGroup"]):
     opcode = GroupVerifyDisks
 
     def locks(self, op: GroupVerifyDisks, snapshot: Snapshot) -> LockRequest:
-        snapshot.group(op.group_name)
-        return request(op, Want(Level.INSTANCE, ALL, exclusive=False))
+        # A job that works on an instance of another group for hours is not waited for.
+        group = snapshot.group(op.group_name)
+        return request(op, *(Want(Level.INSTANCE, instance.name, exclusive=False)
+                             for instance in _active_in(snapshot, group)))
 
     def plan(self, op: GroupVerifyDisks, ctx: OpContext) -> NodeGroup:
         return ctx.snapshot.group(op.group_name)
 
     def run(self, op: GroupVerifyDisks, ctx: OpContext, plan: NodeGroup) -> Found:
-        instances = sorted(
-            (instance for instance in ctx.snapshot.instances.values()
-             if instance.disks_active and _group_of(ctx, instance) == plan.uuid),
-            key=lambda instance: instance.name)
+        instances = _active_in(ctx.snapshot, plan)
         every = [disk for one in instances for disk in disks_of(ctx, one)]
         states = ask_copies(ctx, _questions(ctx, instances), every)
         fallen_behind(ctx, states, every)
@@ -139,8 +138,11 @@ def _with_closed_copies(
                    if isinstance(state, DiskStatus) and state.exists and not state.is_open})
 
 
-def _group_of(ctx: OpContext, instance: Instance) -> str:
-    return ctx.snapshot.nodes[instance.primary_node].group
+def _active_in(snapshot: Snapshot, group: NodeGroup) -> list[Instance]:
+    """The instances of a group whose disks should be open, by name."""
+    return sorted((instance for instance in snapshot.instances.values() if instance.disks_active
+                   and snapshot.nodes[instance.primary_node].group == group.uuid),
+                  key=lambda instance: instance.name)
 
 
 def _questions(ctx: OpContext, instances: Iterable[Instance]) -> list[DiskQuestion]:
