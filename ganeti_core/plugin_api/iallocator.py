@@ -18,7 +18,8 @@ class IallocatorSpec:
     template in use whether it is ``shared`` and whether it is ``mirrored`` (on two nodes). A node
     that does not answer has no figures; it is ``offline``, and ``silent`` as long as nobody has
     marked it so. A node that lacks a driver which the request needs is ``drained``, and
-    ``lacks`` says what is missing; it is empty otherwise.
+    ``lacks`` says what is missing; it is empty otherwise. A request of type ``allocate-secondary``
+    says in ``disk_template`` which one the instance is to have.
     """
 
     @hookspec(firstresult=True)

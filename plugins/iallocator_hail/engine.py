@@ -222,7 +222,7 @@ def _allocate_secondary(
     cluster: Cluster, request: AllocateSecondary, options: EngineOptions
 ) -> Reply:
     rules, instance = options.rules, request.instance
-    candidates = secondary_places(cluster, instance, options)
+    candidates = secondary_places(cluster, request, options)
     good = AfterPlacing(cluster, instance, np.arange(cluster.node_count), rules.capacity_rules)
     found = choose(candidates, good if rules.capacity else None)
     names = [node.name for node in cluster.description.nodes]
@@ -233,16 +233,20 @@ def _allocate_secondary(
     return text, names[found.best.secondary], cluster
 
 
-def secondary_places(cluster: Cluster, instance: int, options: EngineOptions) -> Candidates:
+def secondary_places(
+    cluster: Cluster, request: AllocateSecondary, options: EngineOptions
+) -> Candidates:
     """What each node would be as the secondary of an instance, which is taken off its node.
 
     :raises RequestFailed: it has one already.
     """
+    instance, template = request.instance, request.template
     if cluster.secondary[instance] >= 0:
         raise RequestFailed("Instance already has a secondary")
     primary = int(cluster.primary[instance])
     cluster.take_off(instance)
-    mirrored = replace(cluster.instances[instance], template="drbd", like="")
+    mirrored = replace(cluster.instances[instance], template=template,
+                       like=cluster.description.like(template))
     cluster.convert(instance, mirrored, demand_of([mirrored], options.build))
     nodes = nodes_of(cluster, int(cluster.figures.group[primary]))
     return on_pairs(

@@ -55,7 +55,7 @@ def _instances(cluster: Cluster, request: Request, options: EngineOptions) -> li
                 _place(cluster, first + offset, item, request.group_name, rules)
         return told
     if isinstance(request, AllocateSecondary):
-        return [_secondary(cluster, request.instance, options)]
+        return [_secondary(cluster, request, options)]
     return explain_moves(cluster, request, options)
 
 
@@ -71,11 +71,14 @@ def _place(
         put(cluster, position, found)
 
 
-def _secondary(cluster: Cluster, instance: int, options: EngineOptions) -> Explanation:
+def _secondary(
+    cluster: Cluster, request: AllocateSecondary, options: EngineOptions
+) -> Explanation:
+    instance = request.instance
     name, primary = cluster.instances[instance].name, int(cluster.primary[instance])
     here = [cluster.description.nodes[primary].name]
     try:
-        tried = secondary_places(cluster.copy(), instance, options)
+        tried = secondary_places(cluster.copy(), request, options)
     except RequestFailed as exc:
         return {"name": name, "from": here, "outcome": "failed", "reason": str(exc)}
     moves = [{"move": "mirror on", **place} for place in places_told(cluster, tried)]

@@ -87,6 +87,20 @@ def test_an_allocator_leaves_such_nodes_out_and_says_why(skewed: VirtualCluster)
     assert where in ("node1.example.com", "node2.example.com")
 
 
+def test_a_node_for_copies_is_chosen_among_those_that_can_have_them(
+    skewed: VirtualCluster,
+) -> None:
+    skewed.gnt("gnt-instance", "add", "-t", "file", "-s", "1M", "--no-install", "-o", "noop",
+               "-B", "memory=16M", "--no-nics", "--no-name-check", "--no-ip-check", "--no-start",
+               "-n", "node1", "alone.example.com")
+    ran = skewed.gnt("gnt-instance", "modify", "-t", "twin", "-I", "hail", "alone.example.com")
+    for node, reason in (("node3", OLD_DISKS), ("node4", NO_DISKS)):
+        assert f"no instance is placed on node {node}.example.com: {reason}" in ran.stdout, ran
+    assert skewed.table("gnt-instance", "list", "-o", "snodes", "alone.example.com") == [
+        ["node2.example.com"]]
+    skewed.gnt("gnt-instance", "remove", "-f", "alone.example.com")
+
+
 def test_a_daemon_that_is_started_anew_is_known_at_once(skewed: VirtualCluster) -> None:
     start_with(skewed, "node2", None)
     refused(skewed, NO_DISKS.replace("node4", "node2"), "gnt-instance", "start", "pair.example.com")

@@ -30,13 +30,9 @@ from ganeti_core.operations.instance.running import open_on
 from ganeti_core.operations.instance.stopped import stopped_on
 from ganeti_core.operations.instance.syncing import wait_for_sync
 from ganeti_core.operations.instance_policy import check_move_policy
-from ganeti_core.operations.placement.choose import (
-    SECONDARY,
-    choose_nodes,
-    default_allocator,
-)
+from ganeti_core.operations.placement.choose import choose_nodes, default_allocator
 from ganeti_core.operations.placement.disk_space import check_space
-from ganeti_core.operations.placement.document import Request
+from ganeti_core.operations.placement.document import SECONDARY, Request
 from ganeti_core.operations.placement.nodes import check_target, kept, still_usable
 from ganeti_core.operations.placement.retry import retry_for_resources
 from ganeti_core.operations.specs import disk_spec_of
@@ -181,11 +177,14 @@ def _partners(
 
 def _chosen(op: InstanceSetParams, ctx: OpContext, instance: Instance) -> Node:
     allocator = default_allocator(ctx, op.iallocator)
-    space = sum(disk.size for disk in ctx.snapshot.disks_of(instance))
+    disks = ctx.snapshot.disks_of(instance)
+    asked = [DiskRequest(disk.uuid, index, disk.size, instance.name, options=_options(op))
+             for index, disk in enumerate(disks)]
     with ctx.services.reservations.turn():
         (name,) = choose_nodes(ctx, allocator, Request({
             "type": SECONDARY, "name": instance.name, "required_nodes": 1,
-            "disk_space_total": space}))
+            "disk_template": op.disk_template,  # the protocol of Ganeti lacks it
+            "disk_space_total": sum(disk.size for disk in disks)}, asked))
     ctx.info(f"Selected new secondary for instance '{instance.name}' via iallocator {allocator}: "
              f"{name}")
     chosen = ctx.current.node(name)

@@ -12,7 +12,7 @@ from ganeti_core.errors import (
     OpExecError,
     OpPrereqError,
 )
-from ganeti_core.operations.placement.document import Request, cluster_document
+from ganeti_core.operations.placement.document import SECONDARY, Request, cluster_document
 from ganeti_core.plugin_api.iallocator import IALLOCATORS
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 ALLOCATIONS = frozenset({"allocate", "multi-allocate"})
 """Request types that get the parameters which the cluster has for its default allocator."""
-SECONDARY = "allocate-secondary"
-"""The request for a node of an instance's copies, which it has not yet."""
 
 
 def choose_nodes(ctx: OpContext, allocator: str, request: Request) -> list[str]:

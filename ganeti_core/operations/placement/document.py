@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from ganeti_core.plugins import PluginHost
 
 VERSION = 2
+SECONDARY = "allocate-secondary"
+"""The request for a node of an instance's copies, which it has not yet."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Request:
 
     body: Mapping[str, Any]
     disks: Sequence[DiskRequest] = ()
+
+    @property
+    def template(self) -> str:
+        """The disk template that an existing instance is to have in the place of its own."""
+        return str(self.body["disk_template"]) if self.body["type"] == SECONDARY else ""
 
 
 def cluster_document(ctx: OpContext, request: Request) -> dict[str, Any]:
@@ -79,7 +86,7 @@ def cluster_document(ctx: OpContext, request: Request) -> dict[str, Any]:
                 "ipolicy": filled_ipolicy(cluster, group),
             } for group in snapshot.groups.values()},
         "disk_templates": _templates(ctx, snapshot),
-        "nodes": _Nodes(ctx, snapshot, request.body, _storages(ctx, snapshot, request),
+        "nodes": _Nodes(ctx, snapshot, request, _storages(ctx, snapshot, request),
                         reserved).documents(instances),
         "instances": instances,
         "request": request.body,
@@ -101,14 +108,15 @@ def _storages(ctx: OpContext, snapshot: Snapshot, request: Request) -> Mapping[s
     """
     body = request.body
     instance = snapshot.find("instance", str(body.get("name")))
-    if instance is not None:
+    if instance is not None and not request.template:
         needed = space_needed(ctx.on_master, (
             disk_spec(snapshot, ctx.host, disk, index, instance.name)
             for index, disk in enumerate(snapshot.disks_of(instance))))
         if needed.main is not None:
             return dict.fromkeys(snapshot.groups, needed.main)
     settings = ctx.services.settings(snapshot)
-    template = body.get("disk_template") if instance is None else instance.disk_template
+    template = request.template or (
+        body.get("disk_template") if instance is None else instance.disk_template)
     if (template is not None and ctx.host.has(DISK_TEMPLATES, template)
             and NO_DISKS not in ctx.host.describe(DISK_TEMPLATES, template).capabilities):
         return NewDisks(snapshot, ctx.on_master, settings, template, request.disks).by_group()
@@ -119,14 +127,13 @@ def _storages(ctx: OpContext, snapshot: Snapshot, request: Request) -> Mapping[s
 class _Nodes:
     """The nodes' part of the document.
 
-    :param request: as the protocol has it
     :param storages: whose space counts, by node group
     :param reserved: what jobs have set aside
     """
 
     ctx: OpContext
     snapshot: Snapshot
-    request: Mapping[str, Any]
+    request: Request
     storages: Mapping[str, Storage]
     reserved: Reserved
 
@@ -144,7 +151,8 @@ class _Nodes:
         asked = {node.uuid: node for node in snapshot.nodes.values()
                  if node.vm_capable and not node.offline}
         live = self.ctx.services.live.gather(list(asked.values()), questions)
-        lacks = lacking(self.ctx, list(asked.values()), self.request)
+        lacks = lacking(self.ctx, snapshot, list(asked.values()), self.request.body,
+                        self.request.template)
         primaries: dict[str, dict[str, dict[str, Any]]] = {}
         for name, document in instances.items():
             primaries.setdefault(document["nodes"][0], {})[name] = document

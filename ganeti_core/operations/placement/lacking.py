@@ -16,6 +16,7 @@ from ganeti_core.plugin_api.network import NETWORK_BACKENDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
     from ganeti_core.plugin_api.kinds import Kind
@@ -24,16 +25,21 @@ Driver = tuple["Kind[Any]", str]
 
 
 def lacking(
-    ctx: OpContext, nodes: Sequence[Node], request: Mapping[str, Any]
+    ctx: OpContext, snapshot: Snapshot, nodes: Sequence[Node], request: Mapping[str, Any],
+    template: str = "",
 ) -> dict[str, str]:
     """Return why nodes (uuids) cannot take what a request is about; those that can are left out.
 
     A node that has the instance already is not left out: it goes on to have it.
+
+    :param template: that existing instances are to have in the place of their own
     """
-    instances = list(_existing(ctx, request))
+    instances = list(_existing(snapshot, request))
     at_home = {uuid for one in instances for uuid in (one.primary_node, *one.secondary_nodes)}
     drivers = {*_of_new(ctx, request), *(
-        driver for one in instances for driver in _of_instance(ctx, one))}
+        driver for one in instances for driver in _of_instance(ctx, snapshot, one))}
+    if template:
+        drivers.add((DISK_TEMPLATES, template))
     problems = ctx.services.drivers.problems(
         Need(node, kind, name) for node in nodes if node.uuid not in at_home
         for kind, name in sorted(drivers, key=lambda one: (one[0].name, one[1])))
@@ -43,19 +49,19 @@ def lacking(
     return found
 
 
-def _existing(ctx: OpContext, request: Mapping[str, Any]) -> Iterator[Instance]:
+def _existing(snapshot: Snapshot, request: Mapping[str, Any]) -> Iterator[Instance]:
     named = [one for one in request.get("instances", ()) if isinstance(one, str)]
-    if request["type"] == "relocate":
+    if request["type"] in ("relocate", "allocate-secondary"):
         named.append(str(request["name"]))
     for name in named:
-        if (instance := ctx.current.find("instance", name)) is not None:
+        if (instance := snapshot.find("instance", name)) is not None:
             yield instance
 
 
-def _of_instance(ctx: OpContext, instance: Instance) -> Iterator[Driver]:
-    modes = (filled_nicparams(ctx.current.cluster, nic)["mode"] for nic in instance.nics)
+def _of_instance(ctx: OpContext, snapshot: Snapshot, instance: Instance) -> Iterator[Driver]:
+    modes = (filled_nicparams(snapshot.cluster, nic)["mode"] for nic in instance.nics)
     yield from _running(ctx, instance.hypervisor, modes)
-    for disk in ctx.current.disks_of(instance):
+    for disk in snapshot.disks_of(instance):
         for template in templates_of(disk):
             yield DISK_TEMPLATES, template
 

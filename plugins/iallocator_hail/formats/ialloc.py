@@ -49,9 +49,10 @@ class Allocate:
 
 @dataclass(frozen=True, slots=True)
 class AllocateSecondary:
-    """Find a secondary for an instance that has none."""
+    """Find a secondary for an instance that has none; with it, it will have this template."""
 
     instance: int
+    template: str = "drbd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,9 @@ def _known_instance(fields: Fields, description: Description) -> int:
 
 
 def _read_secondary(fields: Fields, description: Description, _templates: Templates) -> Request:
-    return AllocateSecondary(_known_instance(fields, description))
+    # Ganeti knows one mirrored template, and does not say which is meant.
+    template = fields.maybe("disk_template", as_string, "drbd")
+    return AllocateSecondary(_known_instance(fields, description), template)
 
 
 def _read_relocate(fields: Fields, description: Description, _templates: Templates) -> Request:
