@@ -65,13 +65,14 @@ def check_nodes(ctx: OpContext, allocator: str, names: Iterable[Any]) -> None:
     """
     seen: set[str] = set()
     for name in names:
-        if not isinstance(name, str) or ctx.current.find("node", name) is None:
+        node = ctx.current.find("node", name) if isinstance(name, str) else None
+        if node is None:
             raise OpExecError(f"iallocator '{allocator}' chose node {name!r}, which is no node of "
                               "this cluster")
-        if name in seen:
+        if node.uuid in seen:
             raise OpExecError(f"iallocator '{allocator}' chose node {name!r} twice for one "
                               "instance")
-        seen.add(name)
+        seen.add(node.uuid)
 
 
 def ask_allocator(

@@ -107,7 +107,9 @@ def _storages(ctx: OpContext, snapshot: Snapshot, request: Request) -> Mapping[s
     where Ganeti says that no node has any, so that mirrored instances seem to fit nowhere.
     """
     body = request.body
-    instance = snapshot.find("instance", str(body.get("name")))
+    # In full: a new instance may have the first part of another one's name.
+    instance = snapshot.instances.get(
+        snapshot.names.get("instance", {}).get(str(body.get("name")), ""))
     if instance is not None and not request.template:
         needed = space_needed(ctx.on_master, (
             disk_spec(snapshot, ctx.host, disk, index, instance.name)
