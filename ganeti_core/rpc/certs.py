@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -29,6 +29,8 @@ AUTHORITY_DAYS = 3650
 NODE_DAYS = 1825
 _SLACK = datetime.timedelta(days=1)
 """Certificates are valid from a day ago: clocks differ."""
+_WARNING_DAYS, _ERROR_DAYS = 30, 7
+"""Before the end of a certificate, as in Ganeti."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,23 @@ class Authority:
             return cls(paths.ca_certificate.read_bytes(), paths.ca_key.read_bytes())
         except OSError as exc:
             raise ConfigurationError(f"this host cannot sign certificates: {exc}") from exc
+
+
+def ending(certificate: bytes, now: datetime.datetime) -> tuple[Literal["WARNING", "ERROR"], str]:
+    """Say whether a certificate (PEM) is about to end; without a text it is not.
+
+    :raises ValueError: it is none
+    """
+    found = x509.load_pem_x509_certificate(certificate)
+    begins, ends = found.not_valid_before_utc, found.not_valid_after_utc
+    if now > ends:
+        return "ERROR", (f"Certificate is expired (valid from {begins:%Y-%m-%d %H:%M:%S} to "
+                         f"{ends:%Y-%m-%d %H:%M:%S})")
+    if now < begins:
+        return "WARNING", f"Certificate not yet valid (valid from {begins:%Y-%m-%d %H:%M:%S})"
+    days = (ends - now).days
+    return ("ERROR" if days <= _ERROR_DAYS else "WARNING",
+            f"Certificate expires in about {days} days" if days <= _WARNING_DAYS else "")
 
 
 def new_authority(cluster_name: str) -> Authority:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from duo import PLUGIN, say
 from third_party import install, present
 from virtual_cluster import Ran, VirtualCluster
@@ -144,3 +148,34 @@ def test_disks_of_a_stopped_instance_are_not_given_up_either(cluster: VirtualClu
         cluster.gnt("gnt-instance", "startup", NAME)
     cluster.gnt(*REPAIR)
     assert repaired(cluster)
+
+
+def test_certificates_that_have_ended_are_named(cluster: VirtualCluster) -> None:
+    folders = [cluster.paths(f"node{number}").data for number in (1, 2, 3)]
+    files = [*(folder / "rapi.pem" for folder in folders), folders[1] / "node.pem"]
+    before = {file: file.read_bytes() if file.exists() else None for file in files}
+    ended = an_old_certificate()
+    try:
+        for file in files:
+            file.write_bytes(ended)
+        _, found = verified(cluster)
+    finally:
+        for file, content in before.items():
+            if content is None:
+                file.unlink()
+            else:
+                file.write_bytes(content)
+    assert {(one.level, one.code, one.name.rpartition("/")[2], one.message.partition(" (")[0])
+            for one in found} >= {
+        ("ERROR", "ECLUSTERCERT", "rapi.pem", "Certificate is expired"),
+        ("ERROR", "ECLUSTERCLIENTCERT", NODE2, "Certificate is expired")}
+
+
+def an_old_certificate() -> bytes:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.datetime.now(datetime.UTC)
+    return (x509.CertificateBuilder().subject_name(name).issuer_name(name)
+            .public_key(key.public_key()).serial_number(1)
+            .not_valid_before(now - datetime.timedelta(days=9))
+            .not_valid_after(now - datetime.timedelta(days=2))
+            .sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
 import time
@@ -16,6 +17,7 @@ from ganeti_core.node.services.power import program_problem
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.allowed import why_not_run
 from ganeti_core.plugin_api.storage_folders import forbidden_lines
+from ganeti_core.rpc.certs import ending
 
 if TYPE_CHECKING:
     from ganeti_core.node.state import NodeState
@@ -59,7 +61,8 @@ def verify(state: NodeState, args: dict[str, Any], _deadline: float) -> dict[str
     ``storage_paths`` and ``programs``: path → what is wrong, or None; ``scripts`` and ``setup``:
     what is wrong, a line each; ``forbidden``: lines of the list of folders for disks that must not
     be there; ``unreachable``: node → which addresses; ``master_reached``: None if not asked;
-    ``collectors``: what data collectors report as bad, by their names.
+    ``collectors``: what data collectors report as bad, by their names; ``certificate``: how bad it
+    is that the node's own is about to end, and what to say of it, empty where it is not.
     """
     wanted = decode(VerifyArgs, args)
     paths = state.world.local.paths
@@ -81,7 +84,16 @@ def verify(state: NodeState, args: dict[str, Any], _deadline: float) -> dict[str
         "unreachable": unreachable(wanted.own, wanted.neighbours) if wanted.own else {},
         "master_reached": not failing([wanted.master]) if wanted.master else None,
         "collectors": state.collecting.alarms(),
+        "certificate": list(certificate_ending(paths.node_certificate)),
     }
+
+
+def certificate_ending(file: Path) -> tuple[str, str]:
+    """Say how bad it is that a certificate is about to end, and what; empty where it is not."""
+    try:
+        return ending(file.read_bytes(), datetime.datetime.now(datetime.UTC))
+    except (OSError, ValueError) as exc:
+        return "ERROR", f"Certificate cannot be read: {exc}"
 
 
 def below(root: Path, name: str) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, OpPrereqError
+from ganeti_core.node.services.verify import certificate_ending
 from ganeti_core.opcodes.cluster import ClusterVerify, ClusterVerifyConfig, ClusterVerifyGroup
 from ganeti_core.opcodes.verification import check_names
 from ganeti_core.operations.base import Operation
@@ -124,6 +125,13 @@ def _verify_certificates(ctx: OpContext, findings: Findings) -> None:
         if mode is not None:
             findings.error_if(mode & 0o077 != 0, "ECLUSTERCERT", str(file),
                               f"has mode {mode:o}, not 600")
+    # Without a file of its own the remote API does not run; that of each node its group looks at.
+    for file, option in ((paths.ca_certificate, "cluster"), (paths.rapi_certificate, "rapi")):
+        if file.exists():
+            level, text = certificate_ending(file)
+            findings.error_if(bool(text), "ECLUSTERCERT", str(file), f"{text}; gnt-cluster "
+                              f"renew-crypto --new-{option}-certificate makes a new one",
+                              level="WARNING" if level == "WARNING" else "ERROR")
 
 
 def _verify_plugins(ctx: OpContext, findings: Findings) -> None:

@@ -145,6 +145,11 @@ def verify_members(ctx: OpContext, findings: Findings, node: Node, told: dict[st
     problem = _members_problem(ctx, told)
     findings.error_if(bool(problem), "ECLUSTERCLIENTCERT", node.name,
                       f"does not know {problem or _CANDIDATES}; run gnt-cluster redist-conf")
+    # A node of an older version does not say.
+    level, text = told.get("certificate", ("WARNING", ""))
+    findings.error_if(bool(text), "ECLUSTERCLIENTCERT", node.name, f"{text}; gnt-cluster "
+                      "renew-crypto --new-node-certificates makes a new one",
+                      level="WARNING" if level == "WARNING" else "ERROR")
     findings.error_if(told["epoch"] > ctx.current.epoch, "ECLUSTERCFG", node.name,
                       f"has seen a newer master (epoch {told['epoch']})")
 
