@@ -140,6 +140,11 @@ class LiveSource(Protocol):
     ) -> Mapping[tuple[str, str], DiskStatus | GanetiError]:
         """How each device is, by the uuids of node and disk."""
 
+    def ask_each(
+        self, asked: Sequence[tuple[Node, Question, Mapping[str, Any]]]
+    ) -> Sequence[Any]:
+        """What hooks with these arguments return on nodes, in order; a failure is an answer."""
+
     def exports(self, nodes: Sequence[Node]) -> Mapping[str, Sequence[str] | GanetiError]:
         """The names of the exports that each node stores, by the node's uuid."""
 

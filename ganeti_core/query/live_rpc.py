@@ -168,7 +168,7 @@ class LiveNodes:
         self, requests: Sequence[ConsoleRequest]
     ) -> Mapping[str, Console | GanetiError]:
         """See `LiveSource.consoles`; one round trip per node."""
-        answers = self._ask_each([
+        answers = self.ask_each([
             (request.node, Question(HYPERVISORS.name, request.instance.hypervisor, "console"),
              {"instance": request.instance, "node": node_ref(request.node)})
             for request in requests])
@@ -179,15 +179,15 @@ class LiveNodes:
         self, questions: Sequence[DiskQuestion]
     ) -> Mapping[tuple[str, str], DiskStatus | GanetiError]:
         """See `LiveSource.disk_states`; one round trip per node."""
-        answers = self._ask_each([
+        answers = self.ask_each([
             (asked.node, Question(DISK_TEMPLATES.name, asked.disk.template, "status"),
              {"disk": asked.disk.on(asked.node.uuid)}) for asked in questions])
         return {asked.key: answer for asked, answer in zip(questions, answers, strict=True)}
 
-    def _ask_each(
+    def ask_each(
         self, asked: Sequence[tuple[Node, Question, Mapping[str, Any]]]
     ) -> list[Any]:
-        """Ask hooks with arguments, all of one node in one survey; return in order."""
+        """See `LiveSource.ask_each`; one round trip per node."""
         by_node: dict[str, list[int]] = defaultdict(list)
         for at, (node, _, _) in enumerate(asked):
             by_node[node.uuid].append(at)

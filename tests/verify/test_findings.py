@@ -60,6 +60,8 @@ FOUND = [
     ("ERROR", "ENODENET", "node", NODE1,
      f"tcp communication with node '{NODE2}': failure using the secondary interface(s)"),
     ("ERROR", "ENODEHV", "node", NODE3, "hypervisor fake verify failure: '"),
+    ("ERROR", "ENODEHV", "node", NODE1,
+     "hypervisor fake parameter verify failure (source instance typo.example): "),
     ("ERROR", "ENODEHOOKS", "node", NODE1, "Script cluster-verify-post.d/check failed, output:"),
     ("NOTICE", "ENODEUSERSCRIPTS", "node", NODE1, "notes is not run: it is no program"),
     ("ERROR", "ENODEOS", "node", NODE2,

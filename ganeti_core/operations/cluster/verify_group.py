@@ -24,6 +24,7 @@ from ganeti_core.operations.cluster.verify_files import (
 from ganeti_core.operations.cluster.verify_gather import gather
 from ganeti_core.operations.cluster.verify_instance import verify_instance
 from ganeti_core.operations.cluster.verify_node import verify_node, verify_orphans
+from ganeti_core.operations.cluster.verify_parameters import verify_parameters
 from ganeti_core.operations.cluster.verify_systems import verify_systems
 from ganeti_core.operations.networking import (
     link_problems,
@@ -98,6 +99,7 @@ def _verify_objects(
             verify_node(ctx, findings, node, facts)
     verify_agreements(ctx, findings, facts)
     verify_systems(findings, facts)
+    verify_parameters(ctx, findings, facts)
     _verify_links(ctx, findings, facts)
     ctx.feedback("* Verifying instance status")
     for instance in facts.instances:
