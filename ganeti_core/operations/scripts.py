@@ -90,11 +90,16 @@ def run_config_update(ctx: OpContext, op: OpCode, scripts: Scripts | None) -> No
         ctx.warn(f"On {node} script {script} failed, output: {output or '(no output)'}")
 
 
-def run_verify(ctx: OpContext, op: OpCode, scripts: Scripts) -> list[tuple[str, str, str]]:
-    """Run the ``post`` scripts of a verification; return (node, script, output) of failures."""
+def run_verify(
+    ctx: OpContext, op: OpCode, scripts: Scripts, silent: Callable[[str, GanetiError], None]
+) -> list[tuple[str, str, str]]:
+    """Run the ``post`` scripts of a verification; return (node, script, output) of failures.
+
+    :param silent: is told of nodes (names) that do not say what became of theirs, and why
+    """
     variables = (_prefixed("GANETI_", scripts.environment)
                  | _prefixed("GANETI_POST_", scripts.environment))
-    return _run(ctx, op, scripts, "post", variables)
+    return _run(ctx, op, scripts, "post", variables, silent)
 
 
 def _prefixed(prefix: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -102,9 +107,13 @@ def _prefixed(prefix: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _run(
-    ctx: OpContext, op: OpCode, scripts: Scripts, phase: Phase, variables: dict[str, str]
+    ctx: OpContext, op: OpCode, scripts: Scripts, phase: Phase, variables: dict[str, str],
+    silent: Callable[[str, GanetiError], None] | None = None,
 ) -> list[tuple[str, str, str]]:
-    """Run one phase on all its nodes at once; return (node, script, output) of failures."""
+    """Run one phase on all its nodes at once; return (node, script, output) of failures.
+
+    :param silent: is told of nodes that do not answer; without it the job's owner is warned
+    """
     environment = variables | {
         "GANETI_HOOKS_VERSION": VERSION, "GANETI_OP_CODE": op.op_id,
         "GANETI_DATA_DIR": str(ctx.services.paths.data), "GANETI_HOOKS_PHASE": phase,
@@ -120,7 +129,10 @@ def _run(
     for uuid, answer in ctx.fan_out(nodes.values(), _same(call)).items():
         name = nodes[uuid].name
         if isinstance(answer, GanetiError):
-            ctx.warn(f"Communication failure to node {name}: {answer}")
+            if silent is None:
+                ctx.warn(f"Communication failure to node {name}: {answer}")
+            else:
+                silent(name, answer)
             continue
         failed += [(name, str(result["script"]), str(result["output"])) for result in answer
                    if result["status"] == FAILED]

@@ -179,3 +179,15 @@ def an_old_certificate() -> bytes:
             .not_valid_before(now - datetime.timedelta(days=9))
             .not_valid_after(now - datetime.timedelta(days=2))
             .sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+
+
+def test_a_node_whose_scripts_say_nothing_is_an_error(cluster: VirtualCluster) -> None:
+    cluster.tool("stop", "node3", "ganeti-noded")
+    try:
+        ran, found = verified(cluster)
+    finally:
+        cluster.bring_back()
+    assert ran.status == 1
+    (of_scripts,) = [one for one in found if one.code == "ENODEHOOKS"]
+    assert of_scripts[:4] == ("ERROR", "ENODEHOOKS", "node", NODE3)
+    assert of_scripts.message.startswith("Communication failure in hooks execution: ")
