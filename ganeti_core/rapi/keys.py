@@ -82,6 +82,14 @@ def _digest(*parts: bytes) -> str:
 
 
 @dataclass
+class _Alone:
+    """Held by who submits with one key; kept while somebody does, or waits to."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
+@dataclass
 class Keys:
     """The keys that were used, and their jobs.
 
@@ -90,7 +98,7 @@ class Keys:
 
     jobs: Callable[[], Awaitable[list[Any]]]
     _known: OrderedDict[str, tuple[str, Sets]] = field(default_factory=OrderedDict)
-    _busy: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _busy: dict[str, _Alone] = field(default_factory=dict)
     _is_current: bool = False
 
     async def submit(self, key: Key, submit: Callable[[], Awaitable[int]]) -> int:
@@ -105,13 +113,16 @@ class Keys:
 
     async def submit_sets(self, key: Key, submit: Callable[[], Awaitable[Sets]]) -> Sets:
         """As `submit`, of several jobs. That there were none is not remembered."""
-        lock = self._busy.setdefault(key.mark, asyncio.Lock())
+        alone = self._busy.setdefault(key.mark, _Alone())
+        alone.users += 1
         try:
-            async with lock:
+            async with alone.lock:
                 return await self._once(key, submit)
         finally:
-            if not lock.locked():
-                self._busy.pop(key.mark, None)
+            alone.users -= 1
+            # One that was let go is not locked, although others have been waiting for it.
+            if not alone.users:
+                del self._busy[key.mark]
 
     async def _once(self, key: Key, submit: Callable[[], Awaitable[Sets]]) -> Sets:
         if not self._is_current:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from asked import JOB, Answer, FakeMaster, application, ask, credentials
 
 from ganeti_core.luxi.client import ConnectionLost
 from ganeti_core.rapi.application import Application
+from ganeti_core.rapi.failures import HttpFailure
 from ganeti_core.rapi.keys import Key, Keys
 from ganeti_core.rapi.request import Request
 
@@ -133,6 +135,42 @@ def test_two_at_once_make_one_job() -> None:
             submitted)
 
     assert asyncio.run(run()) == ([7] * 5, 1)
+
+
+def test_who_comes_after_a_failure_waits_for_those_who_have_waited() -> None:
+    async def run() -> tuple[list[int | BaseException], int, int]:
+        submitted: list[int] = []
+        entered, fail, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def refused() -> int:
+            await fail.wait()
+            raise HttpFailure(HTTPStatus.PRECONDITION_FAILED)
+
+        async def accepted() -> int:
+            entered.set()
+            await go.wait()
+            submitted.append(7)
+            return 7
+
+        async def jobs() -> list[Any]:
+            return []
+
+        keys = Keys(jobs)
+        first, second = (asyncio.create_task(keys.submit(key(), work))
+                         for work in (refused, accepted))
+        await asyncio.sleep(0)
+        fail.set()
+        await entered.wait()
+        third = asyncio.create_task(keys.submit(key(), accepted))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        go.set()
+        found = await asyncio.gather(first, second, third, return_exceptions=True)
+        return list(found), len(submitted), len(keys._busy)
+
+    (first, *others), submitted, busy = asyncio.run(run())
+    assert isinstance(first, HttpFailure)
+    assert (others, submitted, busy) == ([7, 7], 1, 0)
 
 
 def test_an_answer_that_was_lost_is_looked_up() -> None:
