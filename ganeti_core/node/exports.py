@@ -8,6 +8,7 @@ work under way.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -22,8 +23,17 @@ if TYPE_CHECKING:
 CONFIG = "config.ini"
 LARGEST_CONFIG = 4 << 20
 FOLDER_MODE = 0o750
+LONGEST_MARK = 200
+"""Characters: a file's name has at most 255, and one of an instance may be as long."""
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+
+
+def mark_of(name: str) -> str:
+    """What the files about an export are called by, which have more in their names than its own."""
+    if len(name) <= LONGEST_MARK:
+        return name
+    return f"{name[:LONGEST_MARK]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
@@ -172,7 +182,7 @@ class Exports:
         place = self.place(name)
         if place.parent != self.folder:
             raise OpPrereqError(f"'{name}' is not the name of an export", ECODE_INVAL)
-        return place.with_name(f".{name}.{what}")
+        return place.with_name(f".{mark_of(name)}.{what}")
 
 
 def _is_newer(draft: Path, place: Path) -> bool:

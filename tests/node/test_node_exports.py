@@ -53,6 +53,20 @@ def test_the_newest_export_is_there(exports: Exports) -> None:
     assert exports.names() == []
 
 
+def test_the_longest_names_have_exports_of_their_own(exports: Exports) -> None:
+    names = [f"{'a' * 62}.{'b' * 62}.{'c' * 62}.{'d' * 62}{end}" for end in (".x", ".y")]
+    for name in names:
+        exports.begin(name)
+        (exports.draft(name) / "disk").write_text(name)
+    for name in names:
+        exports.finish(name, {"disk": len(name)}, "[export]")
+        assert (exports.place(name) / "disk").read_text() == name
+    assert exports.names() == names
+    for name in names:
+        exports.remove(name)
+    assert list(exports.folder.iterdir()) == []
+
+
 def test_one_of_the_same_second_and_size_takes_the_place_of_the_older_one(exports: Exports) -> None:
     for text in ("old", "new"):
         exports.begin(NAME)

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError
-from ganeti_core.node.exports import Exports
+from ganeti_core.node.exports import Exports, mark_of
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.stream_frames import codec as check_compression
@@ -72,7 +72,7 @@ def begin(state: NodeState, args: dict[str, Any], _deadline: float) -> None:
     """Make room for a new export; the older one stays until `finish`."""
     asked = decode(BeginArgs, args)
     check_compression(asked.compression)
-    end_receiver(_context(state), asked.name)
+    end_receiver(_context(state), mark_of(asked.name))
     _exports(state).begin(asked.name)
 
 
@@ -91,7 +91,8 @@ def receive(state: NodeState, args: dict[str, Any], _deadline: float) -> dict[st
     path = _exports(state).draft(asked.name) / PurePosixPath(asked.file).name
     path.unlink(missing_ok=True)
     return {"offer": codec.encode(begin_receiver(
-        _context(state), asked.name, path, compression=asked.compression, limits=PATIENT))}
+        _context(state), mark_of(asked.name), path, compression=asked.compression,
+        limits=PATIENT))}
 
 
 @dataclass(frozen=True)
@@ -106,14 +107,14 @@ class FinishArgs:
 def finish(state: NodeState, args: dict[str, Any], _deadline: float) -> None:
     """Let the export take the place of the older one."""
     asked = decode(FinishArgs, args)
-    end_receiver(_context(state), asked.name)
+    end_receiver(_context(state), mark_of(asked.name))
     _exports(state).finish(asked.name, asked.sizes, asked.config)
 
 
 def abort(state: NodeState, args: dict[str, Any], _deadline: float) -> None:
     """Give up the export that is being made."""
     name = decode(NameArgs, args).name
-    end_receiver(_context(state), name)
+    end_receiver(_context(state), mark_of(name))
     _exports(state).forget(name)
 
 
