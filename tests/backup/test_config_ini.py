@@ -9,6 +9,7 @@ import pytest
 from ganeti_core.errors import OpPrereqError
 from ganeti_core.model import Disk, Instance
 from ganeti_core.operations.backup.config_ini import Described, ExportedDisk, read, written
+from ganeti_core.operations.backup.importing import _typed
 
 GANETI = """\
 [export]
@@ -114,3 +115,11 @@ def test_what_is_written_is_read_again_and_by_ganeti() -> None:
 def test_what_is_damaged_is_refused_by_name(text: str) -> None:
     with pytest.raises(OpPrereqError, match=r"Corrupted export config: config.ini in web1"):
         read(text, "web1")
+
+
+@pytest.mark.parametrize(("kind", "value"), [
+    ("integer", "many"), ("number", "1,5"), ("array", "no JSON"), ("object", "[" * 100_000)])
+def test_a_value_of_another_type_is_refused_by_name(kind: str, value: str) -> None:
+    with pytest.raises(OpPrereqError, match="for the hypervisor parameter 'some_name'"):
+        _typed({"type": kind}, "some_name", value)
+    assert _typed({"type": [kind, "string"]}, "some_name", value) == value

@@ -205,10 +205,10 @@ def _typed(schema: Mapping[str, Any], name: str, value: str) -> Any:
             return float(value)
         if "array" in kinds or "object" in kinds:
             return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         if "string" not in kinds:
-            raise OpPrereqError(f"The export has {value!r} for the hypervisor parameter '{name}'",
-                                ECODE_ENVIRON) from None
+            raise OpPrereqError(f"The export has {value[:100]!r} for the hypervisor parameter "
+                                f"'{name}'", ECODE_ENVIRON) from None
     return value
 
 
