@@ -16,10 +16,12 @@ from typing import Literal
 
 from ganeti_core.errors import ECODE_EXISTS, ECODE_INVAL, OpPrereqError
 
-from .keepalive import notice_death
+from .keepalive import SILENCE, notice_death
 from .stream_frames import Wire
 
 HANDSHAKE_SECONDS = 5.0
+HELLO_SECONDS = 30.0
+"""In which an end answers the other one, until they have let each other in."""
 VERSION = 1
 
 
@@ -48,10 +50,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds: `offered`, until somebody sends; `stall`, without a byte; `all`, for everything."""
+    """Seconds: `offered`, until somebody sends; `stall`, without a byte; `all`, for everything.
+
+    A script may take its time before it reads or writes, and storage until it has on the disk what
+    it was given. A process or host that died is noticed all the same.
+    """
 
     offered: float = 60.0
-    stall: float = 30.0
+    stall: float = 3600.0
     all: float = 24 * 3600.0
 
 
@@ -68,19 +74,20 @@ def silent(progress: Progress) -> None:
 
 
 def shake(raw: socket.socket, context: ssl.SSLContext, limits: Limits, *, server: bool) -> Wire:
-    """Do the handshake of either side.
+    """Do the handshake of either side. It is quick, and so is what they say to each other before
+    the stream: `Wire.stall` is to be set to that of `limits` then.
 
     :raises OSError: it failed or took too long
     """
     try:
         raw.settimeout(HANDSHAKE_SECONDS)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        notice_death(raw)
+        notice_death(raw, patient=limits.stall > SILENCE)
         sock = context.wrap_socket(raw, server_side=server)
     except BaseException:
         raw.close()
         raise
-    return Wire(sock, limits.stall, time.monotonic() + limits.all)
+    return Wire(sock, min(limits.stall, HELLO_SECONDS), time.monotonic() + limits.all)
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from typing import Any
 
 from ganeti_core.errors import ECODE_INVAL, OpExecError, OpPrereqError
 
+from .keepalive import SILENCE, is_dead
+
 LARGEST = 1 << 20
 """Bytes of one frame, before and after it is compressed."""
 ABORT = 0xFFFFFFFF
@@ -27,6 +29,9 @@ _LENGTH = struct.Struct("!I")
 _SLACK = 4096
 """Bytes by which data that cannot be compressed may grow."""
 _GZIP = 31
+LOOK_SECONDS = 5.0
+"""Between two looks, while the other side does nothing, at whether its host is there."""
+LAST_WORDS_SECONDS = 1.0
 _LEVELS = {"gzip": 1, "gzip-fast": 1, "gzip-slow": 9}
 """Names that clusters of Ganeti know; nodes are meant to keep up with their network."""
 
@@ -115,18 +120,20 @@ class Wire:
         """
         self._limit()
         try:
-            self.sock.sendall(_LENGTH.pack(len(data)))
-            if data:
-                self.sock.sendall(data)
-        except TimeoutError:
-            raise StreamFailed(f"the other side took nothing for {self.stall:g} seconds") from None
+            for part in (_LENGTH.pack(len(data)), data):
+                rest = memoryview(part)
+                while rest:
+                    sent = self._patiently(self.sock.send, rest, "the other side took nothing")
+                    rest = rest[sent:]
         except OSError as exc:
             raise StreamFailed(self._why() or f"the connection was lost: {exc}") from exc
 
     def abort(self, reason: str) -> None:
         """Say that this side gives up; who cannot be told sees the connection end."""
+        self.stall = min(self.stall, LAST_WORDS_SECONDS)
+        self.deadline = max(self.deadline, time.monotonic() + LAST_WORDS_SECONDS)
         try:
-            self.sock.settimeout(1.0)
+            self._limit()
             self.sock.sendall(_LENGTH.pack(ABORT))
             self.say({"error": reason})
         except (OSError, StreamFailed):
@@ -142,7 +149,7 @@ class Wire:
         """
         try:
             found = json.loads(bytes(self.receive()))
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise StreamFailed("the other side speaks another protocol") from exc
         if not isinstance(found, dict):
             raise StreamFailed("the other side speaks another protocol")
@@ -189,19 +196,36 @@ class Wire:
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise StreamFailed("the time for the whole stream is over")
-        self.sock.settimeout(min(self.stall, left))
+        self.sock.settimeout(min(self.stall, left, LOOK_SECONDS))
+
+    def _patiently(
+        self, act: Callable[[memoryview], int], piece: memoryview, idle: str
+    ) -> int:
+        """Send or read a piece, however long that takes, as long as the other host is there.
+
+        :param idle: of the message
+        """
+        began = time.monotonic()
+        while True:
+            try:
+                return act(piece)
+            except TimeoutError as exc:
+                now = time.monotonic()
+                # That of the kernel has a number.
+                if exc.errno is not None or (now > began + SILENCE and is_dead(self.sock)):
+                    raise StreamFailed("the host of the other side does not answer") from exc
+                if now >= min(began + self.stall, self.deadline):
+                    raise StreamFailed(f"{idle} for {self.stall:g} seconds") from None
 
     def _read(self, size: int) -> memoryview:
         view = memoryview(self._buffer)[:size]
         done = 0
         try:
             while done < size:
-                got = self.sock.recv_into(view[done:])
+                got = self._patiently(self.sock.recv_into, view[done:], "nothing came")
                 if not got:
                     raise StreamFailed("the other side has ended before the stream did")
                 done += got
-        except TimeoutError:
-            raise StreamFailed(f"nothing came for {self.stall:g} seconds") from None
         except OSError as exc:
             raise StreamFailed(f"the connection was lost: {exc}") from exc
         return view

@@ -113,6 +113,7 @@ class _Listener:
                 return
             claimed = True
             wire.say(self._welcome())
+            wire.stall = self._limits.stall
             # Only now: until here this thread uses the connection.
             self._admitted.append((wire, header))
             let_in = True

@@ -14,7 +14,18 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from .stream_ends import VERSION, Limits, Offer, Progress, Report, Sink, Source, shake, silent
+from .stream_ends import (
+    HELLO_SECONDS,
+    VERSION,
+    Limits,
+    Offer,
+    Progress,
+    Report,
+    Sink,
+    Source,
+    shake,
+    silent,
+)
 from .stream_flow import fill, pour
 from .stream_frames import StreamFailed, Wire, codec, compressions
 from .stream_kept import begin_giver, begin_receiver, end_giver, end_receiver, receiver_progress
@@ -101,7 +112,8 @@ def _call(
     endpoint = ctx.endpoint()
     where = f"{offer.address} port {offer.port}"
     try:
-        raw = socket.create_connection((offer.address, offer.port), limits.stall)
+        raw = socket.create_connection(
+            (offer.address, offer.port), min(limits.stall, HELLO_SECONDS))
         wire = shake(raw, endpoint.client_context(), limits, server=False)
     except OSError as exc:
         raise StreamFailed(f"{where} takes no stream: {exc}") from exc
@@ -110,7 +122,9 @@ def _call(
             raise StreamFailed(f"{where} shows a certificate of no node of this cluster")
         wire.say({"version": VERSION, "token": offer.token, "compression": offer.compression,
                   "offset": 0, **wanted})
-        return wire, wire.hear()
+        welcome = wire.hear()
+        wire.stall = limits.stall
+        return wire, welcome
     except BaseException:
         wire.sock.close()
         raise

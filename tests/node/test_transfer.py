@@ -29,9 +29,10 @@ from one_node import alive, eventually
 
 from ganeti_core.errors import OpPrereqError
 from ganeti_core.node.local_node import LocalNode
+from ganeti_core.node.services import disks, exports
 from ganeti_core.node.world import World
 from ganeti_core.paths import Paths
-from ganeti_core.plugin_api import HookContext
+from ganeti_core.plugin_api import HookContext, keepalive, stream_frames
 from ganeti_core.plugin_api.processes import kept
 from ganeti_core.plugin_api.stream_ends import VERSION, shake
 from ganeti_core.plugin_api.transfer import (
@@ -452,6 +453,71 @@ def test_who_stalls_is_not_awaited_for_ever(
     with pytest.raises(StreamFailed):
         sending.result(30)
     assert not (tmp_path / "target").exists()
+
+
+def test_who_pauses_longer_than_the_kernel_waits_for_a_dead_host_is_awaited(
+    nodes: tuple[HookContext, HookContext], threads: ThreadPoolExecutor, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A script that makes a file system before it reads, storage that flushes what it was given."""
+    monkeypatch.setattr(keepalive, "SILENCE", 0.5)
+    monkeypatch.setattr(stream_frames, "SILENCE", 0.5)
+    monkeypatch.setattr(stream_frames, "LOOK_SECONDS", 0.2)
+    paused: list[bool] = []
+
+    def sink(data: memoryview) -> int:
+        if not paused:
+            paused.append(threading.Event().wait(4.0))
+        return len(data)
+
+    patient = replace(SOON, stall=60.0)
+    offer, done = receiving(threads, nodes[1], sink, limits=patient)
+    # More than the kernel takes for a reader that does not read.
+    assert send(nodes[0], offer, (bytes(1 << 20) for _ in range(40)), limits=patient) == 40 << 20
+    assert done.result(60) == 40 << 20
+
+
+def test_an_end_waits_as_long_as_the_other_one_may_take() -> None:
+    """The end of an export is sent once the other node's disk has all of it: that takes minutes."""
+    assert Limits().stall == disks.PATIENT.stall == exports.PATIENT.stall >= 600
+
+
+def test_a_host_that_acknowledges_nothing_is_not_awaited(
+    nodes: tuple[HookContext, HookContext], threads: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_frames, "SILENCE", 0.1)
+    monkeypatch.setattr(stream_frames, "LOOK_SECONDS", 0.1)
+    go = threading.Event()
+    offer, done = receiving(threads, nodes[1], lambda data: len(data) * go.wait(60))
+    looked: list[bool] = []
+
+    def dead(sock: socket.socket) -> bool:
+        looked.append(keepalive.is_dead(sock))
+        return len(looked) > 2
+
+    monkeypatch.setattr(stream_frames, "is_dead", dead)
+    with pytest.raises(StreamFailed, match="host of the other side does not answer"):
+        send(nodes[0], offer, (bytes(1 << 20) for _ in range(40)), limits=SOON)
+    go.set()
+    with pytest.raises(StreamFailed):
+        done.result(60)
+    assert looked == [False] * 3, "one that lives is taken for dead"
+
+
+@pytest.mark.parametrize(("probes", "unacked", "silent", "dead"), [
+    (0, 0, 3_600_000, False), (0, 3, 29_000, False), (0, 3, 31_000, True), (1, 0, 90_000, False),
+    (4, 0, 90_000, True)])
+def test_what_the_kernel_knows_of_a_dead_host(
+    probes: int, unacked: int, silent: int, dead: bool
+) -> None:
+    class Asked:
+        def getsockopt(self, level: int, option: int, size: int) -> bytes:
+            assert (level, option) == (socket.IPPROTO_TCP, socket.TCP_INFO)
+            return struct.pack("8B13I", 1, 0, 0, probes, *bytes(4), *[7] * 4, unacked, *[7] * 7,
+                               silent)[:size]
+
+    assert keepalive.is_dead(Asked()) == dead  # type: ignore[arg-type]  # as much of one as it asks
 
 
 def test_what_is_there_is_not_written_over(

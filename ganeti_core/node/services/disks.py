@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from ganeti_core.node.state import NodeState
     from ganeti_core.plugin_api import HookContext
 
-PATIENT = Limits(offered=600.0, stall=600.0)
-"""Storage that is busy may take its time to read, or to write down what it was given."""
+PATIENT = Limits(offered=600.0)
 
 
 def _context(state: NodeState) -> HookContext:

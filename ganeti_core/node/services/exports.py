@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from ganeti_core.node.state import NodeState
     from ganeti_core.plugin_api import HookContext
 
-PATIENT = Limits(offered=600.0, stall=3600.0)
-"""An OS may take its time before it writes the next byte, or has read the last one; a host that
-died is noticed all the same."""
+PATIENT = Limits(offered=600.0)
 
 
 def _exports(state: NodeState) -> Exports:
