@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.database import Write
@@ -36,6 +36,14 @@ FORGET_SECONDS = 30.0
 """How long forgetting waits for a call that is just being made."""
 
 
+@dataclass
+class _Alone:
+    """Held by who works on one chain; kept while somebody does, or waits to."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    users: int = 0
+
+
 class Debts:
     """All debts of the cluster. Every method may be called from any thread.
 
@@ -46,7 +54,7 @@ class Debts:
         self._store = store
         self._call = call
         self._mutex = threading.Lock()
-        self._paying: dict[tuple[str, str], threading.Lock] = {}
+        self._paying: dict[tuple[str, str], _Alone] = {}
         self._entries: dict[tuple[int, int, int], Entry] = {}
 
     def remember(self, entries: Sequence[Entry]) -> None:
@@ -140,13 +148,18 @@ class Debts:
     def _alone(self, chain: tuple[str, str], seconds: float = -1) -> Iterator[bool]:
         """Around work on a chain, one thread at a time; gives whether it was to be had in time."""
         with self._mutex:
-            lock = self._paying.setdefault(chain, threading.Lock())
-        mine = lock.acquire(timeout=seconds)
+            alone = self._paying.setdefault(chain, _Alone())
+            alone.users += 1
+        mine = alone.lock.acquire(timeout=seconds)
         try:
             yield mine
         finally:
             if mine:
-                lock.release()
+                alone.lock.release()
+            with self._mutex:
+                alone.users -= 1
+                if not alone.users:
+                    del self._paying[chain]
 
     def _pay(self, node: str, chains: Collection[tuple[str, str]]) -> None:
         """Try to pay chains of a node, each as far as it goes, until the node is silent."""

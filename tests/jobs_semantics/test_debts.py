@@ -106,6 +106,14 @@ def test_a_node_that_answers_is_paid_in_order(store, nodes) -> None:
     assert left(debts) == in_database(store) == []
 
 
+def test_nothing_is_kept_of_what_was_paid(store, nodes) -> None:
+    debts = owed(store, nodes, entry(0, "a"), entry(1, "b"), entry(2, "c", job=6))
+    nodes.orders["b"] = REFUSED
+    debts.clear("node1", frozenset({"b"}))
+    debts.forget(["7-0-1"])
+    assert (left(debts), debts._paying) == ([], {})
+
+
 @pytest.mark.parametrize("error", [SILENT, OutcomeUnknown("?"), AccessDenied("not you")])
 def test_a_silent_node_takes_no_work_on_anything(store, nodes, error) -> None:
     debts = owed(store, nodes, entry(0, "a"), entry(1, "b"), entry(2, "c", node="node2"))
