@@ -91,7 +91,7 @@ class Explanation:
             return [_running(job, runner.waiting.describe())]
         blockers = self.locks.blockers(ticket)
         lines = [f"Job {job.id} waits for the lock {self._readable(name)}, held or asked for"
-                 f" earlier by job {owner}." for name, owner in blockers[:MOST_NAMES]]
+                 f" earlier by {_owner(owner)}." for name, owner in blockers[:MOST_NAMES]]
         if len(blockers) > MOST_NAMES:
             lines.append(f"Job {job.id} waits for {len(blockers) - MOST_NAMES} more locks.")
         owners = dict.fromkeys(int(owner) for _, owner in blockers if owner.isdigit())
@@ -104,6 +104,11 @@ class Explanation:
             if (found := self.snapshot.of_kind(kind).get(uuid)) is not None:
                 return f"{lock} ({found.name})"
         return lock
+
+
+def _owner(name: str) -> str:
+    """Who has a lock; the master itself looks at copies of disks, for a moment."""
+    return f"job {name}" if name.isdigit() else f"the master itself ({name})"
 
 
 def _why_canceled(job: Job) -> str:
