@@ -98,6 +98,8 @@ class Spreader:
         self._changed = threading.Condition()
         self._due = True
         self._urgent = False
+        self._trouble = ""
+        """Why the last round failed on this node, before any other was asked."""
         self._stopping = False
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="spread")
         self._thread = threading.Thread(target=self._run, name="spread", daemon=True)
@@ -149,7 +151,9 @@ class Spreader:
                 if not self._is_settled(node.uuid, before):
                     # Nobody waits for it a second time, until it has answered.
                     self._nodes[node.uuid].error = SILENT
-            return {node.name: problem for node in nodes if (problem := self._problem(node.uuid))}
+            own = self._trouble if self._serial < wanted.serial else ""
+            return {node.name: problem for node in nodes
+                    if (problem := own or self._problem(node.uuid))}
 
     def _is_settled(self, uuid: str, before: dict[str, int]) -> bool:
         """Whether there is nothing to wait for: it has all, or has failed."""
@@ -179,12 +183,19 @@ class Spreader:
                 if self._stopping:
                     return
                 self._due = self._urgent = False
+            trouble = ""
             try:
                 self._round(self._store.snapshot)
-            except Exception:  # wall: the loop outlives whatever one round met
-                log.exception("spreading the configuration's files")
+            except Exception as exc:  # wall: the loop outlives whatever one round met
+                trouble = f"the master cannot make it: {type(exc).__name__}: {exc}"
+                if trouble != self._trouble:
+                    log.exception("spreading the configuration's files")
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping or self._urgent, PAUSE)
+                self._trouble = trouble
+                # Nobody else might ask for another round: the next commit may be days away.
+                self._due = self._due or bool(trouble)
+                self._changed.wait_for(lambda: self._stopping or self._urgent,
+                                       RETRY_SECONDS if trouble else PAUSE)
 
     def _rest(self) -> float | None:
         """Seconds until a node is to be asked again; None when none is."""
