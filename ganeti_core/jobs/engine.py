@@ -179,10 +179,12 @@ class JobEngine:
     async def submit(
         self, jobs: Sequence[Sequence[OpCode]], *, even_if_drained: bool = False,
         reservations: Sequence[Reservation | None] = (),
+        note: Callable[[list[int]], Sequence[Write]] = lambda _ids: (),
     ) -> list[int]:
         """Accept jobs; their ids are answered once all are durable.
 
         :param reservations: memory and disk space to set aside for each, until it ends
+        :param note: rows that become durable with the jobs, made of their ids
         :raises JobQueueDrained: the administrator closed the queue
         :raises StoreBroken: they could not be written; none was accepted
         """
@@ -191,7 +193,7 @@ class JobEngine:
         if not jobs:
             return []
         prepared, writes = self.queue.prepare(jobs)
-        await self._commit(writes)
+        await self._commit([*writes, *note([job.id for job in prepared])])
         for job, reserved in itertools.zip_longest(prepared, reservations):
             self.queue.jobs[job.id] = job
             if reserved is not None:
@@ -203,11 +205,13 @@ class JobEngine:
         return [job.id for job in prepared]
 
     def submit_from_thread(
-        self, jobs: Sequence[Sequence[OpCode]], reservations: Sequence[Reservation | None] = ()
+        self, jobs: Sequence[Sequence[OpCode]], reservations: Sequence[Reservation | None] = (),
+        note: Callable[[list[int]], Sequence[Write]] = lambda _ids: (),
     ) -> list[int]:
         """As `submit`, for operations that expand into jobs; from a worker thread."""
         future = asyncio.run_coroutine_threadsafe(
-            self.submit(jobs, even_if_drained=True, reservations=reservations), self._loop)
+            self.submit(jobs, even_if_drained=True, reservations=reservations, note=note),
+            self._loop)
         return future.result()
 
     async def _commit(self, writes: Sequence[Write]) -> None:

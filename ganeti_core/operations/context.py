@@ -22,6 +22,7 @@ from ganeti_core.rpc.client import Peer
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from ganeti_core.config.database import Write
     from ganeti_core.config.expected import Expected
     from ganeti_core.config.reservations import Reservation, Reservations
     from ganeti_core.config.snapshot import Snapshot
@@ -73,7 +74,9 @@ class Services:
     host: PluginHost
     events: Subscribers
     reservations: Reservations
-    submit_jobs: Callable[[Sequence[Sequence[OpCode]], Sequence[Reservation | None]], list[int]]
+    submit_jobs: Callable[[
+        Sequence[Sequence[OpCode]], Sequence[Reservation | None],
+        Callable[[list[int]], Sequence[Write]]], list[int]]
     all_debts: Callable[[], list[Entry]]
     pay_debts: Callable[[str, frozenset[str]], list[Entry]]
     """Try to pay what stands before work on some objects of a node (uuid); returns what still does.
@@ -284,6 +287,7 @@ class OpContext:
     def submit_jobs(
         self, op: OpCode, jobs: Sequence[Sequence[OpCode]],
         reservations: Sequence[Reservation | None] = (),
+        result: Callable[[list[int]], Any] | None = None,
     ) -> list[int]:
         """Submit the jobs that `op` expands into; return their ids.
 
@@ -291,12 +295,22 @@ class OpContext:
         comment that tells where they come from.
 
         :param reservations: what is set aside for each job before anybody else can take it
+        :param result: that of the opcode, made of the ids, where this is its pivot: whatever
+            becomes of it then, it has done what it was to do
         :raises JobCanceled: the job was killed, or its owner asked it to stop
         """
         self.check_cancelled()
         with self.saga.alive():
-            return self.services.submit_jobs(
-                [[_inheriting(op, child) for child in job] for job in jobs], reservations)
+            ids = self.services.submit_jobs(
+                [[_inheriting(op, child) for child in job] for job in jobs], reservations,
+                lambda ids: () if result is None else self._rows_of_pivot(result(ids)))
+            if result is not None:
+                self.saga.adopt(())
+                self.journaling.committed(result(ids))
+            return ids
+
+    def _rows_of_pivot(self, result: Any) -> list[Write]:
+        return [*self.saga.pivot(())[0], *self.journaling.rows_of_result(result)]
 
     def act(self, node: Node, do: Call, undo: Call, note: str) -> Any:
         """Make a changing call whose undo is durable before it begins."""

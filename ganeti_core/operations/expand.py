@@ -40,7 +40,7 @@ class Moves:
 
 def submitted(
     ctx: OpContext, op: OpCode, jobs: Sequence[Sequence[OpCode]],
-    failed: Iterable[tuple[str, str]] = (),
+    failed: Iterable[tuple[str, str]] = (), *, pivot: bool = True,
 ) -> dict[str, Any]:
     """Submit the jobs that an opcode becomes; its result when it is only that.
 
@@ -48,10 +48,15 @@ def submitted(
 
     :param failed: instances for which there is no job, and why: in the place of jobs that could
         not be submitted
+    :param pivot: what else it does comes before
     """
-    ids = ctx.submit_jobs(op, jobs, [_reservation(ctx, job) for job in jobs]) if jobs else []
-    return {"jobs": [*([True, job_id] for job_id in ids),
-                     *([False, f"Instance {name} cannot be moved: {why}"] for name, why in failed)]}
+    stay = [[False, f"Instance {name} cannot be moved: {why}"] for name, why in failed]
+
+    def result(ids: Sequence[int]) -> dict[str, Any]:
+        return {"jobs": [*([True, job_id] for job_id in ids), *stay]}
+
+    return result(ctx.submit_jobs(op, jobs, [_reservation(ctx, job) for job in jobs],
+                                  result if pivot else None) if jobs else ())
 
 
 def _reservation(ctx: OpContext, job: Iterable[OpCode]) -> Reservation | None:

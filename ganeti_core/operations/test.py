@@ -135,7 +135,7 @@ class Dummy(Operation[TestDummy, "list[list[OpCode]]"]):
             ctx.feedback(str(message))
         if op.submit_jobs is None:
             return op.result
-        return submitted(ctx, op, plan) | (
+        return submitted(ctx, op, plan, pivot=op.result is None) | (
             {} if op.result is None else {"result": op.result})
 
 

@@ -12,9 +12,11 @@ from one_master import NO_OP, OneMaster
 
 from ganeti_core.config.store import Put
 from ganeti_core.errors import GanetiError
+from ganeti_core.opcodes.registry import parse
 from ganeti_core.opcodes.test import TestJqueue as JqueueOpcode
 from ganeti_core.operations import registry
 from ganeti_core.operations.base import Operation
+from ganeti_core.operations.expand import submitted
 from ganeti_core.rpc.calls import Call, service_call
 
 STUCK = {"OP_ID": JqueueOpcode.op_id, "reason": []}
@@ -93,6 +95,40 @@ def test_a_hanging_operation_ends_at_once_and_cannot_go_on(master, stuck):
     assert [debt["note"] for debt in master.client.call("Debts") if debt["job"] == job] == notes
     assert "late" not in str(master.field(job, "opresult"))
     master.configure(tags=())
+
+
+@dataclass(frozen=True)
+class Expands(Operation[JqueueOpcode, None]):
+    """Becomes another job, then hangs before it has said so."""
+
+    opcode = JqueueOpcode
+    hangs: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def plan(self, op: JqueueOpcode, ctx: Any) -> None:
+        return
+
+    def run(self, op: JqueueOpcode, ctx: Any, plan: None) -> Any:
+        result = submitted(ctx, op, [[parse(NO_OP)]], [("inst9", "no room")])
+        self.hangs.set()
+        self.released.wait(60)
+        return result
+
+
+def test_an_operation_whose_jobs_were_submitted_has_succeeded(master, monkeypatch):
+    operation = Expands()
+    monkeypatch.setitem(registry._OPERATIONS, JqueueOpcode.op_id, operation)
+    try:
+        job = master.submit(STUCK)
+        assert operation.hangs.wait(60)
+        kill(master, job)
+        assert master.wait(job) == "success"
+    finally:
+        operation.released.set()
+    (((_, child), failed),) = [result["jobs"] for result in master.field(job, "opresult")]
+    assert failed == [False, "Instance inst9 cannot be moved: no room"]
+    assert child == job + 1
+    assert master.wait(child) == "success"
 
 
 def test_killing_what_has_not_begun_or_has_ended_is_canceling_it(master):

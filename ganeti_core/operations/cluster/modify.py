@@ -104,7 +104,7 @@ class Modify(Operation[ClusterSetParams, SettingsPlan]):
             ctx.info(f"Node {node.name} becomes {role}")
         # Others (the drain flag) are changed without our lock.
         before = ctx.current.cluster
-        result = submitted(ctx, op, plan.jobs) if plan.jobs else None
+        result = submitted(ctx, op, plan.jobs, pivot=False) if plan.jobs else None
         ctx.commit([Edit(before, plan.values), *(Put(node) for node in plan.nodes)], result)
         distribute(ctx)
         move_master_ip(ctx, before)

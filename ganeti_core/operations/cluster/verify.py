@@ -15,6 +15,7 @@ from ganeti_core.opcodes.verification import check_names
 from ganeti_core.operations.base import Operation
 from ganeti_core.operations.cluster.findings import Findings, Level
 from ganeti_core.operations.cluster.verify_files import COPY_SECONDS
+from ganeti_core.operations.expand import submitted
 from ganeti_core.operations.inherited import check_policy_templates
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.extstorage import EXTSTORAGE
@@ -46,7 +47,7 @@ class Verify(Operation[ClusterVerify, tuple[str, ...]]):
         jobs: list[list[Any]] = [] if op.group_name else [[ClusterVerifyConfig(**shared)]]
         jobs += [[ClusterVerifyGroup(group_name=name, skip_checks=op.skip_checks, **shared)]
                  for name in plan]
-        return {"jobs": [[True, job_id] for job_id in ctx.submit_jobs(op, jobs)]}
+        return submitted(ctx, op, jobs)
 
 
 class VerifyConfig(Operation[ClusterVerifyConfig, None]):

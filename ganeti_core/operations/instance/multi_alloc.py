@@ -28,7 +28,7 @@ from ganeti_core.operations.placement.new_instance import new_instance_needs
 from ganeti_core.operations.placement.request import Wanted, requested_instance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ganeti_core.operations.context import OpContext
 
@@ -73,11 +73,15 @@ class MultiAlloc(Operation[InstanceMultiAlloc, MultiPlan]):
         with ctx.services.reservations.turn():
             placed = _choose(ctx, plan)
             creations = placed.creations.values()
-            ids = ctx.submit_jobs(
+
+            def result(ids: Sequence[int]) -> dict[str, Any]:
+                return {"jobs": [[True, job_id] for job_id in ids],
+                        "allocatable": list(placed.creations), "failed": list(placed.failed)}
+
+            return result(ctx.submit_jobs(
                 op, [[creation] for creation in creations],
-                [_reservation(ctx, creation) for creation in creations]) if creations else []
-        return {"jobs": [[True, job_id] for job_id in ids],
-                "allocatable": list(placed.creations), "failed": list(placed.failed)}
+                [_reservation(ctx, creation) for creation in creations],
+                result) if creations else ())
 
 
 def _choose(ctx: OpContext, plan: MultiPlan) -> _Placed:
