@@ -39,7 +39,7 @@ class Waiters:
         while True:
             seen = observe()
             entries = [entry for op in job.ops for entry in op.log if entry[0] > log_serial]
-            if seen != previous or entries or job.final:
+            if entries or job.final or (seen != previous and _plain(seen) != previous):
                 return seen, entries
             left = deadline - loop.time()
             if left <= 0 or not await self._changed(job, left):
@@ -59,3 +59,13 @@ class Waiters:
                 if not waiting:
                     del self._waiting[job.id]
         return True
+
+
+def _plain(value: Any) -> Any:
+    """A value as a client was told: JSON has no tuples, of which times are made."""
+    match value:
+        case dict():
+            return {name: _plain(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_plain(one) for one in value]
+    return value

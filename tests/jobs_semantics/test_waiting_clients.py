@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import selectors
 import socket
 import threading
 import time
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from one_master import NO_OP, delay
@@ -16,6 +18,8 @@ from ganeti_core.cli.waiting import follow
 from ganeti_core.daemons.vcluster.building import _await
 from ganeti_core.daemons.watcher.repairs import Repair, _ended
 from ganeti_core.errors import GanetiError
+from ganeti_core.jobs.job import RUNNING, Job, OpState
+from ganeti_core.jobs.waiters import Waiters
 from ganeti_core.luxi.client import LuxiClient
 from ganeti_core.luxi.job_seen import JobSeen
 from ganeti_plugins.iallocator_hail.tools.submission import wait_for
@@ -49,6 +53,23 @@ def answers(clients: list[socket.socket], seconds: float) -> tuple[list[dict], l
                     times.append(time.monotonic())
                     selector.unregister(key.fileobj)
     return told, times
+
+
+def test_times_that_a_client_was_told_are_no_change() -> None:
+    async def run() -> tuple[bool, list[Any]]:
+        job = Job(5, [OpState(None, {}, 0, RUNNING, start=(7, 8))], (1, 2))
+        waiters = Waiters()
+        known = json.loads(json.dumps([job.received, [job.ops[0].start], {"at": job.received}]))
+        waiting = asyncio.create_task(waiters.wait(
+            job, lambda: [job.received, [job.ops[0].start], {"at": job.received}], known, 0, 60))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        early = waiting.done()
+        job.ops[0].start = (9, 9)
+        waiters.wake(job)
+        return early, (await waiting)[0]
+
+    assert asyncio.run(run()) == (False, [(1, 2), [(9, 9)], {"at": (1, 2)}])
 
 
 def at_rest() -> bool:
