@@ -366,16 +366,16 @@ class JobEngine:
         job = self.queue.jobs.get(job_id)
         if job is None or job.final:
             return False, f"Job {job_id} not found in queue"
-        rows: list[Write] = []
-        for index, state in enumerate(job.ops):
+        await self._commit([
+            self.queue.change_row(job, {"op": index, "priority": priority})
+            for index, state in enumerate(job.ops) if state.status in (QUEUED, WAITING)])
+        for state in job.ops:
             if state.status in (QUEUED, WAITING):
                 state.priority = priority
-                rows.append(self.queue.change_row(job, {"op": index, "priority": priority}))
         if job_id in self._backlog:
             self._backlog.reorder(job)
         elif (runner := self._runners.get(job_id)) is not None:
             runner.reorder()
-        await self._commit(rows)
         self._changed(job)
         return True, (f"Priorities of pending opcodes for job {job_id} have been changed to "
                       f"{priority}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
+import pytest
 from one_master import NO_OP, OneMaster, delay, one_master
 
 from ganeti_core.config.journal import Journal
+from ganeti_core.errors import GanetiError, StoreBroken
 from ganeti_core.jobs.queue import JobQueue
 
 NODE = {"no_locks": False}
@@ -60,6 +62,22 @@ def test_a_priority_changes_while_the_job_waits_for_locks(master):
         master.wait(job)
     begun = sorted(jobs, key=lambda job: master.field(job, "opexec"))
     assert begun == [jobs[2], jobs[0], jobs[1]]
+
+
+def test_a_priority_that_could_not_be_written_is_none(master, monkeypatch):
+    blocker = blocked(master)
+    first, second = master.submit(NO_OP), master.submit(NO_OP)
+
+    async def full(_writes):
+        raise StoreBroken("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(master.daemon.engine, "_commit", full)
+        with pytest.raises(GanetiError, match="the disk is full"):
+            master.client.call("ChangeJobPriority", second, -5)
+    assert (master.field(second, "priority"), master.field(second, "oppriority")) == (0, [0])
+    cancel(master, blocker)
+    assert order_of_starts(master, [first, second]) == [first, second]
 
 
 def test_a_job_that_waits_for_a_lock_is_told_who_has_it(master):
