@@ -73,9 +73,10 @@ _WITH_LINK = ("instance-node", "instance-ips")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``gnt-confd``."""
-    from ganeti_core.cli.output import flush_or_forget
     from ganeti_core.errors import GanetiError
+    from ganeti_core.std_streams import flush_or_forget, open_closed
 
+    open_closed()
     options = make_parser().parse_args(argv)
     if options.command is None:
         make_parser().print_help()

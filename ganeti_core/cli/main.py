@@ -15,11 +15,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ganeti_core import __version__
-from ganeti_core.cli.output import flush_or_forget
 from ganeti_core.cli.tools import COMPATIBLE_RELEASE, TOOLS, Tool
 from ganeti_core.errors import GanetiError
 from ganeti_core.opcodes.unavailable import MARK
 from ganeti_core.paths import Paths
+from ganeti_core.std_streams import flush_or_forget, open_closed
 
 if TYPE_CHECKING:
     from ganeti_core.cli.session import Command
@@ -104,6 +104,7 @@ def _run_command(tool: Tool, name: str, command: Command, argv: list[str], paths
 
 def _main(program: str) -> int:
     gc.set_threshold(_GARBAGE_AFTER)
+    open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal of few characters shows the others as escapes; it does not end the command.
         sys.stdout.reconfigure(errors="backslashreplace")

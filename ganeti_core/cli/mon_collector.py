@@ -19,10 +19,11 @@ PROGRAM = "mon-collector"
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``mon-collector``."""
     from ganeti_core.cli.failure import describe, exit_status
-    from ganeti_core.cli.output import flush_or_forget
     from ganeti_core.errors import GanetiError
     from ganeti_core.paths import Paths
+    from ganeti_core.std_streams import flush_or_forget, open_closed
 
+    open_closed()
     options = make_parser().parse_args(argv)
     try:
         print(json.dumps(run(Paths.from_environment(), options.collector), indent=1))

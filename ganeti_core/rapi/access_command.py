@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.std_streams import flush_or_forget, open_closed
 
 if TYPE_CHECKING:
     import argparse
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 def run(program: str, parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     """Run the command that is asked for; return the exit status."""
+    open_closed()
     options = parser.parse_args(argv)
     if options.command is None:
         parser.print_help()
@@ -21,10 +23,15 @@ def run(program: str, parser: argparse.ArgumentParser, argv: Sequence[str] | Non
     command: Callable[[argparse.Namespace], None] = options.function
     try:
         command(options)
+        sys.stdout.flush()
     except GanetiError as exc:
         print(f"{program}: {exc.message}", file=sys.stderr)
+    except BrokenPipeError:
+        flush_or_forget()
     except OSError as exc:
-        print(f"{program}: {exc.filename}: {exc.strerror}", file=sys.stderr)
+        flush_or_forget()
+        where = f"{exc.filename}: " if exc.filename else ""
+        print(f"{program}: {where}{exc.strerror or exc}", file=sys.stderr)
     except UnicodeDecodeError as exc:
         print(f"{program}: the file is no text in UTF-8: {exc}", file=sys.stderr)
     except (KeyboardInterrupt, EOFError):

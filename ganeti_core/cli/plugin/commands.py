@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from ganeti_core.cli.failure import describe, exit_status
 from ganeti_core.cli.formats import FORMATS, TABLE
-from ganeti_core.cli.output import flush_or_forget
 from ganeti_core.cli.plugin.names import KINDS
 from ganeti_core.cli.whereabouts import explained
 from ganeti_core.errors import GanetiError
 from ganeti_core.paths import Paths
+from ganeti_core.std_streams import flush_or_forget, open_closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ EXIT_USAGE = 2
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Carry out a command line; return the exit status."""
+    open_closed()
     parser = make_parser()
     options, rest = parser.parse_known_args(argv)
     if rest and options.command != "check":

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.cli.output import flush_or_forget
 from ganeti_core.daemons.vcluster.layout import Layout, NoSuchCluster, VirtualNode
 from ganeti_core.errors import ConfigurationError, GanetiError
+from ganeti_core.std_streams import flush_or_forget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
