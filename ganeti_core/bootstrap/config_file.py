@@ -7,7 +7,8 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.bootstrap.init import all_or_nothing, found_cluster
+from ganeti_core.bootstrap.founding import all_or_nothing, new_cluster_here
+from ganeti_core.bootstrap.init import found_cluster
 from ganeti_core.bootstrap.renew import make_shared_files
 from ganeti_core.config.codec import encode_object
 from ganeti_core.config.database import Database, Write
@@ -58,25 +59,28 @@ def import_config(paths: Paths, file: Path) -> Snapshot:
 
     Its other nodes keep their place; each must be enrolled (``gnt-node add --readd``).
 
-    :raises OpPrereqError: there is a cluster here already, the file cannot be read, or this host
-        is none of its nodes; nothing was written
+    :raises OpPrereqError: there is a cluster here already, this host is a node of one, the file
+        cannot be read, or this host is none of its nodes; nothing was written
     :raises ConfigurationError: it is no configuration, or contradicts itself
     """
-    if paths.database.exists() or paths.ca_key.exists():
-        raise OpPrereqError("Cluster is already initialised", ECODE_STATE)
+    with new_cluster_here(paths):
+        return _import(paths, file)
+
+
+def _import(paths: Paths, file: Path) -> Snapshot:
     objects, snapshot = read_cluster(file)
     node = _own_node(objects)
     with all_or_nothing(paths):
-        paths.make_directories()
         certs.create_authority(paths, snapshot.cluster.name)
         fingerprint = certs.issue_local(paths, node.uuid, node.name)
         first = Member(node.uuid, node.name, node.primary_ip, node.port, (fingerprint,), True)
         found_cluster(paths, MemberList(1, snapshot.serial, (first,)))
         make_shared_files(paths, snapshot.cluster.name, keep=True)
-        certs.write_node_identity(paths, node.uuid, node.name, node.primary_ip, node.port)
         # Certificates of an earlier cluster are worth nothing here.
         objects = [_adapted(value, node.uuid, fingerprint) for value in objects]
         _write(paths, objects, snapshot.serial)
+        # Last: see `founding`.
+        certs.write_node_identity(paths, node.uuid, node.name, node.primary_ip, node.port)
     return snapshot
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.bootstrap import local_daemons
+from ganeti_core.bootstrap.one_at_a_time import MASTER, alone
 from ganeti_core.bootstrap.voting import (
     Poll,
     collect_promises,
@@ -72,10 +73,16 @@ def master_failover(paths: Paths, *, no_voting: bool) -> None:
 
     :param no_voting: whatever the others say or do not say: what the old master committed last
         may be lost
-    :raises OpPrereqError: it is no candidate, is the master already, or the vote went against it
+    :raises OpPrereqError: it is no candidate, is the master already, the vote went against it, or
+        another process does the same
     :raises StoreBroken: the copy here is damaged
     """
     own = NodeIdentity.load(paths).uuid
+    with alone(paths, MASTER, "gnt-cluster master-failover"):
+        _fail_over(paths, own, no_voting=no_voting)
+
+
+def _fail_over(paths: Paths, own: str, *, no_voting: bool) -> None:
     if not paths.database.exists() or not paths.ca_key.exists():
         raise OpPrereqError(
             "This node has no copy of the configuration: only master candidates can become master",

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from ganeti_core.bootstrap.draft import Draft, check_device, check_own_address
+from ganeti_core.bootstrap.founding import all_or_nothing, new_cluster_here
 from ganeti_core.bootstrap.renew import make_shared_files
 from ganeti_core.config.codec import encode_object
 from ganeti_core.config.database import Write
 from ganeti_core.config.journal import Journal
 from ganeti_core.config.snapshot import Snapshot
-from ganeti_core.errors import ECODE_ENVIRON, ECODE_EXISTS, ECODE_INVAL, ECODE_STATE, OpPrereqError
+from ganeti_core.errors import ECODE_ENVIRON, ECODE_EXISTS, ECODE_INVAL, OpPrereqError
 from ganeti_core.model import KINDS, Cluster, Node, NodeGroup, new_uuid
 from ganeti_core.model.cluster import IPOLICY_DEFAULTS
 from ganeti_core.model.ganeti_settings import SETTING_OF
-from ganeti_core.node.services.cluster_files import remove_cluster_data
 from ganeti_core.opcodes.cluster import ClusterSetParams
 from ganeti_core.opcodes.registry import parse
 from ganeti_core.opcodes.unavailable import asked_in_vain, refusal
@@ -32,12 +31,12 @@ from ganeti_core.plugins import PluginHost
 from ganeti_core.resolve import own_name, resolve, resolve_alike
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.atomic import write_private
-from ganeti_core.rpc.identity import DEFAULT_PORT, identity_file
+from ganeti_core.rpc.identity import DEFAULT_PORT
 from ganeti_core.rpc.member_signatures import signed
 from ganeti_core.rpc.members import Member, MemberList, members_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from ganeti_core.model import ConfigObject
     from ganeti_core.paths import Paths
@@ -131,13 +130,11 @@ def init_cluster(
     :raises OpPrereqError: there is one already, this host is a node, or an option is wrong
     :raises OSError: something cannot be written; in both cases nothing of the cluster is left
     """
-    if paths.database.exists() or paths.ca_key.exists():
-        raise OpPrereqError("Cluster is already initialised", ECODE_STATE)
-    if identity_file(paths).exists():
-        # Its key and its certificate would be lost, and the cluster's node with them.
-        raise OpPrereqError(
-            f"This host is a node of a cluster already, says {identity_file(paths)}: remove it "
-            "there first (gnt-node remove)", ECODE_STATE)
+    with new_cluster_here(paths):
+        return _make(paths, options, say)
+
+
+def _make(paths: Paths, options: InitOptions, say: Callable[[str], None]) -> Cluster:
     draft = draft_of(paths, options, say)
     snapshot = draft.snapshot
     (group,), node = snapshot.groups.values(), snapshot.master
@@ -145,16 +142,16 @@ def init_cluster(
     _check_addresses(options, cluster, node)
     _check_driver_settings(options, draft, cluster)
     with all_or_nothing(paths):
-        paths.make_directories()
         certs.create_authority(paths, cluster.name)
         fingerprint = certs.issue_local(paths, node.uuid, node.name)
         first = Member(node.uuid, node.name, node.primary_ip, options.port, (fingerprint,), True)
         found_cluster(paths, MemberList(1, 1, (first,)))
         make_shared_files(paths, cluster.name)
-        certs.write_node_identity(paths, node.uuid, node.name, node.primary_ip, options.port)
         for folder in folders(draft.host, cluster.settings):
             (paths.root / folder.lstrip("/")).mkdir(mode=0o750, parents=True, exist_ok=True)
         write_objects(paths, [cluster, group, _with_fingerprint(node, fingerprint)])
+        # Last: see `founding`.
+        certs.write_node_identity(paths, node.uuid, node.name, node.primary_ip, options.port)
     return cluster
 
 
@@ -173,16 +170,6 @@ def folders(host: PluginHost, settings: Mapping[str, Any], capability: str = "")
 def found_cluster(paths: Paths, members: MemberList) -> None:
     """Sign the first list of members, with the authority that was just made here."""
     write_private(members_file(paths), signed(members, certs.Authority.load(paths)).encode())
-
-
-@contextmanager
-def all_or_nothing(paths: Paths) -> Iterator[None]:
-    """Around what makes a cluster here: half of one could neither be used nor be made again."""
-    try:
-        yield
-    except BaseException:
-        remove_cluster_data(paths)
-        raise
 
 
 def _with_fingerprint(node: Node, fingerprint: str) -> Node:

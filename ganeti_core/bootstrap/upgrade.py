@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.bootstrap import local_daemons
+from ganeti_core.bootstrap.one_at_a_time import alone
 from ganeti_core.bootstrap.renew import master_snapshot
 from ganeti_core.bootstrap.upgrade_check import NodeSaid, Survey, Version
 from ganeti_core.config.database import SCHEMA_VERSION, Database
 from ganeti_core.errors import ECODE_STATE, GanetiError, OpExecError, OpPrereqError
 from ganeti_core.luxi.client import LuxiClient, NoMasterError
 from ganeti_core.opcodes.base import FINAL_STATUSES
-from ganeti_core.pid_file import AlreadyRunning, PidFile, is_held
+from ganeti_core.pid_file import is_held
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import NodeClients, Peer
 from ganeti_core.rpc.tls import TlsIdentity
@@ -140,15 +141,8 @@ class Upgrader:
     def _alone(self) -> Iterator[None]:
         """:raises OpPrereqError: another process upgrades, or this is not the master"""
         master_snapshot(self.paths)
-        try:
-            lock = PidFile.lock(self.paths.daemon_pid(LOCK))
-        except AlreadyRunning as exc:
-            raise OpPrereqError(
-                f"another gnt-cluster upgrade is at work: {exc.message}", ECODE_STATE) from exc
-        try:
+        with alone(self.paths, LOCK, "gnt-cluster upgrade"):
             yield
-        finally:
-            lock.release()
 
     def _go_on(self, intent: Intent) -> None:
         try:

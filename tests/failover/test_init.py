@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from virtual_cluster import run
 
 from ganeti_core.bootstrap import local_daemons
+from ganeti_core.bootstrap.config_file import import_config
+from ganeti_core.bootstrap.failover import master_failover
 from ganeti_core.bootstrap.init import InitOptions, init_cluster
+from ganeti_core.bootstrap.one_at_a_time import MASTER, alone
+from ganeti_core.config.database import Database
+from ganeti_core.config.store import load
 from ganeti_core.errors import OpExecError, OpPrereqError
 from ganeti_core.luxi.client import LuxiClient
+from ganeti_core.node.services.replica import MarkArgs, note, noted
 from ganeti_core.paths import Paths
 from ganeti_core.pid_file import running_pid
 from ganeti_core.resolve import HOSTNAME_VARIABLE
 from ganeti_core.rpc import certs
+from ganeti_core.rpc.access import Epochs
+from ganeti_core.rpc.members import members_file
 
+CONFIG = Path(__file__).parent.parent / "data/config/ganeti-3.0-lab.json"
 OPTIONS = {"cluster_name": "cluster.example.com", "node_name": "node1.example.com",
            "enabled_hypervisors": ("fake",), "shared_file_storage_dir": "/taken/shared"}
 
@@ -53,6 +67,79 @@ def test_a_node_of_another_cluster_stays_one(paths: Paths) -> None:
     with pytest.raises(OpPrereqError, match="is a node of a cluster already"):
         init_cluster(paths, InitOptions.from_options(OPTIONS))
     assert before == {file: file.read_bytes() for file in paths.data.rglob("*") if file.is_file()}
+
+
+    with pytest.raises(OpPrereqError, match="is a node of a cluster already"):
+        import_config(paths, CONFIG)
+    assert before == {file: file.read_bytes() for file in paths.data.rglob("*") if file.is_file()}
+
+
+def test_what_masters_of_a_lost_cluster_have_told_counts_no_more(paths: Paths) -> None:
+    """The new master would take itself for one that was replaced."""
+    paths.make_directories()
+    Epochs(paths.epoch).admit(9)
+    note(paths, MarkArgs(9, 30, ["uuid"]))
+    init_cluster(paths, InitOptions.from_options(
+        OPTIONS | {"shared_file_storage_dir": "/shared"}))
+    assert Epochs(paths.epoch).highest() < 2
+    assert noted(paths) == MarkArgs(0, 0)
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from ganeti_core.bootstrap import init
+from ganeti_core.paths import Paths
+folder, name, options = sys.argv[1:]
+place = init.certs if name == "write_node_identity" else init
+setattr(place, name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+init.init_cluster(Paths(Path(folder)), init.InitOptions.from_options(json.loads(options)))
+"""
+
+
+@pytest.mark.parametrize("before", ["make_shared_files", "write_objects", "write_node_identity"])
+def test_what_was_killed_halfway_can_be_repeated(paths: Paths, before: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(paths.root), before,
+                            json.dumps(OPTIONS | {"shared_file_storage_dir": "/shared"})])
+    assert ended.returncode == -signal.SIGKILL
+    assert paths.ca_key.exists()
+    made = init_cluster(paths, InitOptions.from_options(
+        OPTIONS | {"shared_file_storage_dir": "/shared"}))
+    with closing(Database(paths.database)) as database:
+        assert load(database).cluster.uuid == made.uuid
+    with pytest.raises(OpPrereqError, match="already initialised"):
+        init_cluster(paths, InitOptions.from_options(OPTIONS))
+
+
+def test_one_process_at_a_time_makes_this_host_a_master(paths: Paths) -> None:
+    """Of two, the one that failed would remove what the other makes, or end its master daemon."""
+    with alone(paths, MASTER, "test"):
+        with pytest.raises(OpPrereqError, match="another process that makes this host a master"):
+            init_cluster(paths, InitOptions.from_options(OPTIONS))
+        with pytest.raises(OpPrereqError, match="another process that makes this host a master"):
+            import_config(paths, CONFIG)
+    init_cluster(paths, InitOptions.from_options(
+        OPTIONS | {"shared_file_storage_dir": "/shared"}))
+    with (alone(paths, MASTER, "test"),
+          pytest.raises(OpPrereqError, match="another gnt-cluster master-failover is at work")):
+        master_failover(paths, no_voting=True)
+
+
+def test_an_import_that_fails_leaves_what_ganeti_has_there(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(HOSTNAME_VARIABLE, next(iter(
+        json.loads(CONFIG.read_text())["nodes"].values()))["name"])
+    paths.make_directories()
+    theirs = {paths.data / name: name.encode() for name in (
+        "hmac.key", "rapi.pem", "cluster-domain-secret", "ssconf_cluster_name", "config.data")}
+    for file, content in theirs.items():
+        file.write_bytes(content)
+    members_file(paths).mkdir()
+    with pytest.raises(OSError, match="directory"):
+        import_config(paths, CONFIG)
+    members_file(paths).rmdir()
+    assert theirs == {file: file.read_bytes() for file in paths.data.iterdir() if file.is_file()}
 
 
 @pytest.mark.parametrize(("option", "value", "why"), [

@@ -22,6 +22,7 @@ from ganeti_core.rpc.identity import identity_file
 from ganeti_core.rpc.members import members_file
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from ganeti_core.node.state import NodeState
@@ -141,12 +142,9 @@ def remove_drafts(paths: Paths) -> None:
         draft.unlink(missing_ok=True)
 
 
-def remove_cluster_data(paths: Paths) -> None:
-    """Remove all by which this host is a node; harmless when repeated.
-
-    Keys go first: what stays after a failure cannot pass for a node of the cluster.
-    """
-    files = [
+def cluster_files(paths: Paths) -> list[Path]:
+    """All files by which this host is a node, keys first; those of fixed names are there or not."""
+    return [
         paths.ca_key, paths.node_key, next_key(paths), members_file(paths),
         paths.node_certificate, paths.ca_certificate, paths.epoch, identity_file(paths),
         *(paths.data / name for name in SHARED_FILES),
@@ -155,10 +153,33 @@ def remove_cluster_data(paths: Paths) -> None:
         *paths.database.parent.glob(f"{paths.database.name}*"),
         *paths.ssconf.glob(f"{PREFIX}*"),
     ]
-    for file in files:
-        file.unlink(missing_ok=True)
+
+
+def remove_cluster_data(paths: Paths, but: Collection[Path] = ()) -> None:
+    """Remove all by which this host is a node; harmless when repeated.
+
+    Keys go first: what stays after a failure cannot pass for a node of the cluster.
+
+    :param but: files that stay
+    """
+    for file in cluster_files(paths):
+        if file not in but:
+            file.unlink(missing_ok=True)
     remove_export(paths)
     remove_job_folder(paths)
     remove_drafts(paths)
     shutil.rmtree(paths.calls, ignore_errors=True)
     shutil.rmtree(collecting.folder(paths), ignore_errors=True)
+    unfinished_note(paths).unlink(missing_ok=True)
+
+
+def forget_masters(paths: Paths) -> None:
+    """Forget what masters of an earlier cluster have told: another one counts its epochs and marks
+    anew, and they would seem to be old."""
+    for file in (paths.epoch, marks_file(paths)):
+        file.unlink(missing_ok=True)
+
+
+def unfinished_note(paths: Paths) -> Path:
+    """What tells that a cluster is being made here: see `bootstrap.founding`."""
+    return paths.data / "new-cluster.unfinished"
