@@ -24,8 +24,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.bootstrap import local_daemons
 from ganeti_core.errors import AccessDenied, ConfigurationError
 from ganeti_core.model.objects import new_uuid
+from ganeti_core.node.services.cluster_files import remove_cluster_data
+from ganeti_core.pid_file import is_held
 from ganeti_core.rpc import certs, wire
 from ganeti_core.rpc.access import Epochs
 from ganeti_core.rpc.atomic import exclusive, write_atomically, write_private
@@ -49,6 +52,7 @@ CALL_SECONDS = 10.0
 AUTHORITY = "enrol.authority"
 ENROL = "enrol"
 
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 log = logging.getLogger(__name__)
@@ -216,9 +220,10 @@ def enrol(
     """Make this host a node; return its identity, with the uuid that the cluster gave it.
 
     :param identity: name, address and port of this host; its uuid is not known yet
-    :param force: even if this host is a node already
+    :param force: even if this host is a node already; of what it had of another cluster nothing
+        stays, and daemons that serve that one are ended
     :raises ConfigurationError: it is a node, the authority is not the one expected, or has not
-        signed what the master sent
+        signed what the master sent, or the host is the master of another cluster
     :raises NodeUnreachable: the master cannot be reached, or another certificate answers there
     :raises GanetiError: the master refused; nothing was written
     """
@@ -235,6 +240,11 @@ def enrol(
         raise ConfigurationError(
             f"at {master.address}:{master.port} answers a cluster with the authority {found}, not "
             f"{master.authority}: nothing was told to it")
+    is_others = _belongs_to_others(paths, authority)
+    if is_others and is_held(paths.daemon_pid(local_daemons.MASTERD)):
+        raise ConfigurationError(
+            "the master daemon of another cluster runs on this host: end that cluster first "
+            "(gnt-cluster destroy), or make another of its nodes the master")
     key, request = certs.make_request(identity.name)
     granted = _ask(master, authority, ENROL, {
         "token": token, "csr": request, "name": identity.name,
@@ -242,10 +252,34 @@ def enrol(
     uuid = str(granted["node_uuid"])
     certs.check_issued(str(granted["certificate"]), authority, key, uuid)
     members = checked(str(granted["members"]), authority.encode())
+    if is_others:
+        _leave(paths)
     return _write(paths, replace(identity, uuid=uuid), key, {
         paths.node_certificate: str(granted["certificate"]), paths.ca_certificate: authority,
         members_file(paths): str(granted["members"]),
         paths.epoch: f"{max(members.epoch, int(granted['epoch']))}\n"})
+
+
+def _belongs_to_others(paths: Paths, authority: str) -> bool:
+    """Whether this host is, or was, a node of a cluster with another authority."""
+    try:
+        known = paths.ca_certificate.read_text()
+    except FileNotFoundError:
+        return False
+    # While the authority is renewed there are two.
+    return not set(_CERTIFICATE.findall(known)) & set(_CERTIFICATE.findall(authority))
+
+
+def _leave(paths: Paths) -> None:
+    """Forget another cluster: what its masters have told, such as their epochs and whose copies
+    are old, would count for more than what the new master tells.
+
+    :raises OpExecError: a daemon does not end; nothing was removed
+    """
+    for daemon in (local_daemons.RAPI, local_daemons.CONFD, local_daemons.MOND,
+                   local_daemons.NODED):
+        local_daemons.stop(paths, daemon)
+    remove_cluster_data(paths)
 
 
 def _hex(fingerprint: str) -> str:

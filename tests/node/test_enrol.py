@@ -18,7 +18,9 @@ from ganeti_core.bootstrap.enrol import (
 )
 from ganeti_core.errors import AccessDenied, ConfigurationError, GanetiError, NodeUnreachable
 from ganeti_core.model import Node
+from ganeti_core.node.services.replica import MarkArgs, note, noted
 from ganeti_core.paths import Paths
+from ganeti_core.pid_file import PidFile
 from ganeti_core.rpc import certs
 from ganeti_core.rpc.access import Caller, Epochs
 from ganeti_core.rpc.calls import service_call
@@ -106,6 +108,53 @@ def test_host_that_is_a_node_is_not_taken_twice(node, host):
     before = NodeIdentity.load(host)
     token = make_token(node.paths, node_uuid=before.uuid)
     assert enrol(host, NEW, master_of(node), token, force=True) == before
+
+
+def other_cluster_on(host):
+    """The host was a master candidate of another cluster."""
+    host.make_directories()
+    certs.create_authority(host, "other.example.com")
+    certs.issue_local(host, "uuid", "node9.example.com")
+    certs.write_node_identity(host, "uuid", "node9.example.com", "127.0.0.9", 1811)
+    Epochs(host.epoch).admit(9)
+    note(host, MarkArgs(9, 30, ["uuid"]))
+    host.database.write_text("of another cluster")
+
+
+def test_nothing_of_another_cluster_counts_in_the_new_one(node, host):
+    """Its epochs and marks are higher: they made the new master end, and an old copy could win."""
+    other_cluster_on(host)
+    Epochs(node.paths.epoch).admit(3)
+
+    enrol(host, NEW, master_of(node), make_token(node.paths), force=True)
+
+    assert Epochs(host.epoch).highest() == 3
+    assert noted(host) == MarkArgs(0, 0)
+    assert not host.database.exists()
+    assert not host.ca_key.exists()
+
+
+def test_marks_stay_where_a_node_comes_back(node, host):
+    enrol(host, NEW, master_of(node), make_token(node.paths))
+    note(host, MarkArgs(3, 5, ["uuid"]))
+    token = make_token(node.paths, node_uuid=NodeIdentity.load(host).uuid)
+
+    enrol(host, NEW, master_of(node), token, force=True)
+
+    assert noted(host).number == 5
+
+
+def test_the_master_of_another_cluster_is_not_taken(node, host):
+    other_cluster_on(host)
+    token = make_token(node.paths)
+    running = PidFile.lock(host.daemon_pid("ganeti-masterd"))
+
+    with pytest.raises(ConfigurationError, match="the master daemon of another cluster runs"):
+        enrol(host, NEW, master_of(node), token, force=True)
+
+    assert host.ca_key.exists()
+    running.release()
+    enrol(host, NEW, master_of(node), token, force=True)
 
 
 def test_stranger_may_only_enrol(node):
