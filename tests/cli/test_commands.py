@@ -317,3 +317,17 @@ def test_output_that_cannot_be_written_is_one_line_of_error(argv: list[str]) -> 
 def _program(argv: list[str], env=None, stdout=subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     return subprocess.run([Path(sys.executable).with_name(argv[0]), *argv[1:]], env=env, text=True,
                           stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False)
+
+
+def test_a_name_that_is_unknown_is_told_and_the_others_are_done(run) -> None:
+    """Ganeti left it out without a word, and reported success."""
+    known = ["QueryInstances", [["inst1", "inst9"], ["name"], False], [["inst1"]]]
+    unknown = ["QueryInstances", [["inst9"], ["name"], False], []]
+    for words, op_id in ((["startup"], "OP_INSTANCE_STARTUP"),
+                         (["reinstall", "-f"], "OP_INSTANCE_REINSTALL")):
+        ran = run(["gnt-instance", *words, "inst1", "inst9"], known, unknown,
+                  ["job", op_id, {"status": "success", "opstatus": ["success"],
+                                  "opresult": [None], "log": []}])
+        assert ran.status == 1
+        assert ran.err == "Instance 'inst9' does not exist\n"
+        assert "for inst1 ..." in ran.out

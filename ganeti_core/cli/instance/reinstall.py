@@ -22,14 +22,14 @@ def _reinstall(session: Session, arguments: list[str]) -> int:
         raise wrong_input("Option --select-os is not supported: name the OS with -o;"
                           " 'gnt-os list' shows what there is")
     mode = options.multi_mode
-    names = select(session, mode, arguments)
+    names, status = select(session, mode, arguments)
     several = len(names) > 1 or mode not in (None, "instances")
     if not _allowed(session, names, several):
         return EXIT_FAILURE
     jobs = JobSet(session, announce=several)
     for name in names:
         jobs.add(name, _opcode(session, name))
-    return all_succeeded(jobs.finish())
+    return all_succeeded(jobs.finish()) or status
 
 
 def _allowed(session: Session, names: list[str], several: bool) -> bool:

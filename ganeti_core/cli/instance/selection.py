@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli.confirm import ask
@@ -35,11 +36,15 @@ SELECTION: tuple[OptionSpec, ...] = (
 )
 
 
-def select(session: Session, mode: str | None, arguments: list[str]) -> list[str]:
-    """Give the names of the instances that `arguments` mean in `mode`.
+def select(session: Session, mode: str | None, arguments: list[str]) -> tuple[list[str], int]:
+    """Give the names of the instances that `arguments` mean in `mode`, and an exit status.
+
+    A name that is unknown is told, and makes the command fail in the end: what can be done for the
+    others is done, as by Ganeti.
 
     :raises errors.OpPrereqError: none is selected
     """
+    unknown: list[str] = []
     mode = mode or "instances"
     if mode == "all":
         if arguments:
@@ -51,6 +56,7 @@ def select(session: Session, mode: str | None, arguments: list[str]) -> list[str
         raise wrong_input(f"No {what} names passed")
     elif mode == "instances":
         names = _known(session, arguments)
+        unknown = [one for one in arguments if one not in names and not _known(session, [one])]
     elif mode == "tags":
         names = _query(session, "instance", ["name"], _condition(mode, arguments))
     else:
@@ -60,7 +66,9 @@ def select(session: Session, mode: str | None, arguments: list[str]) -> list[str
         names = sorted({name for one in lists for name in one or []})
     if not names:
         raise wrong_input("Selection filter does not match any instances")
-    return names
+    for name in unknown:
+        print(f"Instance '{name}' does not exist", file=sys.stderr, flush=True)
+    return names, EXIT_FAILURE if unknown else 0
 
 
 def must_exist(session: Session, name: str) -> None:
@@ -101,11 +109,11 @@ def for_each(session: Session, arguments: list[str], action: str,
              opcode_for: Callable[[str], dict[str, Any]]) -> int:
     """Run one job for every selected instance; several only after a question."""
     mode = session.option("multi_mode")
-    names = select(session, mode, arguments)
+    names, status = select(session, mode, arguments)
     several = len(names) > 1 or mode not in (None, "instances")
     if several and not session.option("force_multi") and not confirmed(names, action):
         return EXIT_FAILURE
     jobs = JobSet(session, announce=several)
     for name in names:
         jobs.add(name, opcode_for(name))
-    return all_succeeded(jobs.finish())
+    return all_succeeded(jobs.finish()) or status
