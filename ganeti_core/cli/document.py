@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.cli.table import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -34,6 +36,10 @@ def _text(data: Any) -> str:
     return f"[{', '.join(map(str, data))}]" if _in_one_line(data) else str(data)
 
 
+def _text_lines(data: Any) -> list[str]:
+    return [visible(line) for line in _text(data).splitlines()] or [""]
+
+
 def _is_pairs(data: Any) -> bool:
     return isinstance(data, list) and bool(data) and all(
         isinstance(item, tuple) and len(item) == 2 for item in data)
@@ -50,15 +56,16 @@ def _lines(data: Any) -> Iterator[str]:
             for index, line in enumerate(list(_lines(item)) or [""]):
                 yield ("  " if index else "- ") + line
     else:
-        yield from (_text(data).splitlines() or [""])
+        yield from _text_lines(data)
 
 
 def _pair_lines(pairs: Pairs) -> Iterator[str]:
     for key, value in pairs:
+        shown = visible(key)
         if isinstance(value, dict | list | tuple) and not _in_one_line(value):
-            yield f"{key}: "
+            yield f"{shown}: "
             yield from ("  " + line for line in _lines(value))
             continue
-        first, *rest = _text(value).splitlines() or [""]
-        yield f"{key}: {first}"
+        first, *rest = _text_lines(value)
+        yield f"{shown}: {first}"
         yield from ("  " + line for line in rest)

@@ -78,13 +78,15 @@ def run_tool(program: str, argv: list[str], paths: Paths) -> int:
         return _run_command(tool, name, command, argv[1:], paths)
     except GanetiError as exc:
         from ganeti_core.cli.failure import describe, exit_status
+        from ganeti_core.cli.table import visible_lines
         from ganeti_core.cli.terminal import RED, paint
         from ganeti_core.cli.whereabouts import explained
 
         sys.stdout.flush()
         exc = explained(exc, paths)
         status = exit_status(exc)
-        print(paint(describe(exc), RED if status else "", sys.stderr), file=sys.stderr)
+        text = visible_lines(describe(exc))
+        print(paint(text, RED if status else "", sys.stderr), file=sys.stderr)
         return status
 
 

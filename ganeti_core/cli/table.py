@@ -88,6 +88,12 @@ def visible(value: Any) -> str:
                    else character.encode("unicode_escape").decode() for character in text)
 
 
+def visible_lines(text: str) -> str:
+    """Write what others have said, such as the output of a program: it may break lines, and do
+    nothing else to a terminal."""
+    return "\n".join(map(visible, text.expandtabs().split("\n")))
+
+
 def layout(titles: Sequence[str], right: Sequence[bool], rows: Sequence[Sequence[str]],
            style: Style) -> list[str]:
     """Arrange cells in lines: with a separator joined, else in columns of even width."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core import errors
 from ganeti_core.cli.failure import EXIT_FAILURE, JobSubmitted, describe, wrong_input
-from ganeti_core.cli.table import visible
+from ganeti_core.cli.table import visible_lines
 from ganeti_core.cli.terminal import Progress, painted_message
 from ganeti_core.luxi.client import (
     ConnectionLost,
@@ -46,9 +46,8 @@ _WAITING_FOR = {
 
 def print_feedback(timestamp: Any, message: Any) -> None:
     """Print one entry of a job's log as it arrives; `timestamp` is [seconds, microseconds]."""
-    # Output of programs gets into these lines: it may break them, and do nothing else.
-    lines = "\n".join(map(visible, str(message).expandtabs().split("\n")))
-    print(f"{time.ctime(timestamp[0])} {painted_message(lines, sys.stdout)}", flush=True)
+    text = painted_message(visible_lines(str(message)), sys.stdout)
+    print(f"{time.ctime(timestamp[0])} {text}", flush=True)
 
 
 def _show(timestamp: Any, _kind: str, message: Any) -> None:
@@ -279,7 +278,7 @@ class JobSet:
         except errors.GanetiError as exc:
             text = f"Job {job.job_id}{about} has failed: {describe(exc)}"
         sys.stdout.flush()
-        print(text, file=sys.stderr, flush=True)
+        print(visible_lines(text), file=sys.stderr, flush=True)
         return Outcome(False, text)
 
 

@@ -12,6 +12,9 @@ from typing import Any, TextIO, cast
 import pytest
 
 from ganeti_core.cli import waiting
+from ganeti_core.cli.cluster.top import State, screen
+from ganeti_core.cli.document import print_document
+from ganeti_core.cli.table import visible_lines
 from ganeti_core.cli.terminal import Progress, paint, painted_message, painted_table
 from ganeti_core.cli.tools import TOOLS
 from ganeti_core.luxi.job_seen import JobSeen
@@ -114,3 +117,14 @@ def test_ganetis_commands_are_there_or_refused_by_name(run) -> None:
         assert (ran.status, ran.out) == (1, "")
         assert ran.err.startswith(f"{program}: error: '{name}' is not available in this version: ")
         assert f"Ganeti has more, not available in this version: {name}" in run([program]).out
+
+
+def test_what_others_have_said_does_not_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_document([("Result", "\x1b[2Jgone\nnext"), ("osparams", {"a\x1b": ["b\x07"]})])
+    assert capsys.readouterr().out == (
+        "Result: \\x1b[2Jgone\n  next\nosparams: \n  a\\x1b: \n    - b\\x07\n")
+    assert visible_lines("one\ttwo\n\x1b[1m") == "one     two\n\\x1b[1m"
+    state = State("cluster", (), (), [{"id": 1, "status": "running", "summary": ["X(\x1b[2J)"]}])
+    assert not any("\x1b" in line for line in screen(state, "now", 80, 24))

@@ -9,6 +9,7 @@ from ganeti_core import errors
 from ganeti_core.cli.failure import EXIT_FAILURE, describe
 from ganeti_core.cli.lists import job_number
 from ganeti_core.cli.session import Command
+from ganeti_core.cli.table import visible_lines
 from ganeti_core.cli.waiting import follow
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def _finish(session: Session, job_id: int, *, feedback: bool) -> int:
         follow(session.client, job_id, feedback=feedback)
     except (errors.OpExecError, errors.OpPrereqError, errors.JobLost, errors.JobCanceled) as exc:
         sys.stdout.flush()
-        print(f"Job {job_id} failed: {describe(exc)}", file=sys.stderr)
+        print(visible_lines(f"Job {job_id} failed: {describe(exc)}"), file=sys.stderr)
         return EXIT_FAILURE
     return 0
 
