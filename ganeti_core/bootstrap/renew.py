@@ -206,8 +206,14 @@ def _read(file: Path) -> bytes:
 def _certificate_with_key(file: Path) -> bytes:
     """:raises OpPrereqError: it does not hold both, or they do not fit"""
     content = _read(file)
+
+    def ask() -> bytes:
+        # OpenSSL would ask whoever is at the terminal; nobody is there when daemons start.
+        raise OpPrereqError(f"The key in {file} is encrypted: daemons could not use it (openssl"
+                            " pkey writes it without a password)", ECODE_INVAL)
+
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(file)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(file, password=ask)
     except (ssl.SSLError, OSError) as exc:
         raise OpPrereqError(f"{file} does not hold a certificate and its key: {exc}",
                             ECODE_INVAL) from exc

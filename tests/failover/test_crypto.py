@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from failing import delay, ended, failover, kill, submit, wait_for_equal_copies
 from virtual_cluster import VirtualCluster
 
+from ganeti_core.bootstrap.renew import Wish, contents, self_signed
+from ganeti_core.errors import OpPrereqError
 from ganeti_core.rpc.member_signatures import checked
 from ganeti_core.rpc.members import Members
 from ganeti_core.rpc.tls import fingerprint_of
@@ -122,3 +126,17 @@ def test_what_makes_no_sense_is_refused(
     refused = three.try_("gnt-cluster", "renew-crypto", "-f", *options)
     assert refused.status == 1
     assert words in refused.stderr
+
+
+def test_a_key_with_a_password_is_refused(tmp_path: Path) -> None:
+    """OpenSSL would ask for it here, and again wherever a daemon starts."""
+    made = self_signed("cluster.example.com")
+    key = serialization.load_pem_private_key(made, None)
+    file = tmp_path / "rapi.pem"
+    file.write_bytes(key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret")) + made[made.index(b"-----BEGIN CERT"):])
+    with pytest.raises(OpPrereqError, match="is encrypted: daemons could not use it"):
+        contents(Wish(rapi_cert=file), "cluster.example.com")
+    file.write_bytes(made)
+    assert contents(Wish(rapi_cert=file), "cluster.example.com") == {"rapi.pem": made}
