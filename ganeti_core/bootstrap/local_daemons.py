@@ -85,14 +85,13 @@ def start_rapi(paths: Paths) -> str:
     It is wanted on every real host, unless its unit was disabled there, and below another root
     where its settings are.
     """
-    if paths.root != Path("/"):
-        wanted = settings_of(paths, RAPI) is not None
-    else:
-        wanted = not _is_unit(RAPI) or _is_enabled(RAPI)
-    if not wanted:
-        return ""
     try:
-        start(paths, RAPI)
+        if paths.root != Path("/"):
+            wanted = settings_of(paths, RAPI) is not None
+        else:
+            wanted = not _is_unit(RAPI) or _is_enabled(RAPI)
+        if wanted:
+            start(paths, RAPI)
     except OpExecError as exc:
         return exc.message
     return ""
@@ -102,7 +101,7 @@ def settings_of(paths: Paths, daemon: str) -> list[str] | None:
     """The options of a daemon in ``/etc/default/ganeti``, as systemd reads them there; None where
     they are not set."""
     text = _default(paths, f"{_variable(daemon)}_ARGS")
-    return None if text is None else shlex.split(text)
+    return None if text is None else _words(paths.root / "etc/default/ganeti", text)
 
 
 def limits_of(paths: Paths) -> dict[str, str]:
@@ -115,15 +114,26 @@ def limits_of(paths: Paths) -> dict[str, str]:
 
 
 def _default(paths: Paths, variable: str) -> str | None:
-    """A variable in ``/etc/default/ganeti``; None where it is not set."""
+    """A variable in ``/etc/default/ganeti``; None where it is not set.
+
+    :raises OpExecError: a quote is not closed
+    """
+    file = paths.root / "etc/default/ganeti"
     try:
-        lines = (paths.root / "etc/default/ganeti").read_text().splitlines()
+        lines = file.read_text().splitlines()
     except OSError:
         return None
     for line in reversed(lines):
         if line.startswith(f"{variable}="):
-            return "".join(shlex.split(line.removeprefix(f"{variable}=")))
+            return " ".join(_words(file, line.removeprefix(f"{variable}=")))
     return None
+
+
+def _words(file: Path, text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as exc:
+        raise OpExecError(f"{file} cannot be read: {exc}: {text}") from exc
 
 
 def _variable(daemon: str) -> str:

@@ -22,6 +22,7 @@ from ganeti_core.paths import Paths
     ("NODED_ARGS=--debug\n", None),
     ("RAPI_ARGS=\n", []),
     ("RAPI_ARGS=\"--bind 127.9.9.9 --debug\"\n", ["--bind", "127.9.9.9", "--debug"]),
+    ("RAPI_ARGS=--debug --no-ssl\n", ["--debug", "--no-ssl"]),
     ("RAPI_ARGS=--debug\nRAPI_ARGS='--no-ssl'\n", ["--no-ssl"]),
 ])
 def test_options_stand_in_the_defaults(
@@ -32,6 +33,14 @@ def test_options_stand_in_the_defaults(
     file.write_text(text)
 
     assert local_daemons.settings_of(Paths(tmp_path), local_daemons.RAPI) == found
+
+
+def test_a_quote_that_is_not_closed_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "etc/default/ganeti"
+    file.parent.mkdir(parents=True)
+    file.write_text("RAPI_ARGS=\"--debug\n")
+    assert f"{file} cannot be read: No closing quotation" in local_daemons.start_rapi(
+        Paths(tmp_path))
 
 
 @pytest.mark.parametrize(("text", "inherited", "found"), [
