@@ -461,6 +461,7 @@ class DiskStatus:
         ``stale`` (a peer has newer data); ``faulty`` (lost); ``unknown``
     :param sync_percent: how far a synchronization is; None when none runs
     :param sync_seconds: how long it is expected to take
+    :param spindles: on how many spindles it lies; None where they cannot be its own
     :param has_all: although `degraded`, nothing was written that is not here, and that is known
         now: who writes is connected, and only another copy is missing or behind
     """
@@ -475,6 +476,7 @@ class DiskStatus:
     sync_percent: float | None = None
     sync_seconds: float | None = None
     has_all: bool = False
+    spindles: int | None = None
 
 
 @dataclass(frozen=True)

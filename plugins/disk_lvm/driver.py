@@ -167,7 +167,8 @@ class LvmTemplate:
         return DiskStatus(
             True, found.path, found.size, is_open=found.is_active, degraded=found.is_degraded,
             local="faulty" if found.is_faulty else "ok",
-            reason=(found.health or "its data are lost") if found.is_degraded else "")
+            reason=(found.health or "its data are lost") if found.is_degraded else "",
+            spindles=None if found.is_thin else len(found.physical) or None)
 
     @hookimpl
     def grow(self, disk: DiskSpec, size: int) -> None:

@@ -12,12 +12,14 @@ import json
 
 from ganeti_core.plugin_api import BlockDeviceError, Description, DiskSpec, hookimpl
 from ganeti_core.plugin_api.data import DiskStatus, OpenDisk
+from ganeti_core.plugin_api.disk import EXCLUSIVE_STORAGE
 
 
 class Duo:
     @hookimpl
     def describe(self):
-        return Description(api_version=0, title="Two files", nodes=2, storage_types=("duo-pool",))
+        return Description(api_version=0, title="Two files", nodes=2, storage_types=("duo-pool",),
+                           capabilities=frozenset({EXCLUSIVE_STORAGE}))
 
     @hookimpl
     def layout(self, request):

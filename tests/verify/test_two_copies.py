@@ -89,6 +89,30 @@ def test_a_disk_that_nobody_could_be_asked_for_is_not_said_to_be_missing(
     assert f"Instance {NAME} has missing disks: {NODE2} " in ran.stdout
 
 
+def test_spindles_that_are_not_recorded_are_named_and_found(cluster: VirtualCluster) -> None:
+    cluster.gnt("gnt-node", "modify", "--node-parameters", "exclusive_storage=true", "node2")
+    try:
+        say(cluster, "node2", spindles=3)
+        _, found = verified(cluster)
+        assert found == [Finding(
+            "ERROR", "EINSTANCEMISSINGCFGPARAMETER", "instance", NAME,
+            "number of spindles not configured for disk 0 while exclusive storage is enabled, try "
+            "running gnt-cluster repair-disk-sizes")]
+        ran = cluster.gnt("gnt-cluster", "repair-disk-sizes")
+        assert (f"Disk 0 of instance {NAME} has mismatched spindles, correcting: recorded None, "
+                "actual 3") in ran.stdout
+        assert cluster.instances("disk.spindles/0") == [["3"]]
+        assert verified(cluster)[1] == []
+    finally:
+        cluster.gnt("gnt-node", "modify", "--node-parameters", "exclusive_storage=default", "node2")
+
+
+def test_a_disk_that_is_not_there_keeps_its_size_and_is_named(cluster: VirtualCluster) -> None:
+    say(cluster, "node2", exists=False)
+    ran = cluster.gnt("gnt-cluster", "repair-disk-sizes")
+    assert f"WARNING: Disk 0 of instance {NAME} is not there, ignoring" in ran.stdout
+
+
 def test_an_unknown_device_is_a_warning_for_each_node(cluster: VirtualCluster) -> None:
     folders = {node: cluster.paths(node).data / "plugins/disk_templates/duo"
                for node in ("node1", "node2", "node3")}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ganeti_core.config.store import Put
 from ganeti_core.errors import GanetiError
 from ganeti_core.locking import ALL, Level, LockRequest, Want
+from ganeti_core.model.params import filled_ndparams
 from ganeti_core.opcodes.cluster import ClusterRepairDiskSizes, ClusterVerifyDisks
 from ganeti_core.opcodes.group import GroupVerifyDisks
 from ganeti_core.operations.base import Operation, request
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ganeti_core.config.snapshot import Snapshot
-    from ganeti_core.model import Instance, NodeGroup
+    from ganeti_core.model import Disk, Instance, NodeGroup
     from ganeti_core.operations.context import OpContext
     from ganeti_core.plugin_api.data import DiskSpec
 
@@ -153,9 +154,9 @@ def _questions(ctx: OpContext, instances: Iterable[Instance]) -> list[DiskQuesti
 
 
 class RepairSizes(Operation[ClusterRepairDiskSizes, tuple["Instance", ...]]):
-    """Correct recorded sizes of disks that are larger or smaller in fact.
+    """Correct recorded sizes of disks that are larger or smaller in fact, and their spindles.
 
-    Answers (instance, disk, ``size``, MiB) each.
+    Answers (instance, disk, ``size``, MiB) or (instance, disk, ``spindles``, number) each.
     """
 
     opcode = ClusterRepairDiskSizes
@@ -180,16 +181,37 @@ class RepairSizes(Operation[ClusterRepairDiskSizes, tuple["Instance", ...]]):
         for instance in plan:
             for index, disk in enumerate(ctx.snapshot.disks_of(instance)):
                 state = states.get((instance.primary_node, disk.uuid))
-                if isinstance(state, GanetiError) or state is None:
-                    ctx.warn(f"Disk {index} of instance {instance.name} could not be asked for "
-                             "its size, ignoring")
-                elif state.exists and state.size != disk.size:
-                    ctx.info(f"Disk {index} of instance {instance.name} has mismatched size, "
-                             f"correcting: recorded {disk.size}, actual {state.size}")
-                    puts.append(Put(replace(disk, size=state.size)))
-                    changed.append((instance.name, index, "size", state.size))
+                what = f"Disk {index} of instance {instance.name}"
+                if isinstance(state, GanetiError) or state is None or why_not_asked(state):
+                    ctx.warn(f"{what} could not be asked for its size, ignoring")
+                elif not state.exists:
+                    ctx.warn(f"{what} is not there, ignoring")
+                elif differing := _differing(ctx, disk, state, (what, instance.primary_node)):
+                    puts.append(Put(replace(disk, **differing)))
+                    changed += [(instance.name, index, *one) for one in differing.items()]
         ctx.commit(puts, changed)
         return changed
+
+
+def _differing(
+    ctx: OpContext, disk: Disk, state: DiskStatus, where: tuple[str, str]
+) -> dict[str, Any]:
+    """Return what is recorded otherwise of a disk than it is, and log it.
+
+    :param where: the disk for messages, and its node (uuid)
+    """
+    what, node = where[0], ctx.snapshot.nodes[where[1]]
+    found: dict[str, Any] = {"size": state.size} if state.size != disk.size else {}
+    exclusive = filled_ndparams(
+        ctx.snapshot.cluster, ctx.snapshot.groups.get(node.group), node)["exclusive_storage"]
+    if exclusive and state.spindles is None:
+        ctx.warn(f"{what} did not return valid spindles information, ignoring")
+    elif exclusive and state.spindles is not None and state.spindles != disk.spindles:
+        found["spindles"] = state.spindles
+    for name, value in found.items():
+        ctx.info(f"{what} has mismatched {name}, correcting: recorded {getattr(disk, name)}, "
+                 f"actual {value}")
+    return found
 
 
 OPERATIONS = (Verify(), VerifyGroup(), RepairSizes())

@@ -120,6 +120,11 @@ def _verify_suitable(
         bool(exclusive and unfit), "EINSTANCEUNSUITABLENODE", instance.name,
         f"instance uses disk types {', '.join(unfit)}, which are not supported on nodes that have "
         f"exclusive storage set: {_names(exclusive)}")
+    for disk in facts.disks[instance.uuid] if exclusive else ():
+        findings.error_if(
+            disk.spindles is None and disk.template not in unfit, "EINSTANCEMISSINGCFGPARAMETER",
+            instance.name, f"number of spindles not configured for disk {disk.index} while "
+            "exclusive storage is enabled, try running gnt-cluster repair-disk-sizes")
     for kind, names in ((HYPERVISORS, {instance.hypervisor}), (DISK_TEMPLATES, templates)):
         for node in nodes:
             has = facts.drivers(node, kind.name)

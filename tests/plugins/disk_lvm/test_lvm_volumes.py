@@ -110,6 +110,7 @@ def test_a_disk_with_spindles_has_physical_volumes_for_itself(
     disk = plan(1000, spindles=2)
     template.create(disk)
     assert sorted(host.state["lvs"][LV]["on"]) == ["/dev/sdc", "/dev/sdd"]
+    assert template.status(disk).spindles == 2
     with pytest.raises(BlockDeviceError, match=r"can get 988 MiB .* is to get 1000 MiB"):
         template.grow(disk, 2000)
     template.grow(disk, 1800)
@@ -144,6 +145,7 @@ def test_a_thin_pool_takes_volumes_and_must_be_there(
     disk = plan(thin_pool="pool")
     template.create(disk)
     assert host.state["lvs"][LV]["pool"] == "pool"
+    assert template.status(disk).spindles is None
     assert template.storage_of(disk) == "xenvg/pool"
     assert template.devices(ctx) == [LV], "the pool is nobody's disk, and no orphan"
     copy = template.snapshot(disk, "snap")
