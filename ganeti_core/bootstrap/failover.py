@@ -130,14 +130,16 @@ def _win(paths: Paths, own: str, *, no_voting: bool) -> int:
         vote.introduce(copy.snapshot)
         # Nothing is stopped for a vote that is lost already.
         vote.foresee()
-        if not _stop_old_master(copy.snapshot, clients):
-            return vote.win()
+        ran = True  # unknown yet
         try:
+            ran = _stop_old_master(copy.snapshot, clients)
             return vote.win()
-        except GanetiError as exc:
+        except (GanetiError, KeyboardInterrupt) as exc:
+            if not ran:
+                raise
+            why = exc.message if isinstance(exc, GanetiError) else "Interrupted"
             outcome = _start_old_master(copy.snapshot.master, clients)
-            raise OpPrereqError(f"{exc.message}. {outcome}",
-                                ECODE_STATE) from exc
+            raise OpPrereqError(f"{why}. {outcome}", ECODE_STATE) from exc
     finally:
         clients.close()
 

@@ -133,6 +133,28 @@ def test_a_running_master_is_stopped_first(three: VirtualCluster) -> None:
     assert "already the master" in again.stderr
 
 
+INTERRUPTED = """
+from ganeti_core.bootstrap import failover
+from ganeti_core.errors import OpPrereqError
+from ganeti_core.paths import Paths
+
+def win(_vote):
+    raise KeyboardInterrupt
+
+failover._Vote.win = win
+try:
+    failover.master_failover(Paths.from_environment(), no_voting=False)
+except OpPrereqError as exc:
+    print(exc)
+"""
+
+
+def test_an_interrupted_failover_lets_the_old_master_go_on(three: VirtualCluster) -> None:
+    ran = three.on("node2", "python", "-c", INTERRUPTED)
+    assert "Interrupted. The old master node1.example.com was stopped and runs again" in ran.stdout
+    assert master_runs(three, "node1")
+
+
 def test_a_busy_master_is_followed(three: VirtualCluster) -> None:
     """Copies differ by what is under way: that is no reason to refuse."""
     jobs = submit(three, "node1", *[[delay(0.02)]] * 400)
