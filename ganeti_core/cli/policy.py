@@ -28,11 +28,14 @@ POLICY_LIMITS: tuple[OptionSpec, ...] = (
 _SIZES = frozenset({"disk-size", "memory-size"})
 
 
-def _amounts(given: dict[str, Any]) -> dict[str, int]:
+def _amounts(given: Any) -> dict[str, int]:
     """Read the amounts of one instance: numbers, memory and disks also with a unit.
 
-    :raises ValueRejected: one is neither
+    :raises ValueRejected: one is neither, or there are none, as in ``no_min``
     """
+    if not isinstance(given, dict):
+        raise ValueRejected("The specifications of an instance policy are amounts: min:key=n,..."
+                            "/max:key=n,...")
     amounts = {}
     for key, text in given.items():
         try:

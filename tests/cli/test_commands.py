@@ -331,3 +331,9 @@ def test_a_name_that_is_unknown_is_told_and_the_others_are_done(run) -> None:
         assert ran.status == 1
         assert ran.err == "Instance 'inst9' does not exist\n"
         assert "for inst1 ..." in ran.out
+
+
+@pytest.mark.parametrize("bounds", ["no_min", "-max"])
+def test_bounds_without_amounts_are_refused(run, bounds: str) -> None:
+    ran = run(["gnt-group", "modify", f"--ipolicy-bounds-specs={bounds}", "default"])
+    assert (ran.status, ran.err[:16]) == (1, "Parameter Error:")
