@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from ganeti_core.paths import Paths
 
 DEBIAN = Path(__file__).resolve().parents[2] / "packaging/debian"
 SYSTEMCTL = """#!/bin/sh
@@ -22,6 +26,16 @@ for unit in "$@"; do
     stop) rm -f "active-$unit" ;;
     esac
 done
+"""
+
+
+DAEMON = """
+import sys, time
+from pathlib import Path
+from ganeti_core.pid_file import PidFile
+held = PidFile.lock(Path(sys.argv[1]))
+print("holds", flush=True)
+time.sleep(600)
 """
 
 
@@ -41,9 +55,13 @@ class Host:
     def run(self, script: str, *arguments: str) -> None:
         text = (DEBIAN / script).read_text()
         text = text.replace("/var/lib/ganeti", str(self.root / "data")).replace(
-            "/run/systemd/system", str(self.root / "init"))
-        subprocess.run(["/bin/sh", "-s", *arguments], input=text, text=True, check=True, env={
-            "PATH": f"{self.root}/bin:{os.environ['PATH']}", "STATE": str(self.state)})
+            "/run/systemd/system", str(self.root / "init")).replace(
+            "/usr/lib/ganeti-core/bin/python", sys.executable).replace(
+            "stop_node /", f"stop_node {self.root}")
+        environment = os.environ | {
+            "PATH": f"{self.root}/bin:{os.environ['PATH']}", "STATE": str(self.state)}
+        subprocess.run(["/bin/sh", "-s", *arguments], input=text, text=True, check=True,
+                       env=environment)
 
     def units(self, what: str) -> set[str]:
         return {file.name.removeprefix(f"{what}-") for file in self.state.glob(f"{what}-*")}
@@ -96,3 +114,15 @@ def test_after_a_purge_it_is_new(host: Host) -> None:
     host.run("postrm", "purge")
     host.run("postinst", "configure")
     assert "ganeti-rapi.service" in host.units("enabled")
+
+
+def test_without_an_init_system_the_daemons_end_before_the_removal(host: Host) -> None:
+    (host.root / "init").rmdir()
+    file = Paths(host.root).daemon_pid("ganeti-noded")
+    file.parent.mkdir(parents=True)
+    with subprocess.Popen([sys.executable, "-c", DAEMON, str(file)],
+                          stdout=subprocess.PIPE) as daemon:
+        assert daemon.stdout is not None
+        assert daemon.stdout.readline() == b"holds\n"
+        host.run("prerm", "remove")
+        assert daemon.wait() == -signal.SIGTERM
