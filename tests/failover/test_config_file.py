@@ -30,6 +30,7 @@ def test_out_and_in_again(make_cluster: Callable[..., VirtualCluster], tmp_path:
     cluster.gnt("gnt-cluster", "export-config", "--all", str(link))
     assert link.is_symlink(), "as /dev/stdout is one"
     assert link.read_text() == file.read_text()
+    assert link.stat().st_mode & 0o777 == 0o600
     told = json.loads(cluster.gnt("gnt-cluster", "export-config").stdout)
     assert told["version"] == 3_000_000
     assert "ganeti_core" not in told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,20 @@ def _export(session: Session, arguments: list[str]) -> int:
     if arguments:
         file = Path(arguments[0])
         if file.is_symlink() or (file.exists() and not file.is_file()):
-            file.write_text(text)  # a pipe, or a device: /dev/stdout must stay the link that it is
+            # A pipe, or a device: /dev/stdout must stay the link that it is.
+            with open(file, "w", opener=_private) as stream:
+                stream.write(text)
         else:
             # Private parameters are in it: nobody else may read it, whatever was there before.
             write_private(file, text.encode())
     else:
         sys.stdout.write(text)
     return 0
+
+
+def _private(file: str, flags: int) -> int:
+    """Open a file, which nobody else may read if it is a new one."""
+    return os.open(file, flags, 0o600)
 
 
 def _import(session: Session, arguments: list[str]) -> int:
