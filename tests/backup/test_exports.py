@@ -282,6 +282,24 @@ def test_a_new_export_takes_the_place_of_the_older_one(clean: VirtualCluster) ->
         ["node3.example.com", "a7.example.com"]]
 
 
+def test_a_removal_that_is_still_owed_does_not_take_a_newer_export(clean: VirtualCluster) -> None:
+    name = "a20.example.com"
+    add(clean, name)
+    export = ("gnt-backup", "export", "-n", "node2", name)
+    clean.gnt(*export)
+    in_the_way = export_of(clean, "node2", name).with_name(f".{name}.gone")
+    in_the_way.touch()
+    clean.gnt("gnt-backup", "remove", name)
+    assert f"remove the export of {name}" in clean.gnt("gnt-node", "list-debts").stdout
+    refused(clean.try_(*export), "must first finish what an earlier job left there")
+
+    in_the_way.unlink()
+    clean.gnt(*export)
+    with clean.luxi() as client:
+        assert client.debts() == []
+    assert export_of(clean, "node2", name).exists()
+
+
 def test_an_export_that_fails_changes_nothing(clean: VirtualCluster) -> None:
     add(clean, "a8.example.com", os_type="used+small")
     clean.gnt("gnt-backup", "export", "-n", "node2", "a8.example.com")

@@ -18,7 +18,7 @@ from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.model.params import filled_beparams, filled_nicparams, filled_osparams
 from ganeti_core.opcodes.backup import BackupExport
 from ganeti_core.operations.backup.config_ini import Described, written
-from ganeti_core.operations.backup.nodes import export_call, removals
+from ganeti_core.operations.backup.nodes import export_call, removals, subject_of
 from ganeti_core.operations.backup.remove import check_mode
 from ganeti_core.operations.backup.zeroing import check_zeroing, zero_free_space
 from ganeti_core.operations.base import Operation
@@ -122,6 +122,8 @@ class Export(Operation[BackupExport, ExportPlan]):
 
     def run(self, op: BackupExport, ctx: OpContext, plan: ExportPlan) -> list[Any]:
         instance = plan.instance
+        # What an earlier job could not remove there would take the new one, once it can.
+        ctx.settle_debts(plan.target, frozenset({subject_of(instance.name)}))
         ctx.act(plan.target,
                 export_call("begin", instance.uuid, name=instance.name, compression=op.compress),
                 export_call("abort", instance.uuid, name=instance.name),

@@ -36,7 +36,8 @@ def stored_on(ctx: OpContext, nodes: Iterable[Node]) -> dict[str, list[str] | Ga
 
 
 def subject_of(name: str) -> str:
-    """What a call that removes exports is about: one that fails is in nobody's way."""
+    """What a call that removes exports is about: one that fails is in the way of a new one of this
+    name only."""
     return f"exports of {name}"
 
 
