@@ -134,8 +134,30 @@ def test_a_card_leaves_its_network_by_the_word_none(cluster: VirtualCluster) -> 
         assert fields(cluster, "instance", name, "nic.ips", "nic.networks.names") == [[None], [NET]]
         cluster.gnt("gnt-instance", "modify", "--net", "0:modify,network=none", name)
         assert fields(cluster, "instance", name, "nic.networks.names", "nic.links") == [
-            [None], ["br0"]]
+            [None], ["br7"]]
         assert fields(cluster, "network", NET, "inst_cnt") == [0]
+
+
+def test_a_card_keeps_its_address_in_another_network_and_gets_a_mac_of_its_prefix(
+    cluster: VirtualCluster
+) -> None:
+    """As in Ganeti: the address was lost without a word, and the MAC was of no network."""
+    nics = [{"ip": "198.51.100.4"}]
+    with instance(cluster, "n1.example.com", nics=nics) as name, \
+            network(cluster, connected=False, mac_prefix="aa:bb:cc"):
+        do(cluster, "OP_NETWORK_CONNECT", network_name=NET, group_name="default",
+           network_mode="bridged", network_link="br7", conflicts_check=False)
+        told = cluster.gnt("gnt-instance", "modify", "--net", f"0:modify,network={NET}", name)
+        ips, macs = fields(cluster, "instance", name, "nic.ips", "nic.macs")
+        assert (ips, macs[0][:8]) == (["198.51.100.4"], "aa:bb:cc")
+        assert f"nic.mac/0 -> {macs[0]}" in told.stdout
+        assert fields(cluster, "network", NET, "map") == ["XX..X..X"]
+        refused(cluster, "OP_INSTANCE_SET_PARAMS", "Conflicting IP address found",
+                "environment_error", instance_name=name, nics=[["modify", 0, {"network": "none"}]])
+        do(cluster, "OP_INSTANCE_SET_PARAMS", instance_name=name, conflicts_check=False,
+           nics=[["modify", 0, {"network": "none"}]])
+        assert fields(cluster, "instance", name, "nic.ips", "nic.networks.names") == [
+            ["198.51.100.4"], [None]]
 
 
 def test_addresses_of_ipv6_are_made_by_guests(cluster: VirtualCluster) -> None:

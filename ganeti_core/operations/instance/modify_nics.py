@@ -88,7 +88,7 @@ def _modify(ctx: OpContext, state: NicChanges, node: Node, change: DeviceChange)
     old = state.nics[at]
     new = connected_nic(ctx, changed_nic(ctx, at, old, change.params), node)
     told = [(f"nic.{name}/{at}", getattr(new, name)) for name in ("mac", "ip", "name")
-            if name in change.params]
+            if name in change.params or (name == "mac" and new.mac != old.mac)]
     if "network" in change.params:
         name = ctx.snapshot.networks[new.network].name if new.network else None
         told.append((f"nic.network/{at}", name))

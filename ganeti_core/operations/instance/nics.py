@@ -68,21 +68,23 @@ def new_nic(ctx: OpContext, index: int, asked: Mapping[str, Any]) -> Nic:
 def changed_nic(ctx: OpContext, index: int, nic: Nic, asked: Mapping[str, Any]) -> Nic:
     """The card with other settings; what is not named stays.
 
+    As in Ganeti the address stays, too, when the card gets another network, which must have it;
+    the MAC does not where the two networks' prefixes are not alike.
+
     :raises OpPrereqError: as `new_nic`
     """
     asked = _settings(index, asked)
     old = ctx.snapshot.networks[nic.network] if nic.network else None
     network = _network(ctx, asked["network"]) if "network" in asked else old
     _check_parameters(ctx.host, asked, network)
-    moved = network is not old
-    # What the old network gave is not the card's own.
-    params = _updated(ctx, {} if moved else nic.nicparams, asked)
+    params = _updated(ctx, nic.nicparams, asked)
     mac = nic.mac
-    if "mac" in asked and str(asked["mac"]).lower() != nic.mac:
-        mac = _mac(ctx, asked["mac"], network)
+    if "mac" in asked:
+        if str(asked["mac"]).lower() != nic.mac:
+            mac = _mac(ctx, asked["mac"], network)
+    elif _prefix_of(network) != _prefix_of(old):
+        mac = _mac(ctx, None, network)
     ip = _ip(asked["ip"], network) if "ip" in asked else nic.ip
-    if moved and "ip" not in asked:
-        ip = None
     name = _name(asked["name"]) if "name" in asked else nic.name
     return replace(nic, mac=mac, ip=ip, name=name, nicparams=params,
                    network=network.uuid if network else None)
@@ -160,10 +162,14 @@ def _network(ctx: OpContext, name: str | None) -> Network | None:
     return found
 
 
+def _prefix_of(network: Network | None) -> str | None:
+    return (network.mac_prefix if network else None) or None
+
+
 def _mac(ctx: OpContext, asked: str | None, network: Network | None) -> str:
     reservations = ctx.services.reservations
     if asked in (*_INHERITED, *_DRAWN):
-        prefix = (network.mac_prefix if network else None) or ctx.snapshot.cluster.mac_prefix
+        prefix = _prefix_of(network) or ctx.snapshot.cluster.mac_prefix
         return reservations.mac(prefix, ctx.owner)
     mac = str(asked).lower()
     if not _MAC.fullmatch(mac):
