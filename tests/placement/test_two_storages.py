@@ -120,6 +120,12 @@ def test_allocators_see_the_storage_of_the_requested_template(shelves: VirtualCl
         "total_disk"] != 100
 
 
+def test_disks_that_lie_on_no_node_leave_the_nodes_their_space(shelves: VirtualCluster) -> None:
+    """With none, no mirrored instance could go anywhere: a place for the new one was not found."""
+    node = document(shelves, disk_template="ext")["nodes"]["node1.example.com"]
+    assert (node["total_disk"], node["free_disk"]) == (100, 100)
+
+
 def test_a_disk_is_placed_by_the_space_of_the_storage_that_it_asks_for(
     shelves: VirtualCluster
 ) -> None:

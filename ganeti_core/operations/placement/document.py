@@ -19,7 +19,7 @@ from ganeti_core.operations.placement.disk_space import NodeRoom, set_aside
 from ganeti_core.operations.placement.lacking import lacking
 from ganeti_core.operations.placement.stated import stated_memory, stated_space
 from ganeti_core.plugin_api.data import StorageSpace
-from ganeti_core.plugin_api.disk import DISK_TEMPLATES, NO_DISKS
+from ganeti_core.plugin_api.disk import DISK_TEMPLATES, LOCAL_SPACE, NO_DISKS
 from ganeti_core.query.live import NodeLive, host_facts, running, spaces
 from ganeti_core.query.template_needs import template_needs
 from ganeti_core.specs.disks import disk_spec
@@ -86,7 +86,7 @@ def cluster_document(ctx: OpContext, request: Request) -> dict[str, Any]:
                 "ipolicy": filled_ipolicy(cluster, group),
             } for group in snapshot.groups.values()},
         "disk_templates": _templates(ctx, snapshot),
-        "nodes": _Nodes(ctx, snapshot, request, _storages(ctx, snapshot, request),
+        "nodes": _Nodes(ctx, snapshot, request, *_counted_storages(ctx, snapshot, request),
                         reserved).documents(instances),
         "instances": instances,
         "request": request.body,
@@ -100,12 +100,26 @@ def _templates(ctx: OpContext, snapshot: Snapshot) -> dict[str, Any]:
     return {name: needs for name, needs in template_needs(ctx.host).items() if name in used}
 
 
-def _storages(ctx: OpContext, snapshot: Snapshot, request: Request) -> Mapping[str, Storage]:
-    """Which storage's space counts, by node group: the one in which the request's disks will lie.
+def _counted_storages(
+    ctx: OpContext, snapshot: Snapshot, request: Request
+) -> tuple[Mapping[str, Storage], Mapping[str, Storage]]:
+    """Which storage's space counts, by node group, and which instead where no node has such ones.
 
-    Of several instances it is the cluster's default, as with hypervisors; and of one without disks,
-    where Ganeti says that no node has any, so that mirrored instances seem to fit nowhere.
+    It is the one in which the request's disks will lie. Of several instances it is the cluster's
+    default, as with hypervisors; and of one that has no disks, or whose disks lie on no node, where
+    Ganeti says that no node has any space, so that mirrored instances seem to fit nowhere.
     """
+    default = default_storages(snapshot, ctx.on_master, ctx.services.settings(snapshot))
+    storages = _storages(ctx, snapshot, request) or default
+    promises = [ctx.host.describe(DISK_TEMPLATES, template).capabilities
+                for template, _ in storages.values() if ctx.host.has(DISK_TEMPLATES, template)]
+    on_nodes = all(LOCAL_SPACE in promised for promised in promises)
+    return storages, {} if on_nodes else default
+
+
+def _storages(
+    ctx: OpContext, snapshot: Snapshot, request: Request
+) -> Mapping[str, Storage]:
     body = request.body
     # In full: a new instance may have the first part of another one's name.
     instance = snapshot.instances.get(
@@ -122,7 +136,7 @@ def _storages(ctx: OpContext, snapshot: Snapshot, request: Request) -> Mapping[s
     if (template is not None and ctx.host.has(DISK_TEMPLATES, template)
             and NO_DISKS not in ctx.host.describe(DISK_TEMPLATES, template).capabilities):
         return NewDisks(snapshot, ctx.on_master, settings, template, request.disks).by_group()
-    return default_storages(snapshot, ctx.on_master, settings)
+    return {}
 
 
 @dataclass(frozen=True)
@@ -130,6 +144,7 @@ class _Nodes:
     """The nodes' part of the document.
 
     :param storages: whose space counts, by node group
+    :param default: whose space counts instead on a node that says of no such storage at all
     :param reserved: what jobs have set aside
     """
 
@@ -137,6 +152,7 @@ class _Nodes:
     snapshot: Snapshot
     request: Request
     storages: Mapping[str, Storage]
+    default: Mapping[str, Storage]
     reserved: Reserved
 
     def documents(self, instances: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -149,7 +165,7 @@ class _Nodes:
             *(question(name) for name in snapshot.cluster.enabled_hypervisors
               for question in (host_facts, running)),
             *(spaces(template) for template, _ in (
-                *self.storages.values(), *self.reserved.storages))})
+                *self._counted, *self.reserved.storages))})
         asked = {node.uuid: node for node in snapshot.nodes.values()
                  if node.vm_capable and not node.offline}
         live = self.ctx.services.live.gather(list(asked.values()), questions)
@@ -201,13 +217,19 @@ class _Nodes:
             "i_pri_up_memory": sum(memory[name] for name in up) + held,
         }
 
+    @property
+    def _counted(self) -> tuple[Storage, ...]:
+        return *self.storages.values(), *self.default.values()
+
     def _room(self, live: NodeLive) -> NodeRoom:
         return NodeRoom({template: live.spaces(template) or ()
-                         for template, _ in (*self.storages.values(), *self.reserved.storages)})
+                         for template, _ in (*self._counted, *self.reserved.storages)})
 
     def _space(self, node: Node, live: NodeLive) -> StorageSpace:
         """Return the storage that counts on the node, as jobs leave it; zeros if it cannot say."""
         storage = self.storages.get(node.group)
+        if storage and not live.spaces(storage[0]):
+            storage = self.default.get(node.group, storage)
         space = space_in(live.spaces(storage[0]) or (), storage[1]) if storage else None
         if storage is None or space is None:
             return StorageSpace("", 0, 0)
