@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from crowd import NO_NETWORK, homes
+from crowd import NO_NETWORK, add, homes
 from third_party import install, present
 from virtual_cluster import VirtualCluster
 
@@ -105,6 +105,16 @@ def test_whole_copies_can_be_moved_to(cluster):
     assert homes(cluster) == {"pair": "node3"}
     cluster.gnt("gnt-instance", "migrate", "-f", NAME)
     assert homes(cluster) == {"pair": "node2"}
+
+
+def test_who_has_gone_is_not_named_as_still_there_for_its_copy(cluster):
+    stays = add(cluster, "stays", "node2", 128, "--no-start")
+    try:
+        ran = cluster.try_("gnt-node", "migrate", "-f", "node2")
+        assert homes(cluster) == {"pair": "node3", "stays": "node2"}, ran
+        assert f"Still on node node2: {stays}\n" in ran.stdout
+    finally:
+        cluster.gnt("gnt-instance", "remove", "-f", stays)
 
 
 def test_no_failover_to_a_copy_that_is_behind_without_acceptance(cluster):

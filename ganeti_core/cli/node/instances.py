@@ -17,13 +17,15 @@ from ganeti_core.cli.waiting import JobSet, Outcome, submit
 if TYPE_CHECKING:
     from ganeti_core.cli.session import Session
 
+_PRIMARIES, _SECONDARIES = ("pinst_list",), ("sinst_list",)
+
 
 def _instances_on(session: Session, node: str) -> dict[str, list[str]]:
     """Give the primary and secondary instances of `node`.
 
     :raises errors.OpPrereqError: there is no such node
     """
-    fields = ["pinst_list", "sinst_list"]
+    fields = [*_PRIMARIES, *_SECONDARIES]
     answer = session.client.query("node", fields, ["|", ["=", "name", node]])
     if not answer["data"]:
         raise errors.OpPrereqError(f"Node name {node} not found", errors.ECODE_NOENT)
@@ -32,10 +34,11 @@ def _instances_on(session: Session, node: str) -> dict[str, list[str]]:
 
 
 class _Leaving(NamedTuple):
-    """Instances that leave a node, and what that is called."""
+    """Instances that leave a node, in which of its lists they stand, and what that is called."""
 
     node: str
     names: list[str]
+    lists: tuple[str, ...]
     noun: str
     done: str
 
@@ -44,8 +47,8 @@ def _failures(session: Session, outcomes: list[Outcome], leaving: _Leaving) -> i
     """Count what failed, and name the instances that are where they were."""
     failed = sum(not outcome.success for outcome in outcomes)
     if failed:
-        on_node = {name for names in _instances_on(session, leaving.node).values()
-                   for name in names}
+        now = _instances_on(session, leaving.node)
+        on_node = {name for title in leaving.lists for name in now[title]}
         stayed = sorted(on_node.intersection(leaving.names))
         print(f"Still on node {leaving.node}: {', '.join(stayed) or 'none'}")
     return failed
@@ -64,7 +67,8 @@ def _failover(session: Session, arguments: list[str]) -> int:
         jobs.add(name, session.opcode(
             "OP_INSTANCE_FAILOVER", instance_name=name,
             ignore_consistency=options.ignore_consistency, iallocator=options.iallocator))
-    failed = _failures(session, jobs.finish(), _Leaving(node, names, "failover", "failed over"))
+    failed = _failures(session, jobs.finish(), _Leaving(
+        node, names, _PRIMARIES, "failover", "failed over"))
     if failed:
         print(f"There were {failed} errors during the node failover: {failed} error(s) out of"
               f" {len(names)} instance(s).")
@@ -86,7 +90,8 @@ def _migrate(session: Session, arguments: list[str]) -> int:
         "OP_NODE_MIGRATE", node_name=node, mode=mode, iallocator=options.iallocator,
         target_node=options.dst_node, allow_runtime_changes=options.allow_runtime_chgs,
         ignore_ipolicy=options.ignore_ipolicy))
-    return _follow_expanded(session, result, _Leaving(node, names, "migration", "migrated"))
+    return _follow_expanded(session, result, _Leaving(
+        node, names, _PRIMARIES, "migration", "migrated"))
 
 
 def _follow_expanded(session: Session, result: dict[str, Any], leaving: _Leaving) -> int:
@@ -110,9 +115,9 @@ def _evacuate(session: Session, arguments: list[str]) -> int:
     on_node = _instances_on(session, node)
     mode = ("primary-only" if options.primary_only else
             "secondary-only" if options.secondary_only else "all")
-    names = sorted({name for kind, names in on_node.items() for name in names
-                    if not (kind == "pinst_list" and options.secondary_only)
-                    and not (kind == "sinst_list" and options.primary_only)})
+    lists = (_PRIMARIES if options.primary_only else
+             _SECONDARIES if options.secondary_only else _PRIMARIES + _SECONDARIES)
+    names = sorted({name for title in lists for name in on_node[title]})
     if not names:
         print(f"No instances to evacuate on node(s) {node}, exiting.", file=sys.stderr)
         return 0
@@ -123,7 +128,8 @@ def _evacuate(session: Session, arguments: list[str]) -> int:
         "OP_NODE_EVACUATE", node_name=node, mode=mode, remote_node=options.dst_node,
         iallocator=options.iallocator, early_release=options.early_release,
         ignore_soft_errors=options.ignore_soft_errors or None))
-    return _follow_expanded(session, result, _Leaving(node, names, "evacuation", "evacuated"))
+    return _follow_expanded(session, result, _Leaving(
+        node, names, lists, "evacuation", "evacuated"))
 
 
 COMMANDS = {
