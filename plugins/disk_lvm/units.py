@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 from ganeti_core.plugin_api import ECODE_INVAL, BlockDeviceError, OpPrereqError
 from ganeti_core.plugin_api.data import JsonDict, StorageSpace, StorageUnit, Volume
 from ganeti_core.plugin_api.node_findings import Agreement, NodeProblem
+from ganeti_core.plugin_api.run import DEFAULT_PATH
 
 from . import spindles, volumes
 from .lvm import Lvm, no_group
@@ -99,6 +102,8 @@ def sizes_of_spindles(lvm: Lvm, group: str) -> list[Agreement]:
 
 def problems(lvm: Lvm, group: str) -> list[str | NodeProblem]:
     """Return what keeps the node from holding disks in a volume group."""
+    if shutil.which(lvm.program, path=DEFAULT_PATH) is None:
+        return [f"{lvm.program} not found: install lvm2"]
     try:
         groups = lvm.groups()
         if group not in groups:

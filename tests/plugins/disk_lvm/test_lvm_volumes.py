@@ -75,6 +75,10 @@ def test_a_missing_group_is_named_with_the_remedy(
     assert "there is no volume group 'gone'" in problem
 
 
+def test_a_node_without_lvm_is_told_what_to_install(ctx: HookContext) -> None:
+    assert LvmTemplate("no-such-lvm").verify(ctx) == ["no-such-lvm not found: install lvm2"]
+
+
 def test_a_full_group_is_refused_with_what_is_left(host: FakeHost, template: LvmTemplate) -> None:
     host.add("xenvg/root", 1000)
     with pytest.raises(BlockDeviceError, match=r"'xenvg' has 2072 MiB left.*needs 2076 MiB"):
