@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganeti_core.entry_points import Origins, foreign_modules, forget_all
+from ganeti_core.linked_folders import follow, linked_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,9 +52,11 @@ class Provided:
     """The entry points of groups, as they were when they were loaded."""
 
     _known: dict[Entry, _Marks] = field(default_factory=dict)
+    _linked: frozenset[str] = frozenset()
 
     def remember(self, groups: Iterable[str]) -> None:
         """Take what there is now for what was loaded."""
+        self._linked = linked_folders()
         self._known = _marks(groups)
 
     def look(self, groups: Iterable[str], is_held: Callable[[Entry], bool]) -> Changes:
@@ -62,6 +65,7 @@ class Provided:
 
         :param is_held: whether an entry point was loaded with success: others are tried again
         """
+        follow(self._linked, linked_folders())
         forget_all()
         now = _marks(groups)
         gone = self._known.keys() - now.keys()

@@ -119,6 +119,51 @@ def test_what_is_installed_changed_and_removed_is_seen_when_one_looks_again(tmp_
     assert again == [False, {"two": "All is well"}, {}]
 
 
+LINKED = """
+import json, logging, site, sys
+logging.disable()
+from pathlib import Path
+from third_party import install
+from ganeti_core.plugin_api.all_kinds import KINDS
+from ganeti_core.plugins import PluginHost
+folder, source = Path(sys.argv[1]), sys.argv[2]
+site.getsitepackages = lambda: [str(folder)]
+host = PluginHost()
+host.load([KINDS["collectors"]])
+
+def told():
+    host.refresh_distributions()
+    problems = {name: row.problem for (_, name), row in host.rejected.items()}
+    names = [name for name in host.names(KINDS["collectors"])
+             if host.is_foreign(KINDS["collectors"], name)]
+    print(json.dumps([names, problems, str(folder / "src") in sys.path]))
+
+install(folder / "src", "ganeti-linked", {"collectors:linked": "Fine"}, source)
+metadata = "ganeti_linked-1.0.dist-info"
+(folder / "src" / metadata).rename(folder / metadata)
+(folder / "linked.pth").write_text(f"import nothing\\n{folder / 'src'}\\n")
+told()
+(folder / "linked.pth").unlink()
+(folder / metadata / "entry_points.txt").write_text("")
+told()
+"""
+
+
+def test_what_was_linked_in_by_an_editable_install_is_found_when_one_looks_again(
+    tmp_path: Path
+) -> None:
+    """Its folder is named by a file that Python reads only when it starts."""
+    tests = Path(__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{tests}",
+                                "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", LINKED, str(tmp_path), COLLECTOR],
+                          env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    linked, unlinked = map(json.loads, done.stdout.splitlines())
+    assert linked == [["linked"], {}, True]
+    assert unlinked == [[], {}, False]
+
+
 def test_a_healthy_plugin_is_told_with_its_distribution(tmp_path: Path) -> None:
     install(tmp_path, "ganeti-fine", {"collectors:fine": "Fine"}, COLLECTOR, "2.5")
     fine = status(tmp_path)["fine"]
