@@ -172,7 +172,7 @@ class Collecting:
             self._thread.join(STOP_SECONDS)
 
     def settings_changed(self) -> None:
-        """Read the settings again."""
+        """Read the settings again, and see which collectors there are."""
         with self._changed:
             self._stale = True
             self._changed.notify_all()
@@ -230,19 +230,23 @@ class Collecting:
     def _read_settings(self) -> None:
         """Take what the cluster says now; the collectors themselves are those of this process."""
         self._stale = False
+        drivers = {name: description for kind, name, description in self.world.drivers()
+                   if kind is COLLECTORS}
+        for name in self._collectors.keys() - drivers.keys():
+            gone = self._collectors.pop(name)
+            if gone.running is not None:
+                gone.running.end()
         paths = self.world.local.paths
         configured = _read(paths.ssconf / f"ssconf_{CONFIGURED}")
         settings = _read(paths.ssconf / f"ssconf_{SETTINGS}")
         known = configured is not None and settings is not None
         self._settings = settings or {}
         disabled = self._settings.get("disabled_plugins", ())
-        for kind, name, description in self.world.drivers():
-            if kind is not COLLECTORS:
-                continue
+        for name, description in drivers.items():
             given = (configured or {}).get(name, {})
             setting = _Setting(
                 description, known and given.get("active", True) is not False
-                and f"{kind.name}:{name}" not in disabled,
+                and f"{COLLECTORS.name}:{name}" not in disabled,
                 given.get("interval", 0) / 1e6 or description.interval)
             if (one := self._collectors.get(name)) is None:
                 one = _Collector.found(name, setting, folder(paths) / f"{name}.json")
@@ -279,7 +283,7 @@ class Collecting:
             log.exception("collector %s", one.name)
             error = f"{type(exc).__name__}: {exc}"
         with self._changed:
-            if self._stopping:
+            if self._stopping or self._collectors.get(one.name) is not one:
                 return
             if error and error != one.error:
                 log.warning("collector %s: %s", one.name, error)

@@ -60,6 +60,42 @@ def test_a_hypervisor_comes_changes_and_goes_while_daemons_run(cluster: VirtualC
     assert pids(cluster) == running
 
 
+COLLECTOR = """
+from ganeti_core.plugin_api import Description, hookimpl
+from ganeti_core.plugin_api.data import Collected, Report
+
+PLUGIN = "collectors:mine"
+
+
+class Mine:
+    @hookimpl
+    def describe(self):
+        return Description(api_version=0, title="Mine", interval=1.0)
+
+    @hookimpl
+    def collect(self):
+        return Collected(Report({"well": True}))
+"""
+
+
+def test_a_collector_that_comes_is_asked_and_one_that_goes_is_not(cluster: VirtualCluster) -> None:
+    """Nobody has to change a setting for that, nor to start a daemon again."""
+    file = cluster.root / "node1" / FOLDER / "mine.py"
+    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    file.write_text(COLLECTOR)
+    file.chmod(0o644)
+    cluster.gnt("gnt-plugin", "reload")
+    wait_until(lambda: '"well": true' in cluster.try_("gnt-plugin", "collect", "mine").stdout,
+               "it reports", 60.0, 0.2)
+    reports = cluster.paths("node1").reports
+    assert any("mine" in path.name for path in reports.iterdir())
+    file.unlink()
+    cluster.gnt("gnt-plugin", "reload")
+    gone = cluster.try_("gnt-plugin", "collect", "mine")
+    assert "has no data collector 'mine'" in gone.stderr, gone
+    assert not any("mine" in path.name for path in reports.iterdir())
+
+
 def test_calls_of_a_plugin_are_shown_as_they_end(cluster: VirtualCluster) -> None:
     with cluster.luxi() as client:
         node = client.query_config_values(["master_node"])[0]

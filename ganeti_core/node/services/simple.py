@@ -73,6 +73,7 @@ def reload(state: NodeState, args: dict[str, Any], _deadline: float) -> None:
     """Look again for plugins; hooks under way end with what they began with."""
     if state.world.reload(decode(ReloadArgs, args).settings):
         state.dispatcher.workers.renew()
+    state.collecting.settings_changed()
 
 
 @dataclass(frozen=True)
