@@ -217,6 +217,8 @@ def test_who_is_no_candidate_has_nothing_and_may_not(three: VirtualCluster) -> N
     assert refused.status == 1
     assert "only master candidates" in refused.stderr
     assert failover(three, "node3", "--no-voting", "--yes-do-it").status == 1
+    found = three.try_("gnt-cluster", "verify", "--error-codes")
+    assert "Not enough master candidates: actual 2, target 3" in found.stdout
     three.gnt("gnt-node", "modify", "--master-candidate=yes", "node3")
     wait_for_equal_copies(three, *NODES)
     assert paths.ca_key.stat().st_mode & 0o777 == 0o600

@@ -47,8 +47,7 @@ def add(cluster: VirtualCluster, name: str, node: str, *options: str) -> None:
 
 def build(cluster: VirtualCluster) -> None:
     """Five nodes: the master alone has the configuration, ``node3`` is of another group."""
-    for node in ("node2", "node3", "node4", "node5"):
-        cluster.gnt("gnt-node", "modify", "-C", "no", "--force", node)
+    cluster.gnt("gnt-cluster", "modify", "--candidate-pool-size=1")
     cluster.gnt("gnt-group", "add", "far")
     cluster.gnt("gnt-group", "assign-nodes", "--force", "far", "node3")
     for name in ("missing", "faulty", "down", "wrong", "policy", "exclusive", "split", "many",

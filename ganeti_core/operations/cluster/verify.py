@@ -13,10 +13,12 @@ from ganeti_core.node.services.verify import certificate_ending
 from ganeti_core.opcodes.cluster import ClusterVerify, ClusterVerifyConfig, ClusterVerifyGroup
 from ganeti_core.opcodes.verification import check_names
 from ganeti_core.operations.base import Operation
+from ganeti_core.operations.cluster.candidates import promoted
 from ganeti_core.operations.cluster.findings import Findings, Level
 from ganeti_core.operations.cluster.verify_files import COPY_SECONDS
 from ganeti_core.operations.expand import submitted
 from ganeti_core.operations.inherited import check_policy_templates
+from ganeti_core.operations.ssconf import candidates_of
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.extstorage import EXTSTORAGE
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
@@ -63,6 +65,7 @@ class VerifyConfig(Operation[ClusterVerifyConfig, None]):
         ctx.feedback("* Verifying cluster config")
         _verify_debts(ctx, findings)
         _verify_copies(ctx, findings)
+        _verify_candidates(ctx, findings)
         _verify_policies(ctx, findings)
         ctx.feedback("* Verifying cluster certificate files")
         _verify_certificates(ctx, findings)
@@ -116,6 +119,16 @@ def _verify_copies(ctx: OpContext, findings: Findings) -> None:
             findings.error_if(not is_current, "ECLUSTERFILECHECK", node.name,
                               "its copy of the configuration is old: it gets a new one as soon "
                               "as it answers, and cannot become master before")
+
+
+def _verify_candidates(ctx: OpContext, findings: Findings) -> None:
+    """Whether as many nodes have copies of the configuration as could and should have them."""
+    able = promoted(ctx.snapshot, ctx.snapshot.cluster.candidate_pool_size)
+    now = len(candidates_of(ctx.snapshot))
+    findings.error_if(
+        bool(able), "ECLUSTERCFG", "",
+        f"Not enough master candidates: actual {now}, target {now + len(able)}; gnt-node modify "
+        "--master-candidate=yes makes a node one")
 
 
 def _verify_certificates(ctx: OpContext, findings: Findings) -> None:
