@@ -120,7 +120,8 @@ def _passed_on(notes: Notes, wire: socket.socket, data: bytes) -> bool:
 
 def receive(notes: Notes, address: str, port: int, token: str, words: list[str]) -> int:
     """Stand between the source and ``xl migrate-receive``, which `words` run."""
-    with socket.create_server((address, port)) as server:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, port), family=family) as server:
         server.settimeout(OFFERED_LIMIT)
         notes.write("port", str(server.getsockname()[1]))
         while True:

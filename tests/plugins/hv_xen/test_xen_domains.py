@@ -497,6 +497,15 @@ def test_a_source_that_stands_still_is_no_running_one(
         xen.migration_finish(here, domain_instance, True, False)
 
 
+def test_a_domain_moves_between_addresses_of_ipv6(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
+) -> None:
+    _sent(xen, (nodes[0], replace(nodes[1], config={"address": "::1"})), domain_instance)
+    xen.migration_finish(nodes[1], domain_instance, False, True)
+    assert [guest.state for guest in xen.running(nodes[1])] == ["running"]
+    xen.migration_finish(nodes[0], domain_instance, True, True)
+
+
 def test_memory_that_was_changed_moves_along(
     xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec
 ) -> None:
