@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ganeti_core.plugin_api import DiskSpec, HypervisorError, InstanceSpec, NicSpec
+from ganeti_core.plugin_api.network import FILTER_TAGS
+from ganeti_core.plugin_api.network_services import services_of
 
 from .parameters import DEVICE_MODEL, HVMLOADER, Kind, cpu_masks
 
@@ -151,7 +153,22 @@ def _cdrom(params: dict[str, Any]) -> Iterator[str]:
         yield f"format=raw,vdev=hdc,access=ro,devtype=cdrom,target={image}"
 
 
+def _check_network(nic: NicSpec, params: dict[str, Any]) -> None:
+    """:raises HypervisorError: the network of a card wants what only its back end could do"""
+    tags = (nic.network or {}).get("tags") or ()
+    filters = [tag for tag in tags if tag in FILTER_TAGS]
+    if filters and not params["vif_script"]:
+        raise HypervisorError(
+            f"NIC {nic.index} ({nic.mac}): its network is tagged {', '.join(filters)}, and Xen's "
+            "own script filters nothing; vif_script can name one that does, by its NETWORK_TAGS")
+    if services := services_of(tags):
+        raise HypervisorError(
+            f"NIC {nic.index} ({nic.mac}): its network has the service {', '.join(services)}, and "
+            "cards that Xen's scripts attach are not served")
+
+
 def _card(nic: NicSpec, params: dict[str, Any]) -> str:
+    _check_network(nic, params)
     words = [f"mac={nic.mac}"]
     if nic.ip:
         words.append(f"ip={nic.ip}")

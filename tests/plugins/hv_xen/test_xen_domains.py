@@ -104,6 +104,11 @@ def test_parameters_of_domains_with_hardware_support_arrive(
 @pytest.mark.parametrize(("change", "message"), [
     ({"nics": (ROUTED,)}, "one of mode routed needs vif_script"),
     ({"nics": (replace(BRIDGED, vlan=".10"),)}, "without VLANs; one of mode bridged needs"),
+    ({"nics": (replace(BRIDGED, network={"tags": ["a", "mac-filtered", "ip-filtered"]}),)},
+     "tagged mac-filtered, ip-filtered, and Xen's own script filters nothing"),
+    ({"nics": (replace(BRIDGED, network={"tags": ["service:dnsmasq"]}),),
+      "hvparams": {"vif_script": "/etc/xen/scripts/vif-ganeti"}},
+     "its network has the service dnsmasq, and cards that Xen's scripts attach are not served"),
     ({"hvparams": {"cpu_mask": "0:1:2"}}, "has 2 virtual CPUs, and cpu_mask='0:1:2' is for 3"),
     ({"disks": (DiskSpec("d", 0, "ext", 1, uris={"kvm": "rbd:x"}),)}, "disk 0 is no device"),
 ])
