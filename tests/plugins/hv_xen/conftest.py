@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ganeti_core.plugin_api import DiskSpec, InstanceSpec
+from ganeti_core.plugin_api import DiskSpec, HookContext, InstanceSpec
+from ganeti_core.plugin_api.testing.contexts import make_context, neighbours
+from ganeti_plugins.hv_xen import XenPvmHypervisor
+from ganeti_plugins.net_linux import BridgedNetwork, RoutedNetwork
 
 FAKE = Path(__file__).with_name("fake_xl.py")
 
@@ -31,3 +36,23 @@ def domain_instance(tmp_path: Path) -> InstanceSpec:
         uuid="c0ffee00-0000-4000-8000-000000000001", name="inst1.example.com",
         hypervisor="xen-pvm", hvparams={"kernel_path": str(tmp_path / "vmlinuz")},
         beparams={"maxmem": 128, "minmem": 64, "vcpus": 2}, disks=(disk,))
+
+
+@pytest.fixture
+def xen(fake_xl: str) -> XenPvmHypervisor:
+    return XenPvmHypervisor(fake_xl)
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, xen: XenPvmHypervisor) -> Iterator[tuple[HookContext, HookContext]]:
+    """Two nodes; their domains end with the test."""
+    found = []
+    for name in ("node1", "node2"):
+        ctx = make_context(tmp_path / name, f"{name}.example.com")
+        found.append(replace(ctx, driver=neighbours(ctx, {
+            ("network_backends", "bridged"): BridgedNetwork(),
+            ("network_backends", "routed"): RoutedNetwork()})))
+    yield found[0], found[1]
+    for ctx in found:
+        for folder in ctx.state.iterdir():
+            xen.stop(ctx, InstanceSpec("", folder.name, "xen-pvm"), True, 0.0)
