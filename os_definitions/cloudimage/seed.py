@@ -101,6 +101,21 @@ def write(disk: Path, documents: Documents) -> None:
     print(f"cloud-init finds {', '.join(documents.files)} in {FOLDER}")
 
 
+def renaming(disk: Path, documents: Documents) -> Documents:
+    """What is to be written for a new name: that alone where the seed is of this instance already,
+    for secret parameters are told when it is installed, and never again.
+    """
+    told = json.loads(documents.files["meta-data"])
+    try:
+        known = json.loads(_said(_root(disk), f"cat {FOLDER}/meta-data"))
+    except ValueError:  # there is none, or it is not ours
+        return documents
+    if not isinstance(known, dict) or known.get("instance-id") != told["instance-id"]:
+        return documents
+    return Documents({"meta-data": _document(
+        {**known, "local-hostname": told["local-hostname"]})})
+
+
 def _parents(folder: str) -> list[str]:
     parts = folder.strip("/").split("/")
     return ["/" + "/".join(parts[:count]) for count in range(1, len(parts) + 1)]

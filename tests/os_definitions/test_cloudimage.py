@@ -149,13 +149,31 @@ def test_without_a_seed_the_image_is_left_as_it_is(node: Node, image: Path) -> N
     assert node.disk.read_bytes()[:10 * MIB] == image.read_bytes()
 
 
-def test_a_renamed_instance_finds_its_new_name(node: Node, image: Path) -> None:
-    node.create(image)
-    driver = OsScripts("cloudimage", FOLDER)
-    driver.rename(make_context(node.folder / "node1"), replace(
-        node.instance, name="web2.example.com", osparams=node.given(image)), "",
+def renamed(node: Node, image: Path, **changes: str) -> None:
+    OsScripts("cloudimage", FOLDER).rename(make_context(node.folder / "node1"), replace(
+        node.instance, name="web2.example.com", osparams=node.given(image), **changes), "",
         "web1.example.com")
-    assert node.told("meta-data")["local-hostname"] == "web2.example.com"
+
+
+def test_a_renamed_instance_finds_its_new_name_and_what_it_was_told_once(
+    node: Node, image: Path
+) -> None:
+    """Secret parameters are only there when it is installed."""
+    text = "#!/bin/sh\necho secret"
+    node.create(image, keys=KEY, user_data=text)
+    renamed(node, image)
+    assert node.told("meta-data") == {
+        "instance-id": node.instance.uuid, "local-hostname": "web2.example.com",
+        "public-keys": [KEY]}
+    assert node.inside(f"{SEED}/user-data") == text
+
+
+def test_another_instance_that_was_imported_is_told_anew(node: Node, image: Path) -> None:
+    node.create(image, keys=KEY, user_data="#!/bin/sh\necho secret")
+    uuid = "c0ffee00-0000-4000-8000-0000000000ff"
+    renamed(node, image, uuid=uuid)
+    assert node.told("meta-data") == {"instance-id": uuid, "local-hostname": "web2.example.com"}
+    assert node.told("user-data") == {}
 
 
 @pytest.fixture
