@@ -111,6 +111,7 @@ class MirrorTemplate:
     @hookimpl
     def remove(self, ctx: HookContext, disk: DiskSpec) -> None:
         side = self._side(ctx, disk)
+        side.await_disuse()
         side.close()
         if disk.children:
             side.child("remove")
@@ -144,7 +145,9 @@ class MirrorTemplate:
 
     @hookimpl
     def close(self, ctx: HookContext, disk: DiskSpec) -> None:
-        self._side(ctx, disk).close()
+        side = self._side(ctx, disk)
+        side.await_disuse()
+        side.close()
 
     @hookimpl
     def status(self, ctx: HookContext, disk: DiskSpec) -> DiskStatus:

@@ -13,6 +13,7 @@ from ganeti_core.plugin_api.node_programs import program
 from .notes import Note
 from .places import Places
 from .stores import PAUSE, Store
+from .users import holders_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,16 +25,18 @@ _AGAIN = 'while :; do "$@"; sleep 1; done'
 
 @dataclass(frozen=True)
 class Patience:
-    """How many seconds another node has.
+    """How many seconds others have.
 
     :param start: a keeper to begin, on a busy host
     :param expected: to be connected, when it was opened just before
     :param fading: to be noticed as lost, when it is thought to be
+    :param ending: to let go of a disk, who is just being ended
     """
 
     start: float = 50.0
     expected: float = 30.0
     fading: float = 20.0
+    ending: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,20 @@ class Side:
                 self._begin("share", f"{KEEPER}:share")
             self._await(self.places.guest.exists, "share")
             self.store.serve_shared()
+
+    def await_disuse(self) -> None:
+        """Wait a while until nobody on this node uses the disk any more.
+
+        The kernel would refuse to take a device away; nothing refuses to take a file away.
+
+        :raises BlockDeviceError: somebody goes on to use it
+        """
+        until = time.monotonic() + self.patience.ending
+        while holders := holders_of(self.places.device):
+            if time.monotonic() > until:
+                raise BlockDeviceError(
+                    f"{self.title} is in use on node {self.ctx.node}: {', '.join(holders)}")
+            time.sleep(PAUSE)
 
     def close(self) -> None:
         """Use it no more on this node, in whatever role.

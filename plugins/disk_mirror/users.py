@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LOOPS = Path("/sys/block")
 Opened = list[int]
 """A process, and its descriptor of the file."""
 
@@ -29,6 +30,17 @@ def users_of(path: Path, proc: Path = Path("/proc")) -> list[Opened]:
     return found
 
 
+def holders_of(path: Path, proc: Path = Path("/proc"), loops: Path = LOOPS) -> list[str]:
+    """Name who uses a file, for people: processes, and loop devices."""
+    found = [f"process {process} ({_name(proc / str(process))})"
+             for process in sorted({process for process, _ in users_of(path, proc)})]
+    for backing in sorted(loops.glob("loop*/loop/backing_file")):
+        with suppress(OSError):  # it was just let go
+            if backing.read_text().rstrip("\n") == str(path):
+                found.append(f"/dev/{backing.parent.parent.name}")
+    return found
+
+
 def without_a_file(opened: Iterable[Opened], proc: Path = Path("/proc")) -> bool:
     """Whether any of them still has open what nobody serves any more."""
     for process, descriptor in opened:
@@ -38,6 +50,13 @@ def without_a_file(opened: Iterable[Opened], proc: Path = Path("/proc")) -> bool
             if exc.errno in (errno.ENOTCONN, errno.ECONNABORTED):
                 return True
     return False
+
+
+def _name(process: Path) -> str:
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return "it has ended"
 
 
 def _leads_to(link: Path, path: Path) -> bool:

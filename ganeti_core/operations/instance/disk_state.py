@@ -9,6 +9,7 @@ from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_STATE, GanetiError, OpExecError, OpPrereqError
 from ganeti_core.opcodes.instance import InstanceActivateDisks, InstanceDeactivateDisks
 from ganeti_core.operations.base import Operation
+from ganeti_core.operations.debt import Debt
 from ganeti_core.operations.driver_needs import disk_needs
 from ganeti_core.operations.instance.running import (
     close_on,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ganeti_core.locking import LockRequest
     from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
+    from ganeti_core.operations.disk_work import Owed
     from ganeti_core.operations.node_drivers import Need
 
 _REASON = "cannot shutdown disks"
@@ -71,7 +73,7 @@ class Activate(Operation[InstanceActivateDisks, DisksPlan]):
 
 
 class Deactivate(Operation[InstanceDeactivateDisks, DisksPlan]):
-    """Close the disks of an instance that does not run; with `force`, without asking."""
+    """Close the disks of an instance that does not run; with `force`, those that nobody uses."""
 
     opcode = InstanceDeactivateDisks
 
@@ -89,8 +91,34 @@ class Deactivate(Operation[InstanceDeactivateDisks, DisksPlan]):
         return DisksPlan(instance, node)
 
     def run(self, op: InstanceDeactivateDisks, ctx: OpContext, plan: DisksPlan) -> None:
-        ctx.commit([Put(replace(plan.instance, disks_active=False))],
-                   forward=close_on(ctx, plan.instance, plan.node))
+        owed = close_on(ctx, plan.instance, plan.node)
+        if op.force:
+            owed, are_used = _close_unused(ctx, owed)
+            if are_used:
+                ctx.commit([])
+                return
+        ctx.commit([Put(replace(plan.instance, disks_active=False))], forward=owed)
+
+
+def _close_unused(ctx: OpContext, calls: list[Owed]) -> tuple[list[Owed], bool]:
+    """Close disks that somebody may use: what is in use stays open, and nothing is owed for it.
+
+    The node where an instance runs comes first, and where it does not let go of a disk, no other
+    node is asked to: what the guest writes would not reach its copy there any more.
+
+    :returns: the calls for nodes that do not answer, and whether a disk stays open
+    """
+    silent: list[Owed] = []
+    for node, call, note in calls:
+        try:
+            ctx.call(node, call)
+        except GanetiError as exc:
+            if Debt.of(exc).kind == "refused":
+                ctx.warn(f"Could not {note} on node {node.name}, it stays open: {exc}")
+                return [], True
+            ctx.check_cancelled()
+            silent.append((node, call, note))
+    return silent, False
 
 
 OPERATIONS = (Activate(), Deactivate())

@@ -221,3 +221,20 @@ def test_a_copy_is_replaced_by_one_on_another_node(pair: VirtualCluster) -> None
     assert files(pair, "node3") == []
     assert data(pair, "node1").read_bytes().startswith(b"kept")
     pair.verify()
+
+
+def test_a_disk_in_use_stays_open_whatever_is_ordered(pair: VirtualCluster) -> None:
+    writer = Writer(device(pair, "node2"))
+    wait_until(lambda: writer.acknowledged > 5, "it writes")
+    told = pair.gnt("gnt-instance", "deactivate-disks", "--force", NAME)
+    assert "it stays open: disk 0 of pair.example.com is in use on node node2" in (
+        told.stdout + told.stderr), told
+    known = writer.acknowledged
+    wait_until(lambda: writer.acknowledged > known + 5, "it goes on")
+    pair.verify()
+    pair.gnt("gnt-instance", "migrate", "-f", "--cleanup", NAME)
+    writer.stop()
+    assert data(pair, "node3").read_bytes() == data(pair, "node2").read_bytes()
+    pair.gnt("gnt-instance", "deactivate-disks", "--force", NAME)
+    assert mounts(pair, "node2") == []
+    pair.gnt("gnt-instance", "activate-disks", "--wait-for-sync", NAME)
