@@ -69,8 +69,8 @@ class Places:
 
     @property
     def device(self) -> Path:
-        """The disk as a file."""
-        return self.folder / "disk"
+        """The disk as a file, by the name that the kernel has for it: `/var/run` may be a link."""
+        return Path(os.path.realpath(self.folder)) / "disk"
 
     @property
     def front_qmp(self) -> Path:

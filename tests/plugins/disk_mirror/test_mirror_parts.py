@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ from ganeti_plugins.disk_mirror import link, qmp
 from ganeti_plugins.disk_mirror.notes import Note, filled_how
 from ganeti_plugins.disk_mirror.places import Places
 from ganeti_plugins.disk_mirror.replies import Replies, WriteFailed
+from ganeti_plugins.disk_mirror.users import holders_of
 
 MINE = Note("b", whole=True, earlier=("a",))
 HANDSHAKE = (b"NBDMAGICIHAVEOPT" + struct.pack(">H", 3)
@@ -106,3 +108,14 @@ def test_a_storage_daemon_that_is_killed_while_it_speaks_is_lost(tmp_path: Path)
         with pytest.raises(qmp.QmpLost):
             qmp.Qmp.at(tmp_path / "qmp")
         speaking.join()
+
+
+def test_a_disk_is_named_as_the_kernel_names_it(tmp_path: Path) -> None:
+    """Below `/var/run`, which is a link on real hosts."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "var-run").symlink_to("run")
+    places = Places(tmp_path / "var-run", tmp_path, "disk-1")
+    places.folder.mkdir()
+    with places.device.open("w"):
+        [holder] = holders_of(places.device)
+    assert holder.startswith(f"process {os.getpid()} (")
