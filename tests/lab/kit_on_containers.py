@@ -23,9 +23,7 @@ IMAGE = Path("/srv/container.raw")
 PATIENCE = 300.0
 INSTANCE = InstanceSpec(
     uuid="c0ffee00-0000-4000-8000-000000000001", name="web.example.com", hypervisor="lxc",
-    hvparams={"cpu_mask": "0",
-              "extra_config": "lxc.apparmor.profile = unconfined"},
-    beparams={"maxmem": 64, "minmem": 32, "vcpus": 1},
+    hvparams={"cpu_mask": "0"}, beparams={"maxmem": 64, "minmem": 32, "vcpus": 1},
     disks=(DiskSpec("d15c0000-0000-4000-8000-000000000001", 0, "file", 16, path=str(IMAGE)),))
 
 

@@ -34,8 +34,8 @@ XEN = Sort("xen", (f"xen-utils-{XEN_RELEASE}", f"xen-hypervisor-{XEN_RELEASE}-am
 """Paravirtual domains only: hardware support would be emulated twice."""
 SVM = Sort("svm", cpu="qemu64,+svm,+npt")
 """A processor that has AMD's support for virtual machines: there is KVM, slowly."""
-CONTAINERS = Sort("containers", ("lxc", "criu", "iptables"))
-"""With LXC, and CRIU, which saves processes."""
+CONTAINERS = Sort("containers", ("lxc", "criu", "iptables", "apparmor"))
+"""With LXC, its profiles of AppArmor, and CRIU, which saves processes."""
 SYSTEMD = Sort("systemd", ("dbus", "systemd", "systemd-sysv"), systemd=True)
 """As hosts are: the package's units are started, watched and stopped."""
 SORTS = {sort.name: sort for sort in (USUAL, XEN, SVM, CONTAINERS, SYSTEMD)}
