@@ -105,7 +105,9 @@ def test_each_daemon_is_its_user_and_can_do_no_more_than_it_needs(
 
 
 def test_the_remote_api_lets_users_in(cluster: MachineCluster) -> None:
-    """Its authenticators run, in folders that are theirs, though the system is read-only."""
+    """Its authenticators run, in folders that are theirs, though the system is read-only. It may
+    ask the master, also when another daemon was started after that."""
+    said(cluster.on(1), "systemctl restart ganeti-noded ganeti-mond")
     said(cluster.on(1), "echo secret | gnt-rapi-user set someone write")
     cluster.wait(1, "python3 -c \"import base64, ssl, urllib.request as u; "
                     "c = ssl._create_unverified_context(); "

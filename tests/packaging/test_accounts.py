@@ -52,7 +52,17 @@ def test_a_unit_hides_the_keys_that_its_daemon_does_not_need(daemon: str, reads:
               for path in line.partition("=")[2].split()}
     assert {"ca.key", "cluster-domain-secret"} <= hidden
     assert not hidden & reads
-    for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "ReadWritePaths=/var/log/ganeti\n"):
+    own = "/run/ganeti /var/log/ganeti"
+    for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", f"ReadWritePaths={own}\n"):
         assert line in unit
-    writable = set(re.findall(r"(?m)^ReadWritePaths=(.*)$", unit)) - {"/var/log/ganeti"}
+    writable = set(re.findall(r"(?m)^ReadWritePaths=(.*)$", unit)) - {own}
     assert writable == ({f"-{DATA}plugins/authenticators"} if daemon == rapi.NAME else set())
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGING / "systemd").glob("*.service")),
+                         ids=lambda path: path.stem)
+def test_no_unit_owns_the_folder_that_all_daemons_share(path: Path) -> None:
+    """systemd gives a `RuntimeDirectory` of another group, with all that is in it, to the unit's
+    group at each start: no daemon but root's could come to the master's socket any more."""
+    assert "RuntimeDirectory" not in path.read_text()
+    assert "d /run/ganeti 0751 root gnt-daemons -" in (DEBIAN / "tmpfiles.conf").read_text()
