@@ -45,7 +45,8 @@ def all_or_nothing(paths: Paths) -> Iterator[None]:
     """Around what writes: half of a cluster could neither be used nor be made again."""
     paths.make_directories()
     before = {file for file in cluster_files(paths) if file.exists()}
-    write_private(unfinished_note(paths), json.dumps([file.name for file in before]).encode())
+    names = [str(file.relative_to(paths.data)) for file in before]
+    write_private(unfinished_note(paths), json.dumps(names).encode())
     try:
         forget_masters(paths)
         yield

@@ -99,6 +99,9 @@ init.init_cluster(Paths(Path(folder)), init.InitOptions.from_options(json.loads(
 
 @pytest.mark.parametrize("before", ["make_shared_files", "write_objects", "write_node_identity"])
 def test_what_was_killed_halfway_can_be_repeated(paths: Paths, before: str) -> None:
+    users = paths.rapi_users
+    users.parent.mkdir(parents=True)
+    users.write_text("theirs")
     ended = subprocess.run([sys.executable, "-c", KILLED, str(paths.root), before,
                             json.dumps(OPTIONS | {"shared_file_storage_dir": "/shared"})])
     assert ended.returncode == -signal.SIGKILL
@@ -107,6 +110,7 @@ def test_what_was_killed_halfway_can_be_repeated(paths: Paths, before: str) -> N
         OPTIONS | {"shared_file_storage_dir": "/shared"}))
     with closing(Database(paths.database)) as database:
         assert load(database).cluster.uuid == made.uuid
+    assert users.read_text() == "theirs"
     with pytest.raises(OpPrereqError, match="already initialised"):
         init_cluster(paths, InitOptions.from_options(OPTIONS))
 
