@@ -139,8 +139,11 @@ def _verify_certificates(ctx: OpContext, findings: Findings) -> None:
         if mode is not None:
             findings.error_if(mode & 0o077 != 0, "ECLUSTERCERT", str(file),
                               f"has mode {mode:o}, not 600")
-    # Without a file of its own the remote API does not run; that of each node its group looks at.
-    for file, option in ((paths.ca_certificate, "cluster"), (paths.rapi_certificate, "rapi")):
+    # Without a file of its own the remote API does not run, and SPICE is not encrypted; that of
+    # each node its group looks at.
+    for file, option in ((paths.ca_certificate, "cluster"), (paths.rapi_certificate, "rapi"),
+                         (paths.data / "spice.pem", "spice"),
+                         (paths.data / "spice-ca.pem", "spice")):
         if file.exists():
             level, text = certificate_ending(file)
             findings.error_if(bool(text), "ECLUSTERCERT", str(file), f"{text}; gnt-cluster "
