@@ -82,10 +82,9 @@ def repair(lvm: Lvm, storage_type: str, name: str) -> None:
 
 
 def listed_volumes(lvm: Lvm) -> list[Volume]:
-    """List all logical volumes of the node, and the physical ones that they lie on."""
-    return [Volume(one.group, one.name, ",".join(one.physical) or one.pool or "-", one.size,
-                   one.full_name)
-            for one in lvm.logical()]
+    """List all logical volumes of the node, once for each physical one that they lie on."""
+    return [Volume(one.group, one.name, below, one.size, one.full_name)
+            for one in lvm.logical() for below in one.physical or (one.pool or "-",)]
 
 
 def sizes_of_spindles(lvm: Lvm, group: str) -> list[Agreement]:

@@ -306,6 +306,14 @@ def test_orphans_are_looked_for_where_the_cluster_may_have_volumes(
     assert {volume.name for volume in template.volumes()} == {f"{UUID}.disk0", "root", "theirs"}
 
 
+def test_a_volume_is_listed_once_for_each_physical_volume(
+    host: FakeHost, template: LvmTemplate
+) -> None:
+    host.add("xenvg/root", 32, on={"/dev/sdb": 16, "/dev/sdc": 16})
+    assert [(one.name, one.device, one.size) for one in template.volumes()] == [
+        ("root", "/dev/sdb", 32), ("root", "/dev/sdc", 32)]
+
+
 def test_a_program_that_prints_no_report_is_named(host: FakeHost, template: LvmTemplate) -> None:
     Path(host.program).write_text("#!/bin/sh\necho xenvg\n")
     with pytest.raises(BlockDeviceError, match=r"lvm lvs printed no report in JSON"):
