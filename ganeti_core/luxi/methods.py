@@ -429,8 +429,10 @@ class Master:
 
     async def _switch_plugin(self, kind: str, name: str, *, enabled: bool) -> list[str]:
         snapshot, key = self.store.snapshot, f"{kind}:{name}"
+        if not enabled or key not in snapshot.cluster.disabled_plugins:
+            _check_known([*self.host.status(), *self.events.status()], kind, name)
         if not enabled:
-            _check_not_needed(snapshot, [*self.host.status(), *self.events.status()], kind, name)
+            _check_not_needed(snapshot, kind, name)
         rest = [other for other in snapshot.cluster.disabled_plugins if other != key]
         disabled = tuple(rest if enabled else sorted([*rest, key]))
         await self._commit([Edit(snapshot.cluster, {"disabled_plugins": disabled})])
@@ -455,12 +457,14 @@ class Master:
         return await self.threads.read(self.preflight)
 
 
-def _check_not_needed(
-    snapshot: Snapshot, known: Sequence[PluginStatus], kind: str, name: str
-) -> None:
-    """:raises OpPrereqError: there is no such plugin, or something of the cluster needs it"""
+def _check_known(known: Sequence[PluginStatus], kind: str, name: str) -> None:
+    """:raises OpPrereqError: there is no such plugin"""
     if not any((row.kind, row.name) == (kind, name) for row in known):
         raise OpPrereqError(f"There is no plugin {kind}:{name}", ECODE_NOENT)
+
+
+def _check_not_needed(snapshot: Snapshot, kind: str, name: str) -> None:
+    """:raises OpPrereqError: something of the cluster needs the plugin"""
     users = {
         HYPERVISORS.name: {i.name for i in snapshot.instances.values() if i.hypervisor == name},
         DISK_TEMPLATES.name: {d.instance or d.uuid for d in snapshot.disks.values()

@@ -116,6 +116,13 @@ def test_plugins_that_are_switched_at_once_are_all_switched(master: OneMaster) -
             assert len(disabled) == (0 if enabled else len(NAMES))
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_plugin_that_nobody_has_is_not_switched(master: OneMaster, enabled: bool) -> None:
+    with pytest.raises(OpPrereqError, match="There is no plugin collectors:nosuch"):
+        master.client.set_plugin_enabled("collectors", "nosuch", enabled)
+    assert master.client.set_plugin_enabled("disk_templates", NAMES[0], True) == []
+
+
 def test_of_two_changes_for_one_version_one_is_made(master: OneMaster) -> None:
     """Whichever comes first: the other one finds another version, under its locks."""
     with_group = master.submit({"OP_ID": "OP_GROUP_ADD", "group_name": "versions"})
