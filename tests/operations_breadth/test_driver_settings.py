@@ -108,9 +108,13 @@ def test_one_name_means_one_thing(schema: dict[str, Any], why: str) -> None:
 def test_nodes_without_the_volume_group_are_named(cluster: VirtualCluster) -> None:
     with cluster.luxi() as client:
         before = client.query_cluster_info()["enabled_disk_templates"]
-    cluster.gnt("gnt-cluster", "modify", "--enabled-disk-templates", ",".join([*before, "plain"]),
-                "--vg-name", "nosuch", "--ipolicy-disk-templates", ",".join([*before, "plain"]))
+    told = cluster.gnt(
+        "gnt-cluster", "modify", "--enabled-disk-templates", ",".join([*before, "plain"]),
+        "--vg-name", "nosuch", "--ipolicy-disk-templates", ",".join([*before, "plain"]))
     try:
+        for number in (1, 2, 3):
+            assert (f"Disks of the template plain cannot be on node node{number}.example.com: "
+                    ) in told.stdout + told.stderr, told
         ran = cluster.try_("gnt-cluster", "verify", "--error-codes")
         assert ran.status == 1
         assert all(f"ERROR:ENODELVM:node:node{number}.example.com:" in ran.stdout

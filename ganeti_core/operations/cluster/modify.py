@@ -17,6 +17,7 @@ from ganeti_core.operations.base import CLUSTER_SETTINGS, Operation, request
 from ganeti_core.operations.cluster import driver_settings, drivers, settings_values
 from ganeti_core.operations.cluster.candidates import demoted, promoted
 from ganeti_core.operations.cluster.master_ip import move_master_ip
+from ganeti_core.operations.cluster.template_checks import warn_of_templates
 from ganeti_core.operations.communication import network_jobs
 from ganeti_core.operations.expand import submitted
 from ganeti_core.operations.group.modify import warn_of_violations
@@ -86,6 +87,7 @@ class Modify(Operation[ClusterSetParams, SettingsPlan]):
         if op.ipolicy:
             warn_of_violations(ctx, {group.uuid: filled_ipolicy(after, group)
                                      for group in ctx.snapshot.groups.values()})
+        warn_of_templates(ctx, after)
         nodes: list[Node] = []
         if op.candidate_pool_size is not None:
             nodes = (promoted(ctx.snapshot, op.candidate_pool_size)
