@@ -19,7 +19,7 @@ from .data import (
 )
 from .disk_steps import ChildSteps, DiskStep, Verb, plain_steps
 from .disk_streams import plain_receive, plain_send, plain_wipe
-from .kinds import LISTED, Kind, hookspec, where
+from .kinds import LISTED, STREAM_SECONDS, Kind, hookspec, where
 from .node_findings import Agreement, NodeProblem
 from .stream_ends import Offer
 
@@ -221,7 +221,7 @@ class DiskTemplateSpec:
         raise NotImplementedError
 
     @hookspec(firstresult=True)
-    @where(changes=True, timeout=24 * 3600.0)
+    @where(changes=True, timeout=STREAM_SECONDS)
     def send_data(self, ctx: HookContext, disk: DiskSpec, offer: Offer) -> int:
         """Send the data of the open device to `offer`, with `transfer.send`; return their bytes.
 
@@ -234,7 +234,7 @@ class DiskTemplateSpec:
         raise NotImplementedError
 
     @hookspec(firstresult=True)
-    @where(changes=True, timeout=24 * 3600.0)
+    @where(changes=True, timeout=STREAM_SECONDS)
     def receive_data(self, ctx: HookContext, disk: DiskSpec, offer: Offer) -> int:
         """Write what `offer` gives onto the open device, with `transfer.receive`; return its bytes.
 
@@ -247,7 +247,7 @@ class DiskTemplateSpec:
 
 
     @hookspec(firstresult=True)
-    @where(changes=True, timeout=24 * 3600.0)
+    @where(changes=True, timeout=STREAM_SECONDS)
     def wipe(self, ctx: HookContext, disk: DiskSpec, start: int) -> None:
         """Overwrite what the open device held before, from `start` (MiB) to its end, with zeros.
 

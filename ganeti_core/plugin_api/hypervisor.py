@@ -20,7 +20,7 @@ from .data import (
     PluggedDevice,
     RunningInstance,
 )
-from .kinds import LISTED, Kind, hookspec, where
+from .kinds import LISTED, STREAM_SECONDS, Kind, hookspec, where
 from .power import linux_power_cycle
 from .usage import GuestUsage
 
@@ -498,7 +498,7 @@ class DiskMirrorSpec:
         raise NotImplementedError
 
     @hookspec(firstresult=True)
-    @where(changes=True, timeout=24 * 3600.0)
+    @where(changes=True, timeout=STREAM_SECONDS)
     def switch_disk(
         self, ctx: HookContext, instance: InstanceSpec, disk: DiskSpec, onto: DiskSpec
     ) -> None:

@@ -47,6 +47,10 @@ class Where:
 
 LISTED = 8.0
 """Seconds for a read-only hook that listings of instances and nodes ask."""
+STREAM_SECONDS = 10 * 24 * 3600.0
+"""Seconds for a hook that reads or writes all of a disk, whose streams end when nothing moves."""
+LONGEST = 950_000.0
+"""Seconds: nodes take no call of a million or more."""
 
 
 def where(
@@ -68,7 +72,9 @@ def hook_where(function: object) -> Where:
     """
     found = getattr(function, _WHERE, None)
     where = found if isinstance(found, Where) else Where()
-    return where if (times := patience()) == 1.0 else replace(where, timeout=where.timeout * times)
+    if (times := patience()) == 1.0:
+        return where
+    return replace(where, timeout=min(where.timeout * times, LONGEST))
 
 
 @dataclass(frozen=True)

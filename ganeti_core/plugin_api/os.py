@@ -9,11 +9,8 @@ from ganeti_core.errors import ECODE_INVAL, OpPrereqError
 
 from .context import HookContext
 from .data import Description, DiskSpec, InstanceSpec, OsInfo
-from .kinds import Kind, hookspec, where
+from .kinds import STREAM_SECONDS, Kind, hookspec, where
 from .stream_ends import Offer
-
-STREAM_SECONDS = 24 * 3600.0
-"""The longest time for one disk of an export."""
 
 
 @dataclass(frozen=True)

@@ -52,13 +52,14 @@ class Progress:
 class Limits:
     """Seconds: `offered`, until somebody sends; `stall`, without a byte; `all`, for everything.
 
-    A script may take its time before it reads or writes, and storage until it has on the disk what
-    it was given. A process or host that died is noticed all the same.
+    One that goes on has all the time that it needs, for nobody knows how large a disk is. A script
+    may take its time before it reads or writes, and storage until it has on the disk what it was
+    given. A process or host that died is noticed all the same.
     """
 
     offered: float = 60.0
     stall: float = 3600.0
-    all: float = 24 * 3600.0
+    all: float = 10 * 365 * 24 * 3600.0
 
 
 Report = Callable[[Progress], None]
