@@ -80,8 +80,9 @@ wait:
     movw    $newline, %si
     call    print
 is_it_time:
-    cmpw    TICKS, %bx
-    jne     wait
+    movw    TICKS, %ax                  # more than one tick may come at once
+    subw    %bx, %ax
+    js      wait
 
     incl    count
     movw    $count_text, %si            # for print below

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -12,9 +14,16 @@ from pathlib import Path
 
 import pytest
 from fake_qemu import fake_qemu
-from kvm_serial import COUNTS, Serial, serial_path
+from kvm_serial import COUNTS, LONGEST, Serial, serial_path
 
-from ganeti_core.plugin_api import HookContext, HypervisorError, InstanceSpec, NicSpec, NodeRef
+from ganeti_core.plugin_api import (
+    HookContext,
+    HypervisorError,
+    InstanceSpec,
+    NicSpec,
+    NodeRef,
+    unix_sockets,
+)
 from ganeti_core.plugin_api.codec import encode
 from ganeti_core.plugin_api.data import MigrationTarget
 from ganeti_core.plugin_api.testing.contexts import make_context
@@ -51,6 +60,37 @@ def test_a_guest_counts_and_answers_on_its_console(
     info = kvm.info(ctx, guest_instance)
     assert info is not None
     assert info.cpu_time > 0
+
+
+def test_a_guest_whose_host_was_too_busy_for_it_counts_on(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec, tmp_path: Path
+) -> None:
+    """It gets several ticks of its clock at once then: here a debugger sets the clock on."""
+    kvm.start(ctx, guest_instance, False)
+    with Serial(ctx, guest_instance.name) as serial:
+        serial.wait_for(COUNTS)
+        with Qmp.connect(ctx.state / guest_instance.name / "control") as qmp:
+            qmp.execute("human-monitor-command", {
+                "command-line": f"gdbserver unix:{tmp_path}/gdb,server=on,wait=off"})
+        with unix_sockets.connect(tmp_path / "gdb", LONGEST) as debugger:
+            ticks = int.from_bytes(bytes.fromhex(asked(debugger, "m46c,4")), "little")
+            assert asked(debugger, f"M46c,4:{(ticks + 5).to_bytes(4, 'little').hex()}") == "OK"
+            assert asked(debugger, "D") == "OK"
+        for _ in range(3):
+            serial.wait_for(COUNTS, fresh=True)
+
+
+def asked(debugger: socket.socket, command: str) -> str:
+    """Give QEMU a command in GDB's remote protocol."""
+    packet = f"${command}#{sum(command.encode()) % 256:02x}"
+    debugger.sendall(packet.encode())
+    said = ""
+    while not (found := re.search(r"\$([^#T]*)#..", said)):  # T: it tells that the guest stands
+        chunk = debugger.recv(4096)
+        assert chunk, said
+        said += chunk.decode()
+    debugger.sendall(b"+")
+    return found[1]
 
 
 @pytest.mark.parametrize("behaviour", ["reboot", "exit"])
