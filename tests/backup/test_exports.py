@@ -300,6 +300,33 @@ def test_a_removal_that_is_still_owed_does_not_take_a_newer_export(clean: Virtua
     assert export_of(clean, "node2", name).exists()
 
 
+def test_an_end_that_is_still_owed_does_not_take_a_newer_export(clean: VirtualCluster) -> None:
+    """Nor where the instance has gone, and another one has its name."""
+    name = "a21.example.com"
+    add(clean, name, "-O", "fails=to end", os_type="used+small")
+    export = ("gnt-backup", "export", "-n", "node2", name)
+    job = clean.submit(*export)
+    place = export_of(clean, "node2", name)
+    wait_until(lambda: [line for line in processes_of(clean.root / "node2")
+                        if '"part": "receiver"' in line], "a stream is under way", 60.0)
+    in_the_way = place.with_name(f".{name}.old")
+    in_the_way.mkdir()
+    place.symlink_to("nowhere")
+    clean.try_("gnt-job", "cancel", job)
+    clean.try_("gnt-job", "watch", job)
+    assert f"give up the export of {name}" in clean.gnt("gnt-node", "list-debts").stdout
+    clean.gnt("gnt-instance", "remove", "-f", "--shutdown-timeout=0", name)
+    add(clean, name)
+    refused(clean.try_(*export), "must first finish what an earlier job left there")
+
+    place.unlink()
+    in_the_way.rmdir()
+    clean.gnt(*export)
+    with clean.luxi() as client:
+        assert client.debts() == []
+    assert place.is_dir()
+
+
 def test_an_export_that_fails_changes_nothing(clean: VirtualCluster) -> None:
     add(clean, "a8.example.com", os_type="used+small")
     clean.gnt("gnt-backup", "export", "-n", "node2", "a8.example.com")

@@ -122,11 +122,12 @@ class Export(Operation[BackupExport, ExportPlan]):
 
     def run(self, op: BackupExport, ctx: OpContext, plan: ExportPlan) -> list[Any]:
         instance = plan.instance
-        # What an earlier job could not remove there would take the new one, once it can.
+        # What an earlier job could not end or remove there would take the new one, once it can.
         ctx.settle_debts(plan.target, frozenset({subject_of(instance.name)}))
         ctx.act(plan.target,
-                export_call("begin", instance.uuid, name=instance.name, compression=op.compress),
-                export_call("abort", instance.uuid, name=instance.name),
+                export_call("begin", subject_of(instance.name), name=instance.name,
+                            compression=op.compress),
+                export_call("abort", subject_of(instance.name), name=instance.name),
                 f"give up the export of {instance.name}")
         if plan.stops:
             ctx.feedback(f"Shutting down instance {instance.name}")
@@ -223,7 +224,8 @@ def _send(
         what = f"{'snapshot' if plan.snapshots else 'disk'}/{disk.index}"
         ctx.feedback(f"Exporting {what} from {plan.source.name} to {plan.target.name}")
         offered = ctx.call(plan.target, export_call(
-            "receive", instance.uuid, name=instance.name, file=disk.uuid, compression=op.compress))
+            "receive", subject_of(instance.name), name=instance.name, file=disk.uuid,
+            compression=op.compress))
         offer = codec.decode(Offer, offered["offer"])
         try:
             sizes[disk.uuid] = (
@@ -238,7 +240,7 @@ def _send(
         ctx.feedback(f"{what} finished sending data")
     ctx.feedback(f"Finalizing export on {plan.target.name}")
     ctx.call(plan.target, export_call(
-        "finish", instance.uuid, name=instance.name, sizes=sizes,
+        "finish", subject_of(instance.name), name=instance.name, sizes=sizes,
         config=_description(ctx, plan, spec, sizes, variables)))
 
 

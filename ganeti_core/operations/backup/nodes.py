@@ -36,8 +36,8 @@ def stored_on(ctx: OpContext, nodes: Iterable[Node]) -> dict[str, list[str] | Ga
 
 
 def subject_of(name: str) -> str:
-    """What a call that removes exports is about: one that fails is in the way of a new one of this
-    name only."""
+    """What a call that makes, ends or removes an export is about: one that is owed is in the way of
+    a new one of this name, whichever instance has it by then, and of nothing else."""
     return f"exports of {name}"
 
 
