@@ -80,8 +80,10 @@ def compile_pattern(text: str) -> Pattern:
         raise RequestError(f"Regular expression refused, {reason}: {text}") from exc
 
 
-_PIECE = re.compile(r"\\u([0-9a-fA-F]{4})|\\.|\[\^?\]?(?:\\.|[^\]])*\]|\{,(\d+)\}|.", re.DOTALL)
-"""What differs between the two languages, and what must not be looked into for it."""
+_PIECE = re.compile(r"\\u([0-9a-fA-F]{4})|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{,(\d+)\}|.", re.DOTALL)
+"""What differs between the two languages, and what must not be looked into for it. No
+character can be matched in two ways: `re` would try them all where a bracket in a comment is open.
+"""
 
 
 def _translated(text: str) -> Iterator[str]:

@@ -71,6 +71,12 @@ def test_what_needs_backtracking_is_refused(pattern: str) -> None:
         compile_pattern(pattern)
 
 
+@pytest.mark.parametrize(("before", "after"), [("(?#[", ")"), ("(?#[^]", ")"), ("(?x)#[", "")])
+def test_a_bracket_in_a_comment_that_never_ends_is_no_search(before: str, after: str) -> None:
+    with pytest.raises(RequestError, match="refused"):
+        compile_pattern(before + "\\" * 400 + after)
+
+
 def test_long_large_and_broken_patterns_are_refused() -> None:
     with pytest.raises(RequestError, match="too long"):
         compile_pattern("a" * (MAX_PATTERN + 1))
