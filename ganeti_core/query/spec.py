@@ -29,9 +29,9 @@ _CLUSTER = {
         "max_running_jobs", "max_tracked_jobs", "mac_prefix", "master_netdev", "master_netmask",
         "use_external_mip_script", "reserved_lvs", "default_iallocator",
         "default_iallocator_params", "install_image", "zeroing_image", "compression_tools",
-        "enabled_user_shutdown",
-        "job_queue_files", "prealloc_wipe_disks", "modify_etc_hosts", "hidden_os",
-        "blacklisted_os", "hvparams", "os_hvp", "ndparams", "diskparams", "osparams", "ipolicy")}
+        "maintain_node_health", "enabled_user_shutdown", "job_queue_files", "prealloc_wipe_disks",
+        "modify_etc_hosts", "hidden_os", "blacklisted_os", "hvparams", "os_hvp",
+        "ndparams", "diskparams", "osparams", "ipolicy")}
 """Name in the document, which is that of the opcode's parameter, and attribute of the object."""
 
 
