@@ -44,7 +44,7 @@ def session_members(leader: int) -> list[int]:
         try:
             # The name, in parentheses, may hold anything: fields are counted after it.
             state, _, _, session, *_ = (
-                (entry / "stat").read_text().rpartition(")")[2].split(maxsplit=4))
+                (entry / "stat").read_text(errors="replace").rpartition(")")[2].split(maxsplit=4))
         except (OSError, ValueError):
             continue
         if int(session) == leader and state not in "ZX":
