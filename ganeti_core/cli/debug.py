@@ -40,6 +40,7 @@ def _submit_job(session: Session, arguments: list[str]) -> int:
         opcodes = _read_opcodes(name) * options.rep_op
         for opcode in opcodes:
             opcode.setdefault("reason", session.reason_trail())
+            opcode.update(session.general())
         for _ in range(options.rep_job):
             count += 1
             if options.each:

@@ -48,13 +48,18 @@ class Session:
     def opcode(self, op_id: str, **fields: Any) -> dict[str, Any]:
         """Build an opcode with the settings that every opcode has; None leaves a field out."""
         opcode = {"OP_ID": op_id, "debug_level": self.option("debug") or 0,
-                  "reason": self.reason_trail()}
-        if self.option("dry_run"):
-            opcode["dry_run"] = True
-        if self.option("priority"):
-            opcode["priority"] = PRIORITIES[self.option("priority")]
+                  "reason": self.reason_trail(), **self.general()}
         opcode.update((name, value) for name, value in fields.items() if value is not None)
         return opcode
+
+    def general(self) -> dict[str, Any]:
+        """Return the parameters of any opcode that an option of this command gives."""
+        found: dict[str, Any] = {}
+        if self.option("dry_run"):
+            found["dry_run"] = True
+        if self.option("priority"):
+            found["priority"] = PRIORITIES[self.option("priority")]
+        return found
 
 
 @dataclass(frozen=True)

@@ -108,13 +108,17 @@ def test_node_parameters_are_typed_by_the_cluster(run) -> None:
     assert ran.out == "Modified node n1\n - drained -> False\n"
 
 
-def test_jobs_of_files_are_sent_as_they_are(run, tmp_path) -> None:
+def test_jobs_of_files_are_sent_as_they_are_with_what_options_say(run, tmp_path) -> None:
     first = tmp_path / "ops.json"
     first.write_text('[{"OP_ID": "OP_TEST_DELAY", "duration": 0}]')
     ran = run(["gnt-debug", "submit-job", "--op-repeat=2", "--job-repeat=2", str(first)],
               job("OP_TEST_DELAY", id=1), job("OP_TEST_DELAY", id=2))
     assert [len(ops) for ops in ran.submitted] == [2, 2]
     assert ran.out.startswith("Submitted jobs 1, 2\nWaiting for job 1 for ")
+    ran = run(["gnt-debug", "submit-job", "--dry-run", "--priority=high", str(first)],
+              job("OP_TEST_DELAY"))
+    assert ran.opcode["dry_run"] is True
+    assert ran.opcode["priority"] == -10
     wrong = tmp_path / "wrong.json"
     wrong.write_text("{}")
     assert "must hold a list of opcodes" in run(["gnt-debug", "submit-job", str(wrong)]).err
