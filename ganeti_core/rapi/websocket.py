@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from websockets.typing import Subprotocol
 
 MOST_AHEAD = 256 << 10
-"""Bytes from the client that nobody has read yet."""
+"""Bytes from the client that nobody has read yet, or to it that it has not taken."""
 LONGEST_MESSAGE = 128 << 10
 CLOSE_SECONDS = 5.0
 """How long the client has to close its end."""
@@ -73,9 +73,7 @@ class WebSocket:
             await self._news.wait()
         data = self._came.popleft()
         self._ahead -= len(data)
-        if self._paused and self._ahead < MOST_AHEAD // 2:
-            self._paused = False
-            self.transport.resume_reading()
+        self._pace()
         return data
 
     async def write(self, data: bytes) -> None:
@@ -114,9 +112,7 @@ class WebSocket:
                 self._ahead += len(event.data)
         self._flush()
         self._news.set()
-        if self._ahead > MOST_AHEAD and not self._paused:
-            self._paused = True
-            self.transport.pause_reading()
+        self._pace()
 
     def connection_lost(self) -> None:
         """The connection is no more."""
@@ -131,6 +127,7 @@ class WebSocket:
     def resume_writing(self) -> None:
         """The connection has room."""
         self._room.set()
+        self._pace()
 
     def shutdown(self) -> None:
         """The daemon stops."""
@@ -138,6 +135,17 @@ class WebSocket:
             self.protocol.send_close(CloseCode.GOING_AWAY, "the daemon stops")
             self._flush()
         self.transport.close()
+
+    def _pace(self) -> None:
+        """Read from the client only while there is little that waits, to be read or to be sent: it
+        may ask for answers (pings) and take none."""
+        waiting = max(self._ahead, self.transport.get_write_buffer_size())
+        if waiting > MOST_AHEAD and not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+        elif waiting < MOST_AHEAD // 2 and self._paused:
+            self._paused = False
+            self.transport.resume_reading()
 
     def _flush(self) -> None:
         for data in self.protocol.data_to_send():

@@ -267,9 +267,16 @@ def test_tickets_expire_and_are_few() -> None:
 
 
 class OnePipe(asyncio.Transport):
-    """Notes whether it is read."""
+    """Notes whether it is read; what is written stays in it."""
 
     reads = True
+    unsent = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.unsent += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def pause_reading(self) -> None:
         self.reads = False
@@ -294,6 +301,23 @@ def test_what_nobody_reads_is_not_taken() -> None:
         return b"".join([await client.read() for _ in range(sent // len(piece))])
 
     assert asyncio.run(read_all()) == b"x" * sent
+    assert pipe.reads
+
+
+def test_a_client_that_takes_no_answers_may_ask_for_few() -> None:
+    protocol, _ = accept("/", [(name.encode(), value.encode()) for name, value in UPGRADE.items()])
+    pipe = OnePipe()
+    client = WebSocket(protocol, pipe)
+    pings = Frame(Opcode.PING, b"x" * 125).serialize(mask=True) * 500
+
+    for _ in range(100):
+        if pipe.reads:
+            client.data_received(pings)
+    assert not pipe.reads
+    assert MOST_AHEAD < pipe.unsent < MOST_AHEAD + len(pings)
+
+    pipe.unsent = 0
+    client.resume_writing()
     assert pipe.reads
 
 
