@@ -10,6 +10,7 @@ Classes such as ``\\w`` are of ASCII, and ``$`` is the end of the text even befo
 from __future__ import annotations
 
 import re
+import threading
 import warnings
 from functools import lru_cache
 from importlib import import_module
@@ -37,13 +38,19 @@ _parse = import_module("re._parser").parse
 heeds no case, for every such set in a pattern."""
 
 
+_warning = threading.Lock()
+"""Which warnings are errors is one thing of the whole process: two threads that change it and put
+it back would leave it changed."""
+
+
 def check_syntax(text: str) -> None:
     """:raises RequestError: `text` is no regular expression, or longer than `MAX_PATTERN`"""
     if len(text) > MAX_PATTERN:
         raise RequestError(f"Regular expression too long: more than {MAX_PATTERN} characters")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
+        with _warning, warnings.catch_warnings():
+            # Those of other threads meanwhile are of other categories.
+            warnings.simplefilter("error", FutureWarning)
             _parse(text)
     except re.error as exc:
         message = _GANETI_TEXTS.get(exc.msg, exc.msg)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import threading
 import time
 import warnings
 
@@ -75,6 +77,26 @@ def test_what_needs_backtracking_is_refused(pattern: str) -> None:
 def test_a_bracket_in_a_comment_that_never_ends_is_no_search(before: str, after: str) -> None:
     with pytest.raises(RequestError, match="refused"):
         compile_pattern(before + "\\" * 400 + after)
+
+
+def test_threads_that_check_patterns_leave_warnings_as_they_are() -> None:
+    def check() -> None:
+        for number in range(400):
+            check_syntax(f"^inst{number}[a-z]+(x|y)*$")
+
+    threads = [threading.Thread(target=check) for _ in range(4)]
+    interval = sys.getswitchinterval()
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        sys.setswitchinterval(1e-6)
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
+        assert list(warnings.filters) == []
 
 
 def test_long_large_and_broken_patterns_are_refused() -> None:
