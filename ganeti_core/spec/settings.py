@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.model.ganeti_settings import SETTING_OF
@@ -134,6 +136,8 @@ class Settings:
 
     def _network(self, name: str, want: Params) -> None:
         have, what = self._have["networks"].get(name), f"network {name}"
+        if "reserved" in want:
+            want = {**want, "reserved": _reserved(want, have or {})}
         found = Differences(have or {}, want, self._prune)
         if have is None:
             lines = described({key: value for key, value in want.items() if key != "groups"})
@@ -229,3 +233,14 @@ class Settings:
 
 def _disconnect(network: str, group: str) -> OpcodeDict:
     return {"OP_ID": "OP_NETWORK_DISCONNECT", "group_name": group, "network_name": network}
+
+
+def _reserved(want: Params, have: Params) -> list[str]:
+    """The addresses that a network's file reserves, without those that no instance gets anyway:
+    its ends and its gateway. The cluster's own document leaves them out, too."""
+    implied = {want.get("gateway", have.get("gateway"))}
+    # What is no range is refused with its reason when it is carried out.
+    with suppress(ValueError):
+        pool = ip_network(want["network"], strict=False)
+        implied |= {str(pool.network_address), str(pool.broadcast_address)}
+    return [one for one in want["reserved"] if one not in implied]

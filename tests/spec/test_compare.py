@@ -136,6 +136,18 @@ def test_what_cannot_be_done_in_place_is_named(sections: dict[str, Any], refusal
     assert problem.startswith(refusal)
 
 
+def test_addresses_that_no_instance_gets_anyway_are_no_difference() -> None:
+    """The ends of a network and its gateway may be listed; the cluster's document has them not."""
+    lan = {**HAVE["networks"]["lan"], "gateway": "10.0.0.1"}
+    listed = {**lan, "reserved": ["10.0.0.0", "10.0.0.1", "10.0.0.255", *lan["reserved"]]}
+    have = {**HAVE, "networks": {"lan": lan}}
+    plan = compare(have, {"version": 1, "networks": {"lan": listed}}, prune=False)
+    assert (plan.steps, plan.refused) == ([], [])
+    made = compare(have, {"version": 1, "networks": {"lan": lan, "new": listed}}, prune=False)
+    (opcode,) = made.steps[0].opcodes
+    assert opcode["add_reserved_ips"] == lan["reserved"]
+
+
 def test_a_group_with_nodes_is_not_removed() -> None:
     assert planned(prune=True, groups={"default": {}}).refused == [
         "group g2: it cannot be removed, it has nodes: n2"]
