@@ -7,6 +7,7 @@ import configparser
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -125,3 +126,9 @@ def _is_note(node: ast.AST) -> bool:
         case ast.Match(subject=subject):
             return _is_note(subject)
     return False
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest imports them by their names alone, and does not run the second one."""
+    names = Counter(path.name for path in sources("tests") if path.name.startswith("test_"))
+    assert [name for name, times in names.items() if times > 1] == []

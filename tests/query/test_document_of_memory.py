@@ -27,7 +27,7 @@ def free(snapshot: Snapshot, facts: HostFacts, guests: list[RunningInstance], *,
     reservations = Reservations(lambda: snapshot)
     if held:
         reservations.hold_resources(GUEST.name, {node.uuid: Resources(5000)}, "its job")
-    nodes = _Nodes(cast(Any, SimpleNamespace()), snapshot, {}, {},
+    nodes = _Nodes(cast(Any, SimpleNamespace()), snapshot, cast(Any, SimpleNamespace()), {}, {},
                    reservations.reserved_before("mine"))
     found = nodes._live(
         node, NodeLive({host_facts("fake"): facts, running("fake"): guests}),
