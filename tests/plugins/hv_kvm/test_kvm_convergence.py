@@ -185,6 +185,11 @@ def run_and_cut(split: Trip) -> None:
     The source is held meanwhile, for it sends at once what the guest asks for.
     """
     pid = int((split.source.state / split.instance.name / "pid").read_text())
+    deadline = time.monotonic() + LONG
+    with split.qmp(split.target) as qmp:
+        # The last that the source sends by itself, the state of the devices, may be on its way.
+        while qmp.execute("query-status")["status"] == "inmigrate":
+            assert time.monotonic() < deadline
     os.kill(pid, signal.SIGSTOP)
     try:
         split.kvm.migration_finish(split.target, split.instance, False, True)
