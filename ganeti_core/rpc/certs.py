@@ -52,7 +52,7 @@ class Authority:
 def ending(certificate: bytes, now: datetime.datetime) -> tuple[Literal["WARNING", "ERROR"], str]:
     """Say whether a certificate (PEM) is about to end; without a text it is not.
 
-    :raises ValueError: it is none
+    :raises ValueError: `certificate` cannot be read as one
     """
     found = x509.load_pem_x509_certificate(certificate)
     begins, ends = found.not_valid_before_utc, found.not_valid_after_utc
