@@ -130,15 +130,16 @@ def _win(paths: Paths, own: str, *, no_voting: bool) -> int:
         vote.introduce(copy.snapshot)
         # Nothing is stopped for a vote that is lost already.
         vote.foresee()
-        ran = True  # unknown yet
+        ran: bool | None = None
         try:
             ran = _stop_old_master(copy.snapshot, clients)
             return vote.win()
         except (GanetiError, KeyboardInterrupt) as exc:
-            if not ran:
+            if ran is False:
                 raise
             why = exc.message if isinstance(exc, GanetiError) else "Interrupted"
-            outcome = _start_old_master(copy.snapshot.master, clients)
+            outcome = _start_old_master(
+                copy.snapshot.master, clients, "was" if ran else "may have been")
             raise OpPrereqError(f"{why}. {outcome}", ECODE_STATE) from exc
     finally:
         clients.close()
@@ -217,14 +218,17 @@ def _promise_here(paths: Paths, node: Node, clients: NodeClients, epoch: int) ->
         Epochs(paths.epoch).admit(epoch)
 
 
-def _start_old_master(old: Node, clients: NodeClients) -> str:
-    """Have the old master go on, since nobody takes its place; tells whether it does."""
+def _start_old_master(old: Node, clients: NodeClients, was: str) -> str:
+    """Have the old master go on, since nobody takes its place; tells whether it does.
+
+    :param was: how sure it is that it was stopped
+    """
     try:
         clients.call(Peer.of(old), service_call("node.start_master"))
     except GanetiError as exc:
-        return (f"The old master {old.name} was stopped and could not be started again: "
+        return (f"The old master {old.name} {was} stopped and could not be started again: "
                 f"{exc.message}")
-    return f"The old master {old.name} was stopped and runs again"
+    return f"The old master {old.name} {was} stopped and runs again"
 
 
 def _stop_old_master(snapshot: Snapshot, clients: NodeClients) -> bool:
