@@ -326,7 +326,7 @@ class Master:
         return config_values(self.store.snapshot, self.host, arguments.names(names))
 
     async def _query_spec(self) -> Any:
-        return await self.threads.read(spec_document, self.store.snapshot)
+        return await self.threads.read(spec_document, self.store.snapshot, self.host)
 
     async def _query_tags(self, kind: Any, name: Any) -> Any:
         return tags_of(self.store.snapshot, kind, name)

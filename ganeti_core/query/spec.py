@@ -14,12 +14,14 @@ from ganeti_core.model.ip_pool import Pool
 from ganeti_core.model.names import nice_key
 from ganeti_core.query.network import external_addresses
 from ganeti_core.spec.schema import VERSION
+from ganeti_core.specs.identities import options_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.model import Cluster, Disk, Instance, Network, Nic, Node, NodeGroup
+    from ganeti_core.plugins import PluginHost
 
 Document = dict[str, Any]
 
@@ -35,7 +37,7 @@ _CLUSTER = {
 """Name in the document, which is that of the opcode's parameter, and attribute of the object."""
 
 
-def spec_document(snapshot: Snapshot) -> Document:
+def spec_document(snapshot: Snapshot, host: PluginHost) -> Document:
     """Describe the whole cluster."""
     instances = [one for one in snapshot.instances.values() if not one.forthcoming]
     return {
@@ -45,7 +47,7 @@ def spec_document(snapshot: Snapshot) -> Document:
         "nodes": {node.name: _node(snapshot, node) for node in _sorted(snapshot.nodes.values())},
         "networks": {network.name: _network(snapshot, network)
                      for network in _sorted(snapshot.networks.values())},
-        "instances": {instance.name: _instance(snapshot, instance)
+        "instances": {instance.name: _instance(snapshot, host, instance)
                       for instance in _sorted(instances)},
     }
 
@@ -109,7 +111,7 @@ def _network(snapshot: Snapshot, network: Network) -> Document:
         "tags": sorted(network.tags)})
 
 
-def _instance(snapshot: Snapshot, instance: Instance) -> Document:
+def _instance(snapshot: Snapshot, host: PluginHost, instance: Instance) -> Document:
     secondaries = [snapshot.nodes[uuid].name for uuid in instance.secondary_nodes]
     return _filled({
         "state": instance.admin_state, "hypervisor": instance.hypervisor, "os": instance.os,
@@ -118,13 +120,13 @@ def _instance(snapshot: Snapshot, instance: Instance) -> Document:
         "secondary_node": secondaries[0] if secondaries else None,
         "beparams": instance.beparams, "hvparams": instance.hvparams,
         "osparams": instance.osparams, "tags": sorted(instance.tags),
-        "disks": [_disk(disk) for disk in snapshot.disks_of(instance)],
+        "disks": [_disk(host, disk) for disk in snapshot.disks_of(instance)],
         "nics": [_nic(snapshot, nic) for nic in instance.nics]})
 
 
-def _disk(disk: Disk) -> Document:
+def _disk(host: PluginHost, disk: Disk) -> Document:
     return _filled({"name": disk.name, "size": disk.size, "mode": disk.mode,
-                    "spindles": disk.spindles, "params": disk.params or None})
+                    "spindles": disk.spindles, "params": options_of(host, disk) or None})
 
 
 def _nic(snapshot: Snapshot, nic: Nic) -> Document:

@@ -124,10 +124,13 @@ def _disk_change(result: Devices, at: int, old: Params, new: Params) -> None:
     elif new["size"] > old["size"]:
         result.grown.append((at, new["size"]))
         result.lines.append(change_line(f"{place}/size", old["size"], new["size"]))
-    for key in ("params", "spindles"):
-        if key in new and new[key] != old.get(key):
-            result.refused.append(f"{place}: {key} cannot be changed in place: it is"
-                                  f" {old.get(key, NOTHING)}, the file says {new[key]}")
+    for key, is_now, wanted in (
+            ("spindles", old.get("spindles", NOTHING), new.get("spindles")),
+            *((f"params/{name}", old.get("params", {}).get(name, NOTHING), value)
+              for name, value in new.get("params", {}).items())):
+        if wanted is not None and str(is_now) != str(wanted):
+            result.refused.append(f"{place}: {key} cannot be changed in place: it is {is_now}, the"
+                                  f" file says {wanted}")
     changed = {key: new[key] for key in ("mode", "name") if new.get(key, old.get(key)) != old.get(
         key)}
     if changed:

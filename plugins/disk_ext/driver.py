@@ -25,10 +25,14 @@ from ganeti_core.plugin_api.disk import GROWABLE, SHARED, UNLISTED
 from ganeti_core.plugin_api.extstorage import Attachment, VolumeSpec
 
 MIB = 1024**2
-PARAMETERS = {"type": "object", "additionalProperties": True, "properties": {"access": {
-    "type": "string", "enum": ["kernelspace", "userspace"], "default": "kernelspace",
-    "description": "Whether guests use the block device or the provider's URI for the hypervisor",
-}}}
+PARAMETERS = {"type": "object", "additionalProperties": True, "properties": {
+    "access": {
+        "type": "string", "enum": ["kernelspace", "userspace"], "default": "kernelspace",
+        "description": "Whether guests use the block device or the provider's URI for the"
+                       " hypervisor"},
+    "provider": {
+        "type": "string", "x-disk": True, "description": "The ExtStorage provider of the volume"},
+}}
 
 
 class ExtTemplate:

@@ -114,7 +114,7 @@ def test_what_is_in_use_is_disabled_last() -> None:
     ({"instances": {"web": {"disks": [{"size": 20}]}}},
      "instance web: disks: it has 2, and which of them the file lacks cannot be known"),
     ({"instances": {"web": {"disks": [{"size": 10, "params": {"x": 1}}, {"size": 20}]}}},
-     "instance web: disks/0: params cannot be changed in place"),
+     "instance web: disks/0: params/x cannot be changed in place: it is (none), the file says 1"),
     ({"instances": {"web": {"hypervisor": "kvm"}}},
      "instance web: hypervisor cannot be changed in place: it is fake, the file says kvm"),
     ({"instances": {"web": {"disk_template": "plain"}}}, "instance web: disk_template cannot"),
@@ -212,3 +212,14 @@ def test_cards_are_known_by_name_or_address() -> None:
     assert moved.changes == [["modify", 0, {"network": "n", "ip": "10.0.0.1"}]]
     drawn = [{"mac": "m1", "network": "n", "ip": "10.0.0.1"}]
     assert compare_nics(drawn, [{"network": "n", "ip": "pool"}], prune=True).changes == []
+
+
+def test_options_of_a_disk_are_compared_one_by_one() -> None:
+    """A file may say some of them, and as texts, as a command line does."""
+    have = [{"size": 4, "params": {"vg": "fast", "stripes": 2}}]
+    for params in ({"vg": "fast"}, {"stripes": "2"}, {}):
+        assert compare_disks(have, [{"size": 4, "params": params}], prune=True).refused == []
+    (refused,) = compare_disks(
+        have, [{"size": 4, "params": {"vg": "slow", "stripes": 2}}], prune=False).refused
+    assert refused == ("disks/0: params/vg cannot be changed in place: it is fast, the file says"
+                       " slow")

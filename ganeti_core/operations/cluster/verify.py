@@ -25,6 +25,7 @@ from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.plugin_api.iallocator import IALLOCATORS
 from ganeti_core.plugin_api.os import OS_DEFINITIONS
 from ganeti_core.plugin_registry import DISABLED
+from ganeti_core.specs.identities import options_of
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
@@ -153,7 +154,7 @@ def _verify_certificates(ctx: OpContext, findings: Findings) -> None:
 
 def _verify_plugins(ctx: OpContext, findings: Findings) -> None:
     """Name broken plugins, and those that are not there; only what is needed is an error."""
-    needed = _needed_plugins(ctx.snapshot)
+    needed = _needed_plugins(ctx)
     seen = set()
     for status in (*ctx.host.status(), *ctx.services.events.status()):
         seen.add((status.kind, status.name))
@@ -182,17 +183,17 @@ def _users(snapshot: Snapshot, kind: str, name: str) -> str:
     return f"used by instance(s) {', '.join(names)}" if names else "the cluster has it enabled"
 
 
-def _needed_plugins(snapshot: Snapshot) -> set[tuple[str, str]]:
+def _needed_plugins(ctx: OpContext) -> set[tuple[str, str]]:
     """Kind and name of what the cluster has enabled, or an instance uses."""
-    cluster = snapshot.cluster
-    instances = snapshot.instances.values()
+    cluster = ctx.snapshot.cluster
+    instances, disks = ctx.snapshot.instances.values(), ctx.snapshot.disks.values()
     return {
         *((HYPERVISORS.name, name) for name in cluster.enabled_hypervisors),
         *((HYPERVISORS.name, one.hypervisor) for one in instances),
         *((DISK_TEMPLATES.name, name) for name in cluster.enabled_disk_templates),
-        *((DISK_TEMPLATES.name, one.template) for one in snapshot.disks.values()),
+        *((DISK_TEMPLATES.name, one.template) for one in disks),
         *((OS_DEFINITIONS.name, one.os.partition("+")[0]) for one in instances),
-        *((EXTSTORAGE.name, str(one.params.get("provider"))) for one in snapshot.disks.values()),
+        *((EXTSTORAGE.name, str(options_of(ctx.host, one).get("provider", ""))) for one in disks),
         (IALLOCATORS.name, cluster.default_iallocator),
     }
 

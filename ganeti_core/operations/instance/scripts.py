@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.model.params import filled_beparams, filled_hvparams, filled_nicparams
 from ganeti_core.operations.scripts import Scripts, text, texts
-from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
+from ganeti_core.specs.identities import named_parts
 from ganeti_core.specs.instances import bridge_of
 
 if TYPE_CHECKING:
@@ -110,8 +110,4 @@ def _disk(ctx: OpContext, disk: Disk) -> dict[str, str]:
         uuid=disk.uuid, size=disk.size, mode=disk.mode, dev_type=disk.template)
     if disk.name:
         told["NAME"] = disk.name
-    if ctx.host.has(DISK_TEMPLATES, disk.template):
-        names = ctx.host.describe(DISK_TEMPLATES, disk.template).id_parts
-        told |= texts(**{name: part for name, part in zip(names, disk.logical_id, strict=False)
-                         if name})
-    return told
+    return told | texts(**named_parts(ctx.host, disk))
