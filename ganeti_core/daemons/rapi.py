@@ -17,7 +17,7 @@ from ganeti_core.daemons import on_master
 from ganeti_core.daemons.account import add_user
 from ganeti_core.daemons.process import Daemon, add_version, end_process, port_number
 from ganeti_core.daemons.rapi_settings import Settings, listen
-from ganeti_core.errors import ConfigurationError, NotMaster
+from ganeti_core.errors import ConfigurationError, GanetiError, NotInCluster, NotMaster
 from ganeti_core.logs import reopen_logs
 from ganeti_core.paths import Paths
 from ganeti_core.rpc.identity import NodeIdentity
@@ -214,17 +214,25 @@ def _context(settings: Settings) -> ssl.SSLContext | None:
 
 
 async def _watch_role(paths: Paths, stop: asyncio.Event) -> None:
-    """End the daemon when its node is no longer the master.
+    """End the daemon when its node is no longer the master; files that cannot be read do not tell.
 
     :raises NotMaster: it is not
+    :raises NotInCluster: it is no node any more
     """
+    trouble = ""
     while True:
         await asyncio.sleep(ROLE_SECONDS)
         try:
-            check_role(paths)
-        except NotMaster:
+            NodeIdentity.load(paths)
+            if master_named(paths):
+                check_role(paths)
+            trouble = ""
+        except (NotMaster, NotInCluster):
             stop.set()
             raise
+        except (GanetiError, OSError, ValueError) as exc:
+            if trouble != (trouble := f"{type(exc).__name__}: {exc}"):
+                log.warning("whether this is still the master cannot be told: %s", trouble)
 
 
 def make_parser() -> argparse.ArgumentParser:

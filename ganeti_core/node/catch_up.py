@@ -65,7 +65,7 @@ class CatchUp:
 
     def _run(self) -> None:
         until = time.monotonic() + START_SECONDS
-        while not self._ask(until) and time.monotonic() < until:
+        while not self._heard(until) and time.monotonic() < until:
             if self.state.leave.wait(PAUSE):
                 return
         self.state.gate.open()
@@ -76,10 +76,18 @@ class CatchUp:
                 return
             self._wanted.clear()
             before = self.state.members.known().version
-            self._ask(time.monotonic() + START_SECONDS)
+            self._heard(time.monotonic() + START_SECONDS)
             is_new = self.state.members.known().version != before
             rest = REST_SECONDS if is_new else min(2 * rest, LONGEST_REST)
             self.state.leave.wait(rest)
+
+    def _heard(self, until: float) -> bool:
+        """As `_ask`; a round that fails here heard nobody."""
+        try:
+            return self._ask(until)
+        except Exception:  # wall: without this thread the node would obey nobody, or an old master
+            log.exception("the other nodes could not be asked for their list of members")
+            return False
 
     def _ask(self, until: float) -> bool:
         """Ask a few nodes at once; tells whether anybody answered, or nobody is there to ask."""

@@ -47,6 +47,8 @@ MESSAGE = 1000
 PATIENCE = 8
 """A collector that used all of its time is asked again after up to so many intervals."""
 STOP_SECONDS = 5.0
+RETRY_SECONDS = 5.0
+"""After the node could not even begin to ask."""
 MINUTE = 60_000_000_000
 FIRST = 0.1
 """The part of its interval after which a collector that has reported nothing yet is asked first: a
@@ -207,15 +209,28 @@ class Collecting:
             with self._changed:
                 if self._stopping:
                     return
-                if self._stale:
-                    self._read_settings()
-                for one in self._due():
-                    one.running = RunningCall(
-                        f"collector {one.name}", time.monotonic() + self.limit)
-                    threading.Thread(
-                        target=self._collect, args=(one, one.running), daemon=True,
-                        name=f"collect-{one.name}").start()
-                self._changed.wait(self._rest())
+                try:
+                    self._begin()
+                    rest = self._rest()
+                except Exception:  # wall: the loop outlives whatever it met, such as a full machine
+                    log.exception("collectors could not be started")
+                    self._stale, rest = True, RETRY_SECONDS
+                self._changed.wait(rest)
+
+    def _begin(self) -> None:
+        """Start the calls that are due."""
+        if self._stale:
+            self._read_settings()
+        for one in self._due():
+            call = RunningCall(f"collector {one.name}", time.monotonic() + self.limit)
+            thread = threading.Thread(target=self._collect, args=(one, call), daemon=True,
+                                      name=f"collect-{one.name}")
+            one.running = call
+            try:
+                thread.start()
+            except RuntimeError:
+                one.running = None
+                raise
 
     def _due(self) -> list[_Collector]:
         now = time.monotonic()
@@ -290,14 +305,17 @@ class Collecting:
             one.late = one.late + 1 if error and not call.left else 0
             one.due = began + one.setting.interval * min(2 ** one.late, PATIENCE)
             one.error = error
+            one.running = None
+            self._changed.notify_all()
             if collected is not None:
                 one.state = collected.state
             one.report = _document(one, collected.report if collected else _failed(error))
             one.samples = collected.report.samples if collected else {}
-            one.keep()
-            self._publish(one)
-            one.running = None
-            self._changed.notify_all()
+            try:
+                one.keep()
+                self._publish(one)
+            except Exception:  # wall: it is asked again, and the report may reach others then
+                log.exception("the report of collector %s could not be kept", one.name)
 
     def _ask(self, one: _Collector, call: RunningCall) -> Collected:
         """:raises GanetiError: it failed, or returned what cannot be used"""

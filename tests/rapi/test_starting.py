@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -10,10 +11,13 @@ from rapi_cluster import with_users
 from virtual_cluster import wait_until
 
 from ganeti_core.bootstrap import local_daemons
+from ganeti_core.daemons import rapi
 from ganeti_core.daemons.rapi import make_parser
 from ganeti_core.daemons.rapi_settings import Settings, address_of, listen
-from ganeti_core.errors import ConfigurationError
+from ganeti_core.errors import ConfigurationError, NotInCluster, NotMaster
 from ganeti_core.paths import Paths
+from ganeti_core.rpc import certs
+from ganeti_core.rpc.identity import identity_file
 
 
 @pytest.mark.parametrize(("text", "found"), [
@@ -98,6 +102,39 @@ def test_it_listens_on_one_address_or_on_all(address: str, family: int | None) -
     with listen(Settings(address, 0, False, Path(), None, None, False, 1)) as sock:
         assert sock.getsockname()[1]
         assert family in (None, sock.family)
+
+
+@pytest.mark.parametrize(("then", "error"), [("another", NotMaster), ("none", NotInCluster)])
+def test_it_serves_until_its_files_say_that_another_node_is_the_master(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str, error: type[Exception]
+) -> None:
+    """Not where they cannot be read: that says nothing, and is no reason to look no more."""
+    monkeypatch.setattr(rapi, "ROLE_SECONDS", 0.01)
+    paths = Paths(tmp_path)
+    paths.make_directories()
+    certs.write_node_identity(paths, "1-2-3", "node1.example.com", "127.0.0.1", 1)
+    identity = identity_file(paths).read_text()
+    named = paths.ssconf / "ssconf_master_node"
+
+    async def watched() -> bool:
+        stop = asyncio.Event()
+        watching = asyncio.create_task(rapi._watch_role(paths, stop))
+        for text in ("{", identity, "[]", identity):
+            identity_file(paths).write_text(text)
+            await asyncio.sleep(0.1)
+            assert not watching.done()
+        named.write_text("node1.example.com\n")
+        await asyncio.sleep(0.1)
+        assert not watching.done()
+        if then == "another":
+            named.write_text("node2.example.com\n")
+        else:
+            identity_file(paths).unlink()
+        with pytest.raises(error):
+            await asyncio.wait_for(watching, 60.0)
+        return stop.is_set()
+
+    assert asyncio.run(watched())
 
 
 @pytest.mark.torture
