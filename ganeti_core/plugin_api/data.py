@@ -266,6 +266,9 @@ class Console:
     node, and it may be an address that only the node itself reaches; a `port` of None is the node's
     for SSH. The core knows what attaches a terminal to a socket or device, and relays all kinds but
     ``ssh`` and ``msg`` to clients of the remote API.
+
+    With ``unix`` and ``serial``, `command` lets a guest go on that was started paused: a terminal
+    that is attached on the node runs it a moment later.
     """
 
     kind: Literal["ssh", "vnc", "spice", "msg", "unix", "serial"]

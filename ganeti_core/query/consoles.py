@@ -7,6 +7,7 @@ once for all drivers.
 from __future__ import annotations
 
 from pathlib import PurePath
+from shlex import join, quote
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.model.params import filled_ndparams
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 TERMINAL = "STDIO,raw,echo=0,escape=0x1d"
 """socat's address of the user's terminal; Ctrl-] leaves the console."""
+SEEN_SECONDS = 3
+"""How long a terminal may take until it is attached; what attaches it does not tell."""
 PATH_LIMIT = 107
 """Bytes in the address of a Unix socket."""
 _ADDRESSES = {"unix": "UNIX-CONNECT:{}", "serial": "OPEN:{},raw,echo=0"}
@@ -40,7 +43,7 @@ def console_document(snapshot: Snapshot, console: Console, node: Node) -> dict[s
     kind, found = console.kind, {name: getattr(console, name) for name in (
         "message", "host", "port", "user", "command", "display")}
     if kind in _ADDRESSES:
-        kind, found["command"] = "ssh", attaching(console.kind, console.path)
+        kind, found["command"] = "ssh", attaching(console)
     if kind == "ssh":
         group = snapshot.groups.get(node.group)
         found["port"] = found["port"] or filled_ndparams(snapshot.cluster, group, node)["ssh_port"]
@@ -52,8 +55,18 @@ def console_document(snapshot: Snapshot, console: Console, node: Node) -> dict[s
     return document
 
 
-def attaching(kind: str, path: str) -> tuple[str, ...]:
-    """Return the command that joins the terminal with a socket or device of the node it runs on."""
+def attaching(console: Console) -> tuple[str, ...]:
+    """Return the command that joins the terminal with a socket or device of the node it runs on,
+    and lets a paused guest go on once it has."""
+    joined = _joined(console.kind, console.path)
+    if not console.command:
+        return joined
+    told = f"{console.instance} is paused, and goes on now\\r\\n"
+    return ("sh", "-c", f"(sleep {SEEN_SECONDS}; printf {quote(told)}; {join(console.command)}"
+                        f" >/dev/null 2>&1) </dev/null & exec {join(joined)}")
+
+
+def _joined(kind: str, path: str) -> tuple[str, ...]:
     # A long path does not fit a socket's address, and socat reads some characters as its own.
     if len(path.encode()) <= PATH_LIMIT and not set(path) & _MEANT_BY_SOCAT:
         return ("socat", TERMINAL, _ADDRESSES[kind].format(path))

@@ -8,7 +8,17 @@ from ganeti_core.plugin_api import Console, InstanceSpec, NodeRef
 
 from .bind import address_of
 from .guests import Guest
+from .qmp import QmpRefused, QmpUnreachable
+from .run_states import NEVER_RAN
 from .screen import FIRST_VNC_PORT, spice_port, vnc_socket
+
+_GO_ON = r"""
+ask() {
+  (printf '%s\n' '{"execute": "qmp_capabilities"}' "{\"execute\": \"$1\"}"; sleep 1) |
+    socat - UNIX-CONNECT:control
+}
+case "$(ask query-status)" in *""" + NEVER_RAN + """*) ask cont ;; esac"""
+"""What lets a guest run that has waited since its start, if it still does."""
 
 
 def console(guest: Guest, instance: InstanceSpec, node: NodeRef) -> Console:
@@ -18,7 +28,8 @@ def console(guest: Guest, instance: InstanceSpec, node: NodeRef) -> Console:
     """
     params = instance.hvparams
     if params["serial_console"]:
-        return Console(kind="unix", instance=instance.name, path=str(guest.serial_socket))
+        return Console(kind="unix", instance=instance.name, path=str(guest.serial_socket),
+                       command=_go_on(guest))
     bind, port = str(params["vnc_bind_address"]), instance.network_port
     if (path := vnc_socket(params, instance)) is not None:
         return Console(kind="vnc", instance=instance.name, path=str(path))
@@ -30,6 +41,19 @@ def console(guest: Guest, instance: InstanceSpec, node: NodeRef) -> Console:
         return Console(kind="spice", instance=instance.name, host=_host(address, node), port=port)
     return Console(kind="msg", instance=instance.name,
                    message=f"No serial shell and no screen for instance {instance.name}")
+
+
+def _go_on(guest: Guest) -> tuple[str, ...]:
+    """What lets a guest that was started paused run once somebody sees its console, as Ganeti's
+    does; nothing for any other guest, or one whose QEMU does not answer."""
+    try:
+        with guest.query() as qmp:
+            waits = qmp.execute("query-status")["status"] == NEVER_RAN
+    except (QmpUnreachable, QmpRefused):
+        return ()
+    # The address of a socket is short, and its folder may have characters that socat reads.
+    folder = guest.control_socket.parent
+    return ("env", f"--chdir={folder}", "sh", "-c", _GO_ON) if waits else ()
 
 
 def _host(address: str, node: NodeRef) -> str:

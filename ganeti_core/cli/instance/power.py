@@ -65,7 +65,8 @@ COMMANDS = {
         opt.value("-H", "--hypervisor-parameters", dest="hvparams", type="keyval", default={},
                   help="Parameters of the hypervisor: key=value,..."),
         opt.flag("--paused", dest="startup_paused",
-                 help="Start, and hold before the first instruction"))),
+                 help="Start, and hold before the first instruction, until its console is"
+                      " opened ('gnt-instance console')"))),
     "shutdown": Command(_shutdown, "<instance>", 0, None, (
         _FORCE, *_COMMON, _IGNORE_OFFLINE, _NO_REMEMBER,
         opt.value("--timeout", dest="timeout", type="natural", default=120,

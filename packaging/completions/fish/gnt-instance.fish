@@ -488,7 +488,7 @@ complete -c gnt-instance -n '__gnt_instance_command startup start' -l ignore-off
 complete -c gnt-instance -n '__gnt_instance_command startup start' -l no-remember -d 'Do it, and leave the wanted state as it was'
 complete -c gnt-instance -n '__gnt_instance_command startup start' -s B -l backend-parameters -x -d 'Memory, processors and the like: key=value,...'
 complete -c gnt-instance -n '__gnt_instance_command startup start' -s H -l hypervisor-parameters -x -d 'Parameters of the hypervisor: key=value,...'
-complete -c gnt-instance -n '__gnt_instance_command startup start' -l paused -d 'Start, and hold before the first instruction'
+complete -c gnt-instance -n '__gnt_instance_command startup start' -l paused -d 'Start, and hold before the first instruction, until its console is opened (\'gnt-instance console\')'
 complete -c gnt-instance -n '__gnt_instance_command startup start' -s d -l debug -d 'Log and show more'
 complete -c gnt-instance -n '__gnt_instance_command startup start' -l reason -x -d 'Why this is done; kept with the job'
 complete -c gnt-instance -n '__gnt_instance_command startup start' -s h -l help -d 'Show what there is'

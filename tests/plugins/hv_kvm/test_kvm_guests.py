@@ -381,7 +381,7 @@ def test_guests_run_below_a_very_long_root(
     kvm.start(ctx, guest_instance, False)
     try:
         told = kvm.console(ctx, guest_instance, HERE)
-        command = attaching(told.kind, told.path)
+        command = attaching(told)
         with subprocess.Popen(
             [word.replace("STDIO,raw,echo=0,escape=0x1d", "STDIO") for word in command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -390,6 +390,27 @@ def test_guests_run_below_a_very_long_root(
             while b"count" not in console.stdout.readline():
                 pass
             console.kill()
+    finally:
+        kvm.stop(ctx, guest_instance, True, 0.0)
+
+
+def test_a_guest_that_was_started_paused_goes_on_when_its_console_is_opened(
+    kvm: KvmHypervisor, ctx: HookContext, guest_instance: InstanceSpec
+) -> None:
+    kvm.start(ctx, guest_instance, True)
+    try:
+        command = attaching(kvm.console(ctx, guest_instance, HERE))
+        with subprocess.Popen(
+            [word.replace("STDIO,raw,echo=0,escape=0x1d", "STDIO") for word in command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        ) as console:
+            assert console.stdout is not None
+            said = b""
+            while b"count" not in said:
+                said += console.stdout.readline()
+            console.kill()
+        assert b"is paused, and goes on now" in said
+        assert kvm.console(ctx, guest_instance, HERE).command == (), "it runs, and is let alone"
     finally:
         kvm.stop(ctx, guest_instance, True, 0.0)
 
