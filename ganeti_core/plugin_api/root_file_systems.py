@@ -97,8 +97,9 @@ def _first_partition(path: str) -> tuple[int, int]:
 def mounts_below(folder: Path) -> list[str]:
     """Return where something is mounted on this folder or below it, the last one first."""
     here = os.path.realpath(folder)
+    mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
     points = [_OCTAL.sub(lambda code: chr(int(code[1], 8)), line.split()[4])
-              for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+              for line in mounts.splitlines()]
     return [point for point in reversed(points) if point == here or point.startswith(f"{here}/")]
 
 
@@ -126,7 +127,7 @@ def is_held(path: str) -> bool:
     real = os.path.realpath(path)
     for backing in LOOPS.glob("loop*/loop/backing_file"):
         try:
-            if backing.read_text().rstrip("\n") == real:
+            if backing.read_text(errors="surrogateescape").rstrip("\n") == real:
                 return True
         except OSError:
             continue  # it was just let go

@@ -135,8 +135,8 @@ def users(volume: Logical) -> str:
     except OSError:
         return "by somebody who cannot be found: it has no device"
     number = f"{os.major(device)}:{os.minor(device)}"
-    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()
-              if line.split()[2] == number]
+    table = Path("/proc/self/mountinfo").read_text(errors="replace")
+    mounts = [line.split()[4] for line in table.splitlines() if line.split()[2] == number]
     if mounts:
         return f"mounted on {', '.join(mounts)}"
     holders = Path(f"/sys/dev/block/{number}/holders")

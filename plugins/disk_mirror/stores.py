@@ -219,7 +219,8 @@ class Store:
 
     def _last_words(self, name: str) -> str:
         with suppress(OSError, IndexError):
-            return (self.ctx.logs / f"{name}.log").read_text().splitlines()[-1][-300:]
+            log = self.ctx.logs / f"{name}.log"
+            return log.read_text(errors="replace").splitlines()[-1][-300:]
         return f"see {self.ctx.logs / name}.log"
 
     def _replies(self) -> bool:
@@ -232,8 +233,8 @@ class Store:
     def _is_mounted(self) -> bool:
         # A mount whose process was killed is still there, and cannot be looked at otherwise.
         needle = str(self.places.device).replace(" ", "\\040")
-        return any(line.split()[4] == needle
-                   for line in Path("/proc/self/mountinfo").read_text().splitlines())
+        mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+        return any(line.split()[4] == needle for line in mounts.splitlines())
 
     def _unmount(self) -> None:
         if self._is_mounted():

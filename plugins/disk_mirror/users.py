@@ -36,7 +36,7 @@ def holders_of(path: Path, proc: Path = Path("/proc"), loops: Path = LOOPS) -> l
              for process in sorted({process for process, _ in users_of(path, proc)})]
     for backing in sorted(loops.glob("loop*/loop/backing_file")):
         with suppress(OSError):  # it was just let go
-            if backing.read_text().rstrip("\n") == str(path):
+            if backing.read_text(errors="surrogateescape").rstrip("\n") == str(path):
                 found.append(f"/dev/{backing.parent.parent.name}")
     return found
 
@@ -54,7 +54,7 @@ def without_a_file(opened: Iterable[Opened], proc: Path = Path("/proc")) -> bool
 
 def _name(process: Path) -> str:
     try:
-        return (process / "comm").read_text().strip()
+        return (process / "comm").read_text(errors="replace").strip()
     except OSError:
         return "it has ended"
 

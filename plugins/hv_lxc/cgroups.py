@@ -37,7 +37,7 @@ def hierarchies(proc: Path = Path("/proc")) -> tuple[Hierarchy, ...]:
     """Find all hierarchies of this node."""
     first = _cgroup_of_init(proc)
     found: dict[frozenset[str], Hierarchy] = {}
-    for line in (proc / "self/mountinfo").read_text().splitlines():
+    for line in (proc / "self/mountinfo").read_text(errors="surrogateescape").splitlines():
         here, _, there = line.partition(" - ")
         root, point = here.split()[3:5]
         kind, _, options = there.split()[:3]
