@@ -42,6 +42,28 @@ def test_disks_of_a_running_instance_stay_open(cluster: VirtualCluster) -> None:
                 "disks", "wrong_state", instance_name=name)
 
 
+def test_disks_on_a_node_that_is_away_are_closed_when_it_comes_back(
+    cluster: VirtualCluster
+) -> None:
+    """Also those of a second instance, when something is owed to the node already."""
+    with instance(cluster, NAME, pnode="node2") as first, \
+            instance(cluster, "second.example.com", pnode="node2") as second:
+        for name in (first, second):
+            do(cluster, "OP_INSTANCE_ACTIVATE_DISKS", instance_name=name)
+        cluster.tool("stop", "node2", "ganeti-noded")
+        try:
+            for name in (first, second):
+                cluster.gnt("gnt-instance", "deactivate-disks", "--force", name)
+                assert (name, *fields(cluster, "instance", name, "disks_active")) == (name, False)
+            told = cluster.gnt("gnt-node", "list-debts").stdout
+            assert all(f"close disk 0 of {name}" in told for name in (first, second)), told
+        finally:
+            cluster.bring_back()
+        cluster.gnt("gnt-node", "retry-debts", "--all")
+        with cluster.luxi() as client:
+            wait_until(lambda: client.debts() == [], "nothing is owed any more", 60.0)
+
+
 def test_a_disk_grows(cluster: VirtualCluster) -> None:
     with instance(cluster, NAME) as name:
         ended = submit(cluster, {"OP_ID": "OP_INSTANCE_GROW_DISK", "instance_name": name,

@@ -108,17 +108,27 @@ def _close_unused(ctx: OpContext, calls: list[Owed]) -> tuple[list[Owed], bool]:
 
     :returns: the calls for nodes that do not answer, and whether a disk stays open
     """
-    silent: list[Owed] = []
+    owed: list[Owed] = []
+    silent = {node.uuid for node, _, _ in calls if node.offline or _is_silent(ctx, node)}
     for node, call, note in calls:
         try:
-            ctx.call(node, call)
+            if node.uuid not in silent:
+                ctx.call(node, call)
+                continue
         except GanetiError as exc:
             if Debt.of(exc).kind == "refused":
                 ctx.warn(f"Could not {note} on node {node.name}, it stays open: {exc}")
                 return [], True
             ctx.check_cancelled()
-            silent.append((node, call, note))
-    return silent, False
+            silent.add(node.uuid)
+        owed.append((node, call, note))
+    return owed, False
+
+
+def _is_silent(ctx: OpContext, node: Node) -> bool:
+    """Whether a node does not answer to which something is owed: it takes no call before that."""
+    left = ctx.services.pay_debts(node.uuid, frozenset())
+    return any(one.debt is None or one.debt.kind == "silent" for one in left)
 
 
 OPERATIONS = (Activate(), Deactivate())
