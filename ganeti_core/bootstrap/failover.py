@@ -5,14 +5,17 @@ other candidate may have a newer one. Only then the old master is stopped, if it
 the same is asked again, for it may have committed meanwhile. Then the nodes, this one first,
 promise to obey the new epoch: from there on the old master, wherever it is, can change nothing, and
 what they answer decides once more. Only now the new epoch is written. If it comes to nothing after
-the old master was stopped, it is started again.
+the old master was stopped, it is started again. Once they promise it could not act any more, so
+from there on nobody can interrupt this: the cluster would have no master.
 """
 
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -46,6 +49,8 @@ from ganeti_core.rpc.members import Members
 from ganeti_core.rpc.tls import TlsIdentity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.model import Node
     from ganeti_core.paths import Paths
@@ -78,11 +83,11 @@ def master_failover(paths: Paths, *, no_voting: bool) -> None:
     :raises StoreBroken: the copy here is damaged
     """
     own = NodeIdentity.load(paths).uuid
-    with alone(paths, MASTER, "gnt-cluster master-failover"):
-        _fail_over(paths, own, no_voting=no_voting)
+    with alone(paths, MASTER, "gnt-cluster master-failover"), ExitStack() as held:
+        _fail_over(paths, own, held, no_voting=no_voting)
 
 
-def _fail_over(paths: Paths, own: str, *, no_voting: bool) -> None:
+def _fail_over(paths: Paths, own: str, held: ExitStack, *, no_voting: bool) -> None:
     if not paths.database.exists() or not paths.ca_key.exists():
         raise OpPrereqError(
             "This node has no copy of the configuration: only master candidates can become master",
@@ -90,7 +95,7 @@ def _fail_over(paths: Paths, own: str, *, no_voting: bool) -> None:
     if is_held(paths.daemon_pid(local_daemons.MASTERD)):
         raise OpPrereqError("This is already the master node", ECODE_STATE)
     _check_role(_read(paths).snapshot, own)
-    epoch = _win(paths, own, no_voting=no_voting)
+    epoch = _win(paths, own, held, no_voting=no_voting)
     old = _read(paths).snapshot
     _take_over(paths, own, epoch)
     _release_ip(paths, old, epoch)
@@ -118,9 +123,24 @@ def _check_role(snapshot: Snapshot, own: str) -> None:
             f"masters: {', '.join(sorted(names))}", ECODE_STATE)
 
 
-def _win(paths: Paths, own: str, *, no_voting: bool) -> int:
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Go on whatever the terminal, or who ends processes, says meanwhile."""
+    is_main = threading.current_thread() is threading.main_thread()  # no other one gets them
+    before = {number: signal.signal(number, lambda *_: log.warning(
+        "The old master cannot act any more: the failover goes on"))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if is_main}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _win(paths: Paths, own: str, held: ExitStack, *, no_voting: bool) -> int:
     """Hold the vote, stop the old master; return the new epoch, which a majority obeys.
 
+    :param held: keeps interrupts off from the first promise on
     :raises OpPrereqError: the vote went against this node; the old master runs as it did before
     """
     copy = _read(paths)
@@ -133,7 +153,7 @@ def _win(paths: Paths, own: str, *, no_voting: bool) -> int:
         ran: bool | None = None
         try:
             ran = _stop_old_master(copy.snapshot, clients)
-            return vote.win()
+            return vote.win(held)
         except (GanetiError, KeyboardInterrupt) as exc:
             if ran is False:
                 raise
@@ -188,13 +208,15 @@ class _Vote:
         self._check(found, copy, "")
         return max(copy.position.epoch, found.epoch, Epochs(self.paths.epoch).highest())
 
-    def win(self) -> int:
+    def win(self, held: ExitStack) -> int:
         """Ask again, have the nodes promise a new epoch; return it.
 
+        :param held: keeps interrupts off from the first promise on
         :raises OpPrereqError: this node may not become master
         """
         epoch = self.ask() + 1
         snapshot = _read(self.paths).snapshot
+        held.enter_context(_uninterrupted())
         # This node first: what its copy has from here on is what counts.
         _promise_here(self.paths, snapshot.nodes[self.own], self.clients, epoch)
         promised = collect_promises(

@@ -138,7 +138,7 @@ from ganeti_core.bootstrap import failover
 from ganeti_core.errors import OpPrereqError
 from ganeti_core.paths import Paths
 
-def win(_vote):
+def win(_vote, _held):
     raise KeyboardInterrupt
 
 failover._Vote.win = win
@@ -153,6 +153,35 @@ def test_an_interrupted_failover_lets_the_old_master_go_on(three: VirtualCluster
     ran = three.on("node2", "python", "-c", INTERRUPTED)
     assert "Interrupted. The old master node1.example.com was stopped and runs again" in ran.stdout
     assert master_runs(three, "node1")
+
+
+INTERRUPTED_LATE = """
+import os, signal
+from ganeti_core.bootstrap import failover
+from ganeti_core.paths import Paths
+
+def interrupted(name):
+    act = getattr(failover, name)
+    def late(*arguments):
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        return act(*arguments)
+    setattr(failover, name, late)
+
+for name in ("collect_promises", "_take_over", "_release_ip"):
+    interrupted(name)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below some shells
+failover.master_failover(Paths.from_environment(), no_voting=False)
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_a_failover_that_the_old_master_cannot_survive_goes_on(three: VirtualCluster) -> None:
+    """The nodes obey a new epoch by then: without the new master there would be none."""
+    ran = three.on("node2", "python", "-c", INTERRUPTED_LATE)
+    assert "the failover goes on" in ran.stderr, ran
+    assert "KeyboardInterrupt" in ran.stderr, "later it can be interrupted again"
+    assert [master_runs(three, node) for node in NODES] == [False, True, False]
 
 
 def test_a_busy_master_is_followed(three: VirtualCluster) -> None:
