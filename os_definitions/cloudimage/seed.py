@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 FOLDER = "/var/lib/cloud/seed/nocloud"
 MARK = "/etc/cloud"
 """What a file system has in which cloud-init is installed."""
+LARGEST = 1 << 20
+"""Bytes of what is read of a file of the image; one without blocks may be of any size."""
 SECTOR = 512
+ENTRY_SIZES = range(128, 4097)
+"""Bytes of an entry in a GPT."""
 EXT_MAGIC_AT, EXT_MAGIC = 1024 + 56, b"\x53\xef"
 
 
@@ -108,7 +112,7 @@ def renaming(disk: Path, documents: Documents) -> Documents:
     told = json.loads(documents.files["meta-data"])
     try:
         known = json.loads(_said(_root(disk), f"cat {FOLDER}/meta-data"))
-    except ValueError:  # there is none, or it is not ours
+    except (ValueError, RecursionError):  # there is none, or it is not ours
         return documents
     if not isinstance(known, dict) or known.get("instance-id") != told["instance-id"]:
         return documents
@@ -151,7 +155,7 @@ def partitions(disk: Path) -> Iterator[int]:
         if second[:8] == b"EFI PART":
             at, count, size = struct.unpack_from("<QII", second, 72)
             file.seek(at * SECTOR)
-            for _ in range(min(count, 256)):
+            for _ in range(min(count, 256) if size in ENTRY_SIZES else 0):
                 entry = file.read(size)
                 if len(entry) >= 40 and any(entry[:16]):
                     yield int(struct.unpack_from("<Q", entry, 32)[0]) * SECTOR
@@ -163,5 +167,18 @@ def partitions(disk: Path) -> Iterator[int]:
 
 
 def _said(target: str, command: str) -> str:
-    return subprocess.run(["debugfs", "-R", command, target], check=True, capture_output=True,
-                          text=True).stdout
+    """What debugfs prints, of a file that is too large its beginning.
+
+    :raises ValueError: it is no text
+    """
+    words = ["debugfs", "-R", command, target]
+    with tempfile.TemporaryFile() as errors:
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors) as debugfs:
+            said = debugfs.stdout.read(LARGEST) if debugfs.stdout else b""
+            if len(said) == LARGEST:
+                debugfs.kill()
+        if debugfs.returncode > 0:
+            errors.seek(0)
+            raise subprocess.CalledProcessError(
+                debugfs.returncode, words, stderr=errors.read(LARGEST))
+    return said.decode()
