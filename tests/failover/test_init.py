@@ -10,11 +10,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from virtual_cluster import run
 
-from ganeti_core.bootstrap import local_daemons
+from ganeti_core.bootstrap import init, local_daemons
 from ganeti_core.bootstrap.config_file import import_config
 from ganeti_core.bootstrap.failover import master_failover
 from ganeti_core.bootstrap.init import InitOptions, init_cluster
@@ -95,6 +96,34 @@ place = init.certs if name == "write_node_identity" else init
 setattr(place, name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 init.init_cluster(Paths(Path(folder)), init.InitOptions.from_options(json.loads(options)))
 """
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_what_fails_leaves_the_secrets_of_ganeti(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    """They are replaced before it fails; Ganeti may run with them."""
+    paths.make_directories()
+    theirs = {paths.data / name: name.encode() for name in ("hmac.key", "rapi.pem", "rapi/users")}
+    for file, content in theirs.items():
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+        file.chmod(0o644)
+    if is_killed:
+        subprocess.run([sys.executable, "-c", KILLED, str(paths.root), "write_node_identity",
+                        json.dumps(OPTIONS | {"shared_file_storage_dir": "/shared"})])
+        assert (paths.data / "hmac.key").read_bytes() != b"hmac.key"
+    else:
+        monkeypatch.setattr(init, "write_objects", full)
+    with pytest.raises((OSError, OpPrereqError)):
+        init_cluster(paths, InitOptions.from_options(OPTIONS | (
+            {"node_name": "nowhere"} if is_killed else {"shared_file_storage_dir": "/shared"})))
+    assert {file: file.read_bytes() for file in paths.data.rglob("*") if file.is_file()} == theirs
+    assert all(file.stat().st_mode & 0o777 == 0o644 for file in theirs)
+
+
+def full(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
 
 
 @pytest.mark.parametrize("before", ["make_shared_files", "write_objects", "write_node_identity"])
