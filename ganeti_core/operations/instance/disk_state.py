@@ -109,7 +109,8 @@ def _close_unused(ctx: OpContext, calls: list[Owed]) -> tuple[list[Owed], bool]:
     :returns: the calls for nodes that do not answer, and whether a disk stays open
     """
     owed: list[Owed] = []
-    silent = {node.uuid for node, _, _ in calls if node.offline or _is_silent(ctx, node)}
+    nodes = {node.uuid: node for node, _, _ in calls}
+    silent = {uuid for uuid, node in nodes.items() if node.offline or _is_silent(ctx, node)}
     for node, call, note in calls:
         try:
             if node.uuid not in silent:
