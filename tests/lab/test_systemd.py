@@ -69,7 +69,8 @@ def main_pid(machine: Machine, unit: str) -> int:
 
 def guest(machine: Machine) -> tuple[int, str]:
     """The process of the guest, and its control group."""
-    pid = said(machine, f"pgrep -f -- '-name {NAME}'").split()[0]
+    # Not the shell that looks: a pattern that does not match itself.
+    pid = said(machine, f"pgrep -f -- '[-]name {NAME}'").split()[0]
     return int(pid), said(machine, f"cat /proc/{pid}/cgroup").strip()
 
 
