@@ -122,7 +122,7 @@ def test_a_master_whom_a_node_has_never_heard_of_is_obeyed_when_another_node_nam
         os.kill(daemon, signal.SIGSTOP)
     four.gnt("gnt-node", "modify", "--offline=yes", "--force", "node4")
     four.gnt("gnt-cluster", "renew-crypto", "-f", "--new-node-certificates")
-    four.gnt("gnt-node", "modify", "--offline=no", "node4")
+    four.gnt("gnt-node", "modify", "--offline=no", "--force", "node4")
     if away == "down":
         four.tool("start", "node4", "noded")
     else:

@@ -40,6 +40,28 @@ def test_another_node_is_promoted(small_pool: VirtualCluster) -> None:
     assert role(cluster, candidate) == "R"
 
 
+def test_a_node_that_does_not_answer_stays_offline_unless_it_is_forced(
+    cluster: VirtualCluster
+) -> None:
+    do(cluster, SET, node_name="node3", offline=True, auto_promote=True)
+    cluster.tool("stop", "node3", "noded")
+    try:
+        refused(cluster, SET, "Node node3.example.com is being de-offlined but fails to report its"
+                " version: ", "wrong_state", node_name="node3", offline=False)
+        ended = submit(cluster, {"OP_ID": SET, "node_name": "node3", "offline": False,
+                                 "force": True})
+        assert any("is being de-offlined but fails" in message for message in ended.messages[0])
+        assert role(cluster, "node3") == "C"
+    finally:
+        cluster.tool("start", "node3", "noded")
+
+
+def test_flags_that_are_not_set_are_not_taken_away(cluster: VirtualCluster) -> None:
+    ended = submit(cluster, {"OP_ID": SET, "node_name": "node3", "offline": False})
+    assert ended.messages[0] == [" - INFO: Ignoring request to unset flag offline, already unset"]
+    assert ended.results[0] == []
+
+
 def test_who_becomes_able_joins_a_pool_with_room(cluster: VirtualCluster) -> None:
     do(cluster, SET, node_name="node3", drained=True, auto_promote=True)
     ended = submit(cluster, {"OP_ID": SET, "node_name": "node3", "drained": False})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Put
-from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError
+from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpPrereqError
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.node import NodeSetParams
 from ganeti_core.operations.base import Operation, request
@@ -17,6 +17,7 @@ from ganeti_core.operations.node.power import power_program
 from ganeti_core.operations.node.roles import check_vm_capable
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import candidates_of, distribute
+from ganeti_core.rpc.calls import service_call
 
 if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
@@ -59,11 +60,16 @@ class Modify(Operation[NodeSetParams, ModifyPlan]):
             check_secondary(ctx, node, op.secondary_ip, force=op.force)
         _check_master(ctx, node, asked)
         _check_power(ctx, node, asked)
+        for name in ("master_candidate", "drained", "offline"):
+            if asked.get(name) is False and not getattr(node, name):
+                ctx.info(f"Ignoring request to unset flag {name}, already unset")
         if asked.get("vm_capable") is False:
             check_vm_capable(ctx.snapshot, node)
         changed = _with_parameters(op, ctx, _with_flags(node, asked))
         changed = _self_promoted(op, ctx, node, changed)
         others = _check_candidates(op, ctx, node, changed)
+        if node.offline and not changed.offline:
+            _check_answers(op, ctx, node)
         told = [(name, str(getattr(changed, name))) for name in (*_FLAGS, "secondary_ip")
                 if getattr(changed, name) != getattr(node, name)]
         if op.ndparams:
@@ -83,7 +89,7 @@ class Modify(Operation[NodeSetParams, ModifyPlan]):
             ctx.info("Promoted nodes to master candidate role: "
                      f"{', '.join(node.name for node in plan.promoted)}")
         ctx.commit([Put(plan.node), *(Put(node) for node in plan.promoted)], result)
-        if op.offline is False:
+        if ("offline", "False") in plan.changes:
             ctx.info("Transitioning node from offline to online; if it was rebuilt, use "
                      "gnt-node add --readd instead")
         distribute(ctx, [plan.node, *plan.promoted])
@@ -110,6 +116,22 @@ def _check_power(ctx: OpContext, node: Node, asked: dict[str, Any]) -> None:
     elif asked.get("offline") is False and not asked.get("powered", node.powered):
         raise OpPrereqError(f"Node {node.name} needs to be turned on before its offline status "
                             "can be reset", ECODE_STATE)
+
+
+def _check_answers(op: NodeSetParams, ctx: OpContext, node: Node) -> None:
+    """See that a node is there whose mark as offline is taken away: jobs are to use it again.
+
+    :raises OpPrereqError: it does not answer, and nobody says that it does not matter
+    """
+    try:
+        ctx.call(node, service_call("node.ping"))
+    except GanetiError as exc:
+        text = (f"Node {node.name} is being de-offlined but fails to report its version:"
+                f" {exc.message}")
+        if not op.force:
+            raise OpPrereqError(f"{text}; start its node daemon first, or pass --force",
+                                ECODE_STATE) from exc
+        ctx.warn(text)
 
 
 def _with_flags(node: Node, asked: dict[str, Any]) -> Node:
