@@ -41,7 +41,7 @@ from ganeti_core.jobs.job import (
 from ganeti_core.locking import LockRequest
 from ganeti_core.opcodes.registry import parse
 from ganeti_core.opcodes.secrets import lost_secrets, secrets_in
-from ganeti_core.operations.base import check_real, expected_by
+from ganeti_core.operations.base import check_real, check_uuids, expected_by
 from ganeti_core.operations.context import Journaling, OpContext, Services
 from ganeti_core.operations.debt import Debt
 from ganeti_core.operations.registry import operation_of
@@ -369,6 +369,7 @@ class JobRunner:
     ) -> Any:
         try:
             ctx = replace(ctx, expected=expected_by(op, ctx.snapshot))
+            check_uuids(op, ctx.snapshot)
             check_real(operation, op, ctx.snapshot)
             plan = operation.plan(op, ctx)
             ctx.services.drivers.check(operation.needs(op, ctx, plan))

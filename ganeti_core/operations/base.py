@@ -11,7 +11,13 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ganeti_core.config.expected import Expected
-from ganeti_core.errors import ECODE_INVAL, ECODE_NOENT, ECODE_STATE, OpPrereqError
+from ganeti_core.errors import (
+    ECODE_INVAL,
+    ECODE_NOENT,
+    ECODE_NOTUNIQUE,
+    ECODE_STATE,
+    OpPrereqError,
+)
 from ganeti_core.locking import BIG_LOCK, Level, LockRequest, Want
 from ganeti_core.opcodes.base import OpCode
 from ganeti_core.opcodes.subjects import CLUSTER, subject_of
@@ -120,6 +126,32 @@ def check_real(operation: Operation[Any, Any], op: OpCode, snapshot: Snapshot) -
         raise OpPrereqError(
             f"forthcoming instances not supported for this operation: {instance.name} is only "
             "reserved, and gnt-instance add --commit makes it", ECODE_STATE)
+
+
+EXPECTED_UUIDS = {
+    "instance_uuid": ("instance", "instance_name"), "node_uuid": ("node", "node_name"),
+    **{f"{name}_uuid": ("node", name)
+       for name in ("pnode", "snode", "target_node", "remote_node", "src_node")}}
+"""Parameters with the uuid that a client expects of what another parameter names: its kind, and
+that parameter."""
+
+
+def check_uuids(op: OpCode, snapshot: Snapshot) -> None:
+    """Refuse to act on another object that has got the name meanwhile, as Ganeti does.
+
+    :raises OpPrereqError: a uuid that the opcode expects is not that of the named object
+        (`ECODE_NOTUNIQUE`)
+    """
+    for parameter, (kind, named) in EXPECTED_UUIDS.items():
+        expected, name = getattr(op, parameter, None), getattr(op, named, None)
+        if expected is None or not isinstance(name, str):
+            continue
+        found = snapshot.find(kind, name)
+        if found is not None and found.uuid != expected:
+            raise OpPrereqError(
+                f"The {kind}s UUID '{found.uuid}' does not match the expected UUID '{expected}' for"
+                f" {kind} '{found.name}'. Maybe the {kind} changed since you submitted this job.",
+                ECODE_NOTUNIQUE)
 
 
 def expected_by(op: OpCode, snapshot: Snapshot) -> Expected | None:

@@ -15,17 +15,17 @@ import ganeti_core.operations
 from ganeti_core.opcodes.base import OpCode, parameters
 from ganeti_core.opcodes.registry import OPCODES
 from ganeti_core.opcodes.unavailable import PARAMETERS
+from ganeti_core.operations.base import EXPECTED_UUIDS
 from ganeti_core.operations.registry import available
 
 FOLDER = Path(ganeti_core.operations.__file__).parent
 GENERIC = parameters(OpCode).keys()
 """The engine's: of every opcode."""
 
-# A client's second way to say what another parameter says; the first one counts.
-REDUNDANT = {
-    "instance_uuid": "instance_name", "node_uuid": "node_name", "pnode_uuid": "pnode",
-    "snode_uuid": "snode", "target_node_uuid": "target_node", "remote_node_uuid": "remote_node",
-    "node_uuids": "nodes", "on_node_uuids": "on_nodes", "src_node_uuid": "src_node"}
+EXPECTED = {parameter: named for parameter, (_, named) in EXPECTED_UUIDS.items()}
+"""Read for all opcodes at once."""
+REDUNDANT = EXPECTED | {"node_uuids": "nodes", "on_node_uuids": "on_nodes"}
+"""Lists of uuids are of what Ganeti's master itself finds for the names: those count."""
 
 VERBOSE = "findings are told whole, always"
 SSH = "no ssh keys are kept, so there is nothing to do, or to verify"
