@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
@@ -73,6 +74,18 @@ def check_given(
                     raise OpPrereqError(
                         f"The parameter '{name}' of the OS {system.partition('+')[0]} is "
                         f"{kind.removeprefix('x-')}: give it with {_INSTEAD[kind]}", ECODE_INVAL)
+
+
+def check_apart(*given: Mapping[str, Any] | None) -> None:
+    """See that no parameter is given in two ways, of which only one could count.
+
+    :param given: public, private and secret parameters
+    :raises OpPrereqError: one is (`ECODE_INVAL`)
+    """
+    times = Counter(name for names in given for name in names or ())
+    if repeated := sorted(name for name, count in times.items() if count > 1):
+        raise OpPrereqError(
+            f"OS parameters repeated multiple times: {', '.join(repeated)}", ECODE_INVAL)
 
 
 def check_submitted(host: PluginHost, snapshot: Snapshot, job: Sequence[OpCode]) -> None:

@@ -180,6 +180,12 @@ def _compression(ctx: SettingsContext, asked: list[str]) -> Values:
             raise OpPrereqError(
                 f"The compression tool name '{tool}' is not allowed: it must be the name of a "
                 "program, without folders", ECODE_INVAL)
+    if "gzip" not in asked:
+        raise OpPrereqError("For compatibility reasons, the gzip utility must be present among the"
+                            " compression tools", ECODE_INVAL)
+    if "none" in asked:
+        raise OpPrereqError("none is a reserved value used for no compression, and cannot be used"
+                            " as the name of a tool", ECODE_INVAL)
     return {"compression_tools": tuple(dict.fromkeys(asked))}
 
 

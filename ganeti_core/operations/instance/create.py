@@ -45,6 +45,7 @@ from ganeti_core.operations.instance.adoption import (
     is_adopting,
     settled,
 )
+from ganeti_core.operations.instance.autos import with_address, with_defaults
 from ganeti_core.operations.instance.create_checks import (
     check_allowed,
     check_built,
@@ -75,7 +76,7 @@ from ganeti_core.operations.instance.stopped import check_os_parameters
 from ganeti_core.operations.instance.syncing import wait_for_sync
 from ganeti_core.operations.instance_policy import check_policy
 from ganeti_core.operations.networking import check_links
-from ganeti_core.operations.os_schema import check_given
+from ganeti_core.operations.os_schema import check_apart, check_given
 from ganeti_core.operations.parameters import (
     check_memory_bounds,
     checked_beparams,
@@ -150,12 +151,13 @@ class Create(Operation[InstanceCreate, CreatePlan]):
         source = find_export(op, ctx) if op.mode == "import" else None
         if source is not None:
             op = with_exported(op, ctx, source)
+        op = with_defaults(op, ctx)
         check_allowed(op, ctx)
         reserved = to_commit(op, ctx.snapshot)
         if reserved is not None:
             op = on_reserved_nodes(op, ctx, reserved)
         name = check_name(op, ctx, reserved)
-        op = replace(op, nics=with_card(op, ctx, name))
+        op = replace(op, nics=with_card(with_address(op, ctx, name), ctx, name))
         hypervisor = checked_hypervisor(op, ctx)
         template = op.disk_template or template_without_disks(ctx)
         check_template(ctx, template)
@@ -207,6 +209,7 @@ class Create(Operation[InstanceCreate, CreatePlan]):
         hvparams = {key: value for key, value in op.hvparams.items() if value != "default"}
         check_hvparams(ctx, hypervisor, hvparams)
         check_given(ctx.host, op.os_type or "", op.osparams, op.osparams_private)
+        check_apart(op.osparams, op.osparams_private, op.osparams_secret)
         needs_port = "port" in ctx.host.describe(HYPERVISORS, hypervisor).pools
         starts = op.start and not op.forthcoming
         instance = Instance(

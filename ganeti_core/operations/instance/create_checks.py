@@ -29,6 +29,9 @@ def check_built(op: InstanceCreate) -> None:
                             ECODE_INVAL)
     if op.forthcoming and op.mode != "create":
         raise OpPrereqError("forthcoming instances can only be created, not imported", ECODE_INVAL)
+    if op.opportunistic_locking and op.pnode:
+        raise OpPrereqError("Opportunistic locking is only available in combination with an"
+                            " instance allocator", ECODE_INVAL)
     if op.mode == "import":
         return
     if op.mode != "create":

@@ -13,7 +13,7 @@ from ganeti_core.errors import (
 )
 from ganeti_core.model.params import filled_beparams, filled_hvparams
 from ganeti_core.operations.instance.stopped import check_not_running, check_os
-from ganeti_core.operations.os_schema import check_given
+from ganeti_core.operations.os_schema import check_apart, check_given
 from ganeti_core.operations.parameters import (
     changed_os_parameters,
     check_memory_bounds,
@@ -128,6 +128,7 @@ def _system(op: InstanceSetParams, ctx: OpContext, changed: Changed, node: Node)
     instance = changed.instance
     private = op.osparams_private or {}
     check_given(ctx.host, op.os_name or instance.os, op.osparams, private)
+    check_apart(op.osparams, private)
     after = changed.with_(
         [*((f"os/{key}", value) for key, value in op.osparams.items()),
          *((f"os_private/{key}", "<redacted>") for key in private)],

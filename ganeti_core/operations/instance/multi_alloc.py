@@ -168,7 +168,7 @@ def _placed(
         match entry:
             case [str(name), [primary, *others]] if name in creations and len(others) < 2:
                 check_nodes(ctx, allocator, [primary, *others])
-                chosen[name] = replace(creations[name], pnode=primary,
+                chosen[name] = replace(creations[name], pnode=primary, opportunistic_locking=False,
                                        snode=others[0] if others else None)
             case _:
                 raise wrong

@@ -35,6 +35,8 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _KEYS = frozenset({"mac", "ip", "mode", "link", "vlan", "network", "name", "bridge"})
 _INHERITED = (None, "none", "default")
 _DRAWN = ("auto", "generate")
+_UNSAID = (*_INHERITED, "auto")
+"""How a card is connected where it is as usual: the last one is of Ganeti's OVF converter."""
 FROM_POOL = "pool"
 """As an address: draw one from the network's pool, once the node (and so the group) is known."""
 MOST_NICS = 8
@@ -130,14 +132,14 @@ def _check_parameters(
     host: PluginHost, asked: Mapping[str, Any], network: Network | None
 ) -> None:
     named = [key for key in ("mode", "link", "vlan", "bridge")
-             if key in asked and asked[key] not in _INHERITED]
+             if key in asked and asked[key] not in _UNSAID]
     if "bridge" in named and "link" in named:
         raise OpPrereqError("Cannot pass 'bridge' and 'link' at the same time", ECODE_INVAL)
     if network is not None and named:
         raise OpPrereqError(
             f"If a network is given, no {' or '.join(named)} is allowed to be passed: they are "
             f"those of the network '{network.name}'", ECODE_INVAL)
-    if (mode := asked.get("mode")) not in _INHERITED:
+    if (mode := asked.get("mode")) not in _UNSAID:
         check_mode(host, str(mode))
 
 
@@ -147,7 +149,7 @@ def _updated(
     named = {key: asked[key] for key in ("mode", "link", "vlan") if key in asked}
     if "bridge" in asked:
         named["link"] = asked["bridge"]
-    own = {key: value for key, value in {**old, **named}.items() if value not in _INHERITED}
+    own = {key: value for key, value in {**old, **named}.items() if value not in _UNSAID}
     inherited = ctx.snapshot.cluster.nicparams.get("default", {})
     checked = checked_nicparams(ctx.host, fill(NICPARAMS_DEFAULTS, inherited, own))
     return {key: checked[key] for key in own}
@@ -157,6 +159,8 @@ def _network(ctx: OpContext, name: str | None) -> Network | None:
     if name in (*_INHERITED, ""):
         return None
     found: Network | None = ctx.snapshot.find("network", str(name))
+    if found is None and name in _UNSAID:
+        return None
     if found is None:
         raise OpPrereqError(f"Network '{name}' not found", ECODE_NOENT)
     return found

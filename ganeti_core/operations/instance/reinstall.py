@@ -20,7 +20,7 @@ from ganeti_core.operations.instance.running import (
 )
 from ganeti_core.operations.instance.scripts import instance_scripts
 from ganeti_core.operations.instance.stopped import check_has_disks, check_os, stopped_on
-from ganeti_core.operations.os_schema import check_given
+from ganeti_core.operations.os_schema import check_apart, check_given
 from ganeti_core.operations.parameters import os_parameters
 from ganeti_core.operations.placement.memory import reserve_memory
 from ganeti_core.operations.specs import installing
@@ -62,6 +62,7 @@ class Reinstall(Operation[InstanceReinstall, ReinstallPlan]):
             raise OpPrereqError(
                 f"Instance '{instance.name}' has no OS, and none was given", ECODE_INVAL)
         check_given(ctx.host, instance.os, op.osparams, op.osparams_private)
+        check_apart(op.osparams, op.osparams_private, op.osparams_secret)
         installed = replace(
             instance, osparams=instance.osparams | os_parameters(op.osparams),
             osparams_private=instance.osparams_private | os_parameters(op.osparams_private))
