@@ -102,7 +102,8 @@ def new_nics(given: Sequence[Given], none_at_all: bool) -> list[dict[str, Any]]:
 
 
 def changes(kind: str, given: Sequence[Given]) -> list[list[Any]]:
-    """Make ``modify`` actions of ``add``, ``N:add``, ``N:remove``, ``N:detach``, ``N:key=value``.
+    """Make ``modify`` actions of ``add``, ``N:add``, ``N:attach``, ``N:remove``, ``N:detach`` and
+    ``N:key=value``.
 
     Each is [action, index or name, settings]; index -1 is the last device.
     """
@@ -115,9 +116,10 @@ def _change(kind: str, index: str, settings: Any) -> list[Any]:
     actions = {"add", "remove", "attach", "detach", "modify"}
     if index in actions:
         return [index, -1, _settings(settings)]
-    asked = [name for name in ("add", "remove", "detach", "modify") if settings.get(name) is True]
+    asked = [name for name in ("add", "attach", "remove", "detach", "modify")
+             if settings.get(name) is True]
     if len(asked) > 1:
-        raise wrong_input(f"Only one of add, remove and detach per {kind}")
+        raise wrong_input(f"Only one of add, attach, remove and detach per {kind}")
     rest = {key: value for key, value in settings.items() if key not in asked}
     if asked and asked[0] in ("remove", "detach") and rest:
         raise wrong_input(f"Not accepting parameters on {asked[0]}")

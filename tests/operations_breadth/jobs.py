@@ -93,8 +93,8 @@ def instance(cluster: VirtualCluster, name: str, **options: Any) -> Iterator[str
         yield name
     finally:
         with cluster.luxi() as client:
-            rows = client.query("instance", ["name"], ["=", "name", name])["data"]
-        if rows:
+            rows = client.query("instance", ["name"], None)["data"]
+        if name in [row[0][1] for row in rows]:
             do(cluster, "OP_INSTANCE_REMOVE", instance_name=name, ignore_failures=True)
 
 

@@ -75,7 +75,6 @@ def test_memory_of_a_running_guest(cluster: VirtualCluster) -> None:
     ({"disks": [["modify", 0, {"size": 99}]]}, "use grow-disk", "wrong_input", "OpPrereqError"),
     ({"disks": [["modify", 0, {"mode": "x"}]]}, "Invalid disk access mode 'x'", "wrong_input",
      "OpPrereqError"),
-    ({"disks": [["detach", 0, {}]]}, "'detach'", "wrong_input", "OpPrereqError"),
     ({"disks": [["add", -1, {"size": 1 << 40}]], "ignore_ipolicy": True}, "Not enough disk space",
      "insufficient_resources", "OpPrereqError"),
     ({"disks": [["add", -1, {"size": 1}]] * 16}, "too many disks (17)", "wrong_state",

@@ -501,3 +501,21 @@ def test_the_address_over_which_copies_follow_stays(pair: VirtualCluster) -> Non
     [[primary]] = pair.table("gnt-node", "list", "-o", "pip", "node1")
     pair.gnt("gnt-node", "modify", "--force", "--secondary-ip=127.250.0.1", "node1")
     pair.gnt("gnt-node", "modify", "--force", f"--secondary-ip={primary}", "node1")
+
+
+def test_a_disk_goes_to_another_instance_with_both_its_copies(pair: VirtualCluster) -> None:
+    before = minors(pair)
+    pair.gnt("gnt-instance", "shutdown", NAME)
+    pair.gnt("gnt-instance", "modify", "--disk", "1:name=data", NAME)
+    pair.gnt("gnt-instance", "modify", "--disk", "data:detach", NAME)
+    assert minors(pair) == before, "it keeps what it was granted"
+    pair.gnt("gnt-instance", "add", *NEW, "-s", "1M", "--no-start", "-n", "node2:node1",
+             "other.example.com")
+    turned = pair.try_("gnt-instance", "modify", "--disk", "attach:name=data", "other.example.com")
+    assert "The disks' primary node is node1.example.com whereas" in turned.stderr
+    pair.gnt("gnt-instance", "failover", "-f", "--ignore-consistency", "other.example.com")
+    pair.gnt("gnt-instance", "modify", "--disk", "attach:name=data", "other.example.com")
+    pair.gnt("gnt-instance", "startup", "other.example.com")
+    pair.gnt("gnt-instance", "migrate", "-f", "other.example.com")
+    pair.gnt("gnt-instance", "remove", "-f", NAME)
+    pair.verify()

@@ -14,8 +14,9 @@ from ganeti_core.node.services.facts import own_version
 from ganeti_core.opcodes.verification import CODES
 from ganeti_core.operations.cluster.findings import DRIVER_CODE
 from ganeti_core.operations.cluster.verify_drivers import verify_drivers
+from ganeti_core.operations.detached_disks import detached_disks
 from ganeti_core.operations.disks import is_shared
-from ganeti_core.operations.specs import disks_of
+from ganeti_core.operations.specs import disk_spec_of, disks_of
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
@@ -242,10 +243,13 @@ def _owned(ctx: OpContext, findings: Findings) -> _Owned:
     Of a template that is not usable here no device can be named, nor does anybody list any.
     """
     owned = _Owned()
-    for instance in ctx.current.instances.values():
-        of_instance = instance.primary_node, *instance.secondary_nodes
+    snapshot = ctx.current
+    every = [((instance.primary_node, *instance.secondary_nodes), disks_of(ctx, instance))
+             for instance in snapshot.instances.values()]
+    every += [((), [disk_spec_of(ctx, disk, 0, "")]) for disk in detached_disks(snapshot)]
+    for of_instance, disks in every:
         for device, nodes in ((found, {*of_instance, *(ref.uuid for ref in disk.nodes)})
-                              for disk in disks_of(ctx, instance) for found in disk.tree()):
+                              for disk in disks for found in disk.tree()):
             template = device.template
             if template in owned.unknown or not ctx.host.has(DISK_TEMPLATES, template):
                 continue

@@ -16,7 +16,12 @@ from ganeti_core.model.params import filled_beparams
 from ganeti_core.opcodes.instance import InstanceSetParams
 from ganeti_core.operations.base import Operation
 from ganeti_core.operations.communication import card_changes
-from ganeti_core.operations.disk_work import make_clean_disks, remove_calls
+from ganeti_core.operations.disk_work import (
+    close_calls,
+    make_clean_disks,
+    open_disks,
+    remove_calls,
+)
 from ganeti_core.operations.disks import moved_disks
 from ganeti_core.operations.driver_needs import disk_needs, guest_needs
 from ganeti_core.operations.instance.convert import (
@@ -28,7 +33,12 @@ from ganeti_core.operations.instance.convert import (
 )
 from ganeti_core.operations.instance.device_changes import device_changes
 from ganeti_core.operations.instance.hotplug import change_nics, check_hotplug, plug_in, unplug
-from ganeti_core.operations.instance.modify_disks import DiskChanges, make_added, plan_disks
+from ganeti_core.operations.instance.modify_disks import (
+    DiskChanges,
+    attached_instance,
+    make_added,
+    plan_disks,
+)
 from ganeti_core.operations.instance.modify_nics import NicChanges, plan_nics
 from ganeti_core.operations.instance.modify_parameters import plan_parameters
 from ganeti_core.operations.instance.new_primary import home_locks, with_new_primary
@@ -48,8 +58,10 @@ from ganeti_core.operations.specs import disk_spec_of
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ganeti_core.config.snapshot import Snapshot
-    from ganeti_core.model import Instance, Node
+    from ganeti_core.model import Disk, Instance, Node
     from ganeti_core.operations.context import OpContext
     from ganeti_core.operations.disk_work import Owed
     from ganeti_core.operations.scripts import Scripts
@@ -107,6 +119,9 @@ class Modify(Operation[InstanceSetParams, ModifyPlan]):
         changed = with_new_primary(op, ctx, plan_parameters(op, ctx, instance, primary))
         after = replace(changed.instance, nics=nics.nics,
                         disks=tuple(disk.uuid for disk in disks.disks))
+        if disks.attached:
+            after = attached_instance(ctx, after, disks)
+            nodes = (primary, *(ctx.snapshot.nodes[uuid] for uuid in after.secondary_nodes))
         if conversion is not None:
             after = replace(after, disk_template=conversion.template,
                             disks_active=conversion.running,
@@ -130,7 +145,7 @@ class Modify(Operation[InstanceSetParams, ModifyPlan]):
 
     def needs(self, op: InstanceSetParams, ctx: OpContext, plan: ModifyPlan) -> list[Need]:
         nodes = plan.conversion.nodes if plan.conversion else plan.nodes
-        needed = disk_needs(plan.disks.added, nodes)
+        needed = disk_needs(plan.disks.new, nodes)
         if plan.plugs or (plan.conversion and plan.conversion.running):
             needed += guest_needs(ctx, plan.instance, plan.nodes[0])
         elif plan.memory is not None:
@@ -140,8 +155,9 @@ class Modify(Operation[InstanceSetParams, ModifyPlan]):
     def run(
         self, op: InstanceSetParams, ctx: OpContext, plan: ModifyPlan
     ) -> list[tuple[str, Any]]:
-        specs = [disk_spec_of(ctx, disk, plan.disks.disks.index(disk), plan.instance.name)
-                 for disk in plan.disks.added]
+        specs, attached = (
+            [disk_spec_of(ctx, disk, plan.disks.disks.index(disk), plan.instance.name)
+             for disk in disks] for disks in (plan.disks.added, plan.disks.attached))
         after: list[Owed] = []
         if plan.conversion is not None:
             before = ctx.snapshot.instances[plan.instance.uuid]
@@ -150,17 +166,22 @@ class Modify(Operation[InstanceSetParams, ModifyPlan]):
             make_clean_disks(ctx, plan.nodes, plan.instance.uuid, specs)
         else:
             after = make_added(ctx, plan.instance, plan.nodes, specs, wait=op.wait_for_sync)
+            if plan.instance.disks_active:
+                open_disks(ctx, plan.nodes, plan.instance.uuid, attached, undo=True)
         if plan.memory is not None:
             set_runtime_memory(ctx, ctx.current.instances[plan.instance.uuid], plan.nodes[0],
                                plan.memory)
-        gone = _removed_specs(ctx, plan)
+        gone, detached = (_former_specs(ctx, plan, disks)
+                          for disks in (plan.disks.removed, plan.disks.detached))
         if plan.plugs:
-            unplug(ctx, plan.instance, plan.nodes[0], gone, plan.nics.removed)
+            unplug(ctx, plan.instance, plan.nodes[0], [*gone, *detached], plan.nics.removed)
             change_nics(ctx, plan.instance, plan.nodes[0])
-            plug_in(ctx, plan.instance, plan.nodes[0], specs, plan.nics.added)
-        forward = [*after, *remove_calls(ctx, plan.nodes, plan.instance.uuid, gone)]
+            plug_in(ctx, plan.instance, plan.nodes[0], [*specs, *attached], plan.nics.added)
+        forward = [*after, *remove_calls(ctx, plan.nodes, plan.instance.uuid, gone),
+                   *close_calls(ctx, plan.nodes, plan.instance.uuid, detached)]
         changes: list[Change] = [
-            *(Put(disk) for disk in (*plan.disks.added, *plan.disks.modified)),
+            *(Put(disk) for disk in (*plan.disks.new, *plan.disks.modified)),
+            *(Put(replace(disk, instance="")) for disk in plan.disks.detached),
             Put(plan.instance), *(Delete(disk) for disk in plan.disks.removed)]
         if op.pnode:
             changes += moved_disks(ctx, plan.instance)
@@ -212,14 +233,15 @@ def _plugs(
     if not op.disks and nics.nics == instance.nics:
         return False
     if node.offline:
-        if disks.removed:
-            ctx.warn(f"Node {node.name} is offline: disks are removed there when it is back")
+        if disks.gone:
+            ctx.warn(f"Node {node.name} is offline: disks are closed and removed there when it is"
+                     " back")
         return False
     guest = running_on(ctx, instance, node)
     if guest is None:
         return False
     plugs = check_hotplug(ctx, instance, guest, needed=op.hotplug, wanted=op.hotplug_if_possible)
-    if disks.removed and not plugs:
+    if disks.gone and not plugs:
         state, way = (("has ended, but not what is left of it", "stop it") if guest.is_over
                       else ("is running", "stop it, or use --hotplug"))
         raise OpPrereqError(f"Instance '{instance.name}' {state}, its disks cannot be removed: "
@@ -227,12 +249,13 @@ def _plugs(
     return plugs
 
 
-def _removed_specs(ctx: OpContext, plan: ModifyPlan) -> list[DiskSpec]:
+def _former_specs(ctx: OpContext, plan: ModifyPlan, disks: Iterable[Disk]) -> list[DiskSpec]:
+    """Disks that the instance had, as they were."""
     if plan.conversion is not None and plan.conversion.how != "copied":
         return []  # they live on, in another form
     before = ctx.snapshot.instances[plan.instance.uuid].disks
     return [disk_spec_of(ctx, disk, before.index(disk.uuid), plan.instance.name)
-            for disk in plan.disks.removed]
+            for disk in disks]
 
 
 OPERATIONS = (Modify(),)

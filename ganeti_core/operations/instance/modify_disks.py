@@ -10,6 +10,7 @@ from ganeti_core.errors import (
     ECODE_STATE,
     OpPrereqError,
 )
+from ganeti_core.operations.detached_disks import attached, shown
 from ganeti_core.operations.disk_work import close_calls, make_clean_disks, open_disks
 from ganeti_core.operations.disks import check_disk_names, plan_disk
 from ganeti_core.operations.instance.adoption import OPTION
@@ -39,13 +40,29 @@ _CHANGEABLE = frozenset({"mode", "name"})
 
 @dataclass(frozen=True)
 class DiskChanges:
-    """The disks afterwards, what to tell, and which are made, removed or only described anew."""
+    """The disks afterwards, what to tell, and which are made, removed or only described anew.
+
+    :param attached: those that belonged to no instance
+    :param detached: those that belong to none then, and keep their data
+    """
 
     disks: tuple[Disk, ...]
     told: tuple[tuple[str, Any], ...] = ()
     added: tuple[Disk, ...] = ()
     removed: tuple[Disk, ...] = ()
     modified: tuple[Disk, ...] = ()
+    attached: tuple[Disk, ...] = ()
+    detached: tuple[Disk, ...] = ()
+
+    @property
+    def new(self) -> tuple[Disk, ...]:
+        """Those that the instance did not have."""
+        return (*self.added, *self.attached)
+
+    @property
+    def gone(self) -> tuple[Disk, ...]:
+        """Those that it will not have."""
+        return (*self.removed, *self.detached)
 
 
 def plan_disks(
@@ -64,9 +81,10 @@ def plan_disks(
                 state = _remove(state, change)
             case "modify":
                 state = _modify(state, change)
+            case "attach":
+                state = _attach(ctx, state, instance, nodes, change)
             case _:
-                raise OpPrereqError(
-                    f"Disks cannot be changed by '{change.action}' in this version", ECODE_INVAL)
+                state = _detach(state, change)
     _check(ctx, state, nodes, instance.hypervisor)
     return state
 
@@ -88,15 +106,39 @@ def _add(
         told=(*state.told, (f"disk/{at}", f"add:size={disk.size},mode={disk.mode}")))
 
 
+def _attach(
+    ctx: OpContext, state: DiskChanges, instance: Instance, nodes: Sequence[Node],
+    change: DeviceChange,
+) -> DiskChanges:
+    at = change.insert_at(len(state.disks), "disk")
+    disk = attached(ctx, instance, nodes, change.params)
+    if any(disk.uuid == other.uuid for other in state.attached):
+        raise OpPrereqError(f"The disk {shown(disk)} is attached twice", ECODE_INVAL)
+    return replace(
+        state, disks=(*state.disks[:at], disk, *state.disks[at:]),
+        attached=(*state.attached, disk),
+        told=(*state.told, (f"disk/{at}", f"attach:size={disk.size},mode={disk.mode}")))
+
+
 def _remove(state: DiskChanges, change: DeviceChange) -> DiskChanges:
+    state, gone = _without(state, change)
+    return replace(state, removed=(*state.removed, gone))
+
+
+def _detach(state: DiskChanges, change: DeviceChange) -> DiskChanges:
+    state, gone = _without(state, change)
+    return replace(state, detached=(*state.detached, gone))
+
+
+def _without(state: DiskChanges, change: DeviceChange) -> tuple[DiskChanges, Disk]:
     at = find_device(change, state.disks, "disk")
     gone = state.disks[at]
-    if gone in state.added:
+    if gone in state.new:
         raise OpPrereqError("A disk cannot be added and removed at once", ECODE_INVAL)
     return replace(
         state, disks=(*state.disks[:at], *state.disks[at + 1:]),
-        told=(*state.told, (f"disk/{at}", "remove")), removed=(*state.removed, gone),
-        modified=tuple(disk for disk in state.modified if disk.uuid != gone.uuid))
+        told=(*state.told, (f"disk/{at}", change.action)),
+        modified=tuple(disk for disk in state.modified if disk.uuid != gone.uuid)), gone
 
 
 def _modify(state: DiskChanges, change: DeviceChange) -> DiskChanges:
@@ -114,12 +156,12 @@ def _modify(state: DiskChanges, change: DeviceChange) -> DiskChanges:
     new = replace(old, mode=mode, name=name)
     told = [(f"disk.{key}/{at}", getattr(new, key)) for key in ("mode", "name")
             if key in change.params]
-    was_added = old in state.added
     return replace(
         state, disks=(*state.disks[:at], new, *state.disks[at + 1:]),
         told=(*state.told, *told),
         added=tuple(new if disk is old else disk for disk in state.added),
-        modified=state.modified if was_added else (
+        attached=tuple(new if disk is old else disk for disk in state.attached),
+        modified=state.modified if old in state.new else (
             *(disk for disk in state.modified if disk.uuid != new.uuid), new))
 
 
@@ -130,15 +172,34 @@ def _check(
         raise OpPrereqError(
             f"Instance has too many disks ({len(state.disks)}), cannot add more", ECODE_STATE)
     check_disk_names(disk.name for disk in state.disks)
-    if state.added or state.removed:
+    if state.new or state.gone:
         check_disk_count(ctx, hypervisor, len(state.disks))
+    for node in nodes if state.new else ():
+        if node.offline:
+            raise OpPrereqError(f"Node '{node.name}' is offline", ECODE_STATE)
     if state.added:
-        for node in nodes:
-            if node.offline:
-                raise OpPrereqError(f"Node '{node.name}' is offline", ECODE_STATE)
         name = ctx.snapshot.instances[state.added[0].instance].name
         reserve_space(ctx, name, nodes, space_needed(ctx.on_master, (
             disk_spec_of(ctx, disk, state.disks.index(disk), name) for disk in state.added)))
+
+
+def attached_instance(
+    ctx: OpContext, instance: Instance, changes: DiskChanges
+) -> Instance:
+    """Return an instance with disks that were attached to it; one without disks gets their
+    template, and their nodes.
+
+    :raises OpPrereqError: they are of several templates (`ECODE_INVAL`)
+    """
+    if not changes.attached or NO_DISKS not in ctx.host.describe(
+            DISK_TEMPLATES, instance.disk_template).capabilities:
+        return instance
+    templates = sorted({disk.template for disk in changes.attached})
+    if len(templates) > 1:
+        raise OpPrereqError(f"The disks are of several templates ({', '.join(templates)}), and an"
+                            " instance has one", ECODE_INVAL)
+    return replace(instance, disk_template=templates[0],
+                   secondary_nodes=changes.attached[0].nodes[1:])
 
 
 def make_added(

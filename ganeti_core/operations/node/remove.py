@@ -11,6 +11,7 @@ from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.node import NodeRemove
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.cluster.candidates import promoted
+from ganeti_core.operations.detached_disks import detached_disks, shown
 from ganeti_core.operations.node.hosts_file import hosts_file_calls
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
@@ -42,6 +43,12 @@ class Remove(Operation[NodeRemove, "Node"]):
                 raise OpPrereqError(
                     f"Instance {instance.name} is still running on the node, please remove first",
                     ECODE_INVAL)
+        for disk in detached_disks(ctx.snapshot):
+            if node.uuid in disk.nodes:
+                raise OpPrereqError(
+                    f"The disk {shown(disk)} lies on the node and belongs to no instance: attach it"
+                    " to one (gnt-instance modify --disk attach:uuid=...), and move or remove it",
+                    ECODE_STATE)
         if not node.offline and (owed := ctx.services.pay_debts(node.uuid, frozenset())):
             raise OpPrereqError(
                 f"Node {node.name} must first finish what an earlier job left there "
