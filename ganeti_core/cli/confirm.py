@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from ganeti_core.cli.failure import EXIT_CONFIRMATION, CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def ask(question: str, way_around: str = "--force") -> bool:
@@ -27,6 +31,27 @@ def ask(question: str, way_around: str = "--force") -> bool:
                 print("  y - Go ahead\n  n - Do not go ahead")
             case _:
                 print("Please answer y or n.")
+
+
+def choose(title: str, choices: Sequence[str], question: str) -> str | None:
+    """Let the user choose one by its number on the terminal; None when the user does not want to.
+
+    Without a terminal nothing is chosen.
+    """
+    print(title)
+    for number, choice in enumerate(choices):
+        print(f"{number:3}: {choice}")
+    if not sys.stdin.isatty():
+        print("No terminal to ask on: not done.", file=sys.stderr)
+        return None
+    while True:
+        print(question, end=" ", flush=True)
+        answer = sys.stdin.readline().strip().lower()
+        if answer in ("", "x"):
+            return None
+        if answer.isdecimal() and int(answer) < len(choices):
+            return choices[int(answer)]
+        print("Please answer with one of the numbers, or x.")
 
 
 def refused(status: int = EXIT_CONFIRMATION) -> CommandError:

@@ -31,15 +31,24 @@ def _query(session: Session, fields: list[str], names: list[str]) -> list[dict[s
     return [dict(zip(fields, row, strict=True)) for row in rows]
 
 
+def usable_systems(session: Session) -> list[str]:
+    """Return the names of the OS definitions that can be used, with their variants."""
+    return _with_variants(_query(session, ["name", "variants"], []))
+
+
+def _with_variants(systems: list[dict[str, Any]]) -> list[str]:
+    return [name for system in systems for name in
+            ([f"{system['name']}+{variant}" for variant in system["variants"]]
+             or [system["name"]])]
+
+
 def _list(session: Session, _arguments: list[str]) -> int:
     as_data = wants_data(session)
     systems = _query(session, ["name", "variants"], [])
     if as_data:
         print_data(systems, session.options.format)
         return 0
-    names = [name for system in systems for name in
-             ([f"{system['name']}+{variant}" for variant in system["variants"]]
-              or [system["name"]])]
+    names = _with_variants(systems)
     if not session.options.no_headers:
         # Unlike in other listings the title is as wide as the column.
         print("Name".ljust(max(map(len, ["Name", *names]))))

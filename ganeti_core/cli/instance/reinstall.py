@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli import options as opt
-from ganeti_core.cli.confirm import ask
-from ganeti_core.cli.failure import EXIT_FAILURE, wrong_input
+from ganeti_core.cli.confirm import ask, choose
+from ganeti_core.cli.failure import EXIT_FAILURE
 from ganeti_core.cli.instance.selection import SELECTION, select
 from ganeti_core.cli.instance.settings import OS_SECRET
+from ganeti_core.cli.os_definitions import usable_systems
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.waiting import JobSet, all_succeeded
 
@@ -18,12 +20,15 @@ if TYPE_CHECKING:
 
 def _reinstall(session: Session, arguments: list[str]) -> int:
     options = session.options
-    if options.select_os:
-        raise wrong_input("Option --select-os is not supported: name the OS with -o;"
-                          " 'gnt-os list' shows what there is")
     mode = options.multi_mode
     names, status = select(session, mode, arguments)
     several = len(names) > 1 or mode not in (None, "instances")
+    if options.select_os:
+        options.os = choose("Available OS templates:", usable_systems(session),
+                            "Enter OS template number (or x to abort):")
+        if options.os is None:
+            print("User aborted reinstall, exiting", file=sys.stderr)
+            return EXIT_FAILURE
     if not _allowed(session, names, several):
         return EXIT_FAILURE
     jobs = JobSet(session, announce=several)
@@ -55,5 +60,5 @@ COMMANDS = {
     "reinstall": Command(_reinstall, "[-f] <instance>", 0, None, (
         opt.FORCE, *OS_SECRET, *SELECTION, *opt.SUBMITTING, opt.DRY_RUN, opt.PRIORITY,
         opt.flag("--select-os", dest="select_os",
-                 help="Not supported: name the operating system with -o"))),
+                 help="Choose the operating system from a list of those that there are"))),
 }

@@ -396,7 +396,7 @@ complete -c gnt-instance -n '__gnt_instance_command reinstall' -l submit -d 'Pri
 complete -c gnt-instance -n '__gnt_instance_command reinstall' -l print-jobid -d 'Print the job\'s number as the first line of stdout'
 complete -c gnt-instance -n '__gnt_instance_command reinstall' -l dry-run -d 'Only check whether it could be done; change nothing'
 complete -c gnt-instance -n '__gnt_instance_command reinstall' -l priority -x -a 'low normal high' -d 'Priority of the job'
-complete -c gnt-instance -n '__gnt_instance_command reinstall' -l select-os -d 'Not supported: name the operating system with -o'
+complete -c gnt-instance -n '__gnt_instance_command reinstall' -l select-os -d 'Choose the operating system from a list of those that there are'
 complete -c gnt-instance -n '__gnt_instance_command reinstall' -s d -l debug -d 'Log and show more'
 complete -c gnt-instance -n '__gnt_instance_command reinstall' -l reason -x -d 'Why this is done; kept with the job'
 complete -c gnt-instance -n '__gnt_instance_command reinstall' -s h -l help -d 'Show what there is'
