@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.database import Write
 from ganeti_core.errors import ECODE_NOENT, ECODE_STATE, GanetiError, OpPrereqError
-from ganeti_core.operations.debt import Debt
+from ganeti_core.operations.debt import Debt, name_of_call
 from ganeti_core.operations.saga import gives_back, is_void
 
 if TYPE_CHECKING:
@@ -223,10 +223,9 @@ def debt_document(entry: Entry, snapshot: Snapshot) -> dict[str, Any]:
     """A debt as clients see it."""
     debt = entry.debt or Debt("silent", "")
     node = snapshot.nodes.get(entry.node)
-    names = sorted(entry.objects - {entry.call.subject})
     return {
         "id": entry.id, "job": entry.job, "node": entry.node,
         "node_name": node.name if node is not None else entry.node,
         "note": entry.note, "call": entry.call.title, "subject": entry.call.subject,
-        "object": names[0] if names else entry.call.subject, "kind": debt.kind,
+        "object": name_of_call(entry.call), "kind": debt.kind,
         "reason": debt.reason, "attempts": debt.attempts, "next_try": debt.next_try}

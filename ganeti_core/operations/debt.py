@@ -8,7 +8,7 @@ again at growing intervals.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -79,11 +79,26 @@ def objects_of(subject: str, arguments: Mapping[str, Any]) -> frozenset[str]:
     """What a hook's call is about: the object's uuid, and the names by which drivers know it.
 
     Names count because a guest that an instance left behind is in the way of a new instance of the
-    same name, whose uuid is another. `arguments` may be encoded or not.
+    same name, whose uuid is another; a disk's uuid counts because it may be another instance's by
+    now. `arguments` may be encoded or not.
     """
-    found = {subject, arguments.get("name"), _part(arguments.get("instance"), "name"),
-             _part(arguments.get("disk"), "instance")}
+    return _texts({subject, _part(arguments.get("disk"), "uuid")}) | _names(arguments)
+
+
+def _names(arguments: Mapping[str, Any]) -> frozenset[str]:
+    return _texts({arguments.get("name"), _part(arguments.get("instance"), "name"),
+                   _part(arguments.get("disk"), "instance")})
+
+
+def _texts(found: Iterable[object]) -> frozenset[str]:
     return frozenset(item for item in found if isinstance(item, str) and item)
+
+
+def name_of_call(call: Call) -> str:
+    """Return by which name people know what a call is about; its subject where it has none."""
+    arguments = call.args.get("arguments")
+    names = _names(arguments if isinstance(arguments, Mapping) else {}) - {call.subject}
+    return min(names, default=call.subject)
 
 
 def objects_of_call(call: Call) -> frozenset[str]:

@@ -54,11 +54,35 @@ def attached(
         raise OpPrereqError(
             f"Disk nodes are {_names(ctx, disk.nodes)} while the instance's nodes are "
             f"{_names(ctx, own)}", ECODE_INVAL)
-    if disk.nodes[0] != own[0]:
-        raise OpExecError(
-            f"The disks' primary node is {_names(ctx, disk.nodes[:1])} whereas the instance's "
-            f"primary node is {_names(ctx, own[:1])}.")
-    return replace(disk, instance=instance.uuid)
+    first = ctx.snapshot.nodes[disk.nodes[0]]
+    if first.uuid != own[0] and not first.offline:
+        raise OpExecError(f"The disks' primary node is {first.name} whereas the instance's primary "
+                          f"node is {_names(ctx, own[:1])}.")
+    # A copy that misses something has a mark, and is refused when it is opened.
+    return replace(disk, instance=instance.uuid, nodes=tuple(dict.fromkeys((*own, *disk.nodes))))
+
+
+def set_aside(ctx: OpContext, disk: Disk) -> None:
+    """Let no other job attach a disk until this one has ended: it may still have to close it.
+
+    :raises OpPrereqError: another job detaches or attaches it (`ECODE_NOTUNIQUE`)
+    """
+    ctx.services.reservations.reserve("detached disk", disk.uuid, ctx.owner)
+
+
+def lost_with(ctx: OpContext, node: Node) -> list[Disk]:
+    """Return the detached disks that are lost with a node that is removed.
+
+    :raises OpPrereqError: one can still be used, there or elsewhere (`ECODE_STATE`)
+    """
+    lost = [disk for disk in detached_disks(ctx.snapshot) if node.uuid in disk.nodes]
+    for disk in lost:
+        if not node.offline or len(disk.nodes) > 1 or is_shared(ctx, disk.template):
+            raise OpPrereqError(
+                f"The disk {shown(disk)} lies on the node and belongs to no instance: attach it"
+                " to one (gnt-instance modify --disk attach:uuid=...), and move or remove it",
+                ECODE_STATE)
+    return lost
 
 
 def _found(ctx: OpContext, asked: Mapping[str, Any]) -> Disk:
@@ -78,7 +102,7 @@ def _found(ctx: OpContext, asked: Mapping[str, Any]) -> Disk:
     if len(free) > 1:
         raise OpPrereqError(f"Several detached disks are called '{wanted}': name one by its uuid "
                             f"({', '.join(disk.uuid for disk in free)})", ECODE_INVAL)
-    ctx.services.reservations.reserve("detached disk", free[0].uuid, ctx.owner)
+    set_aside(ctx, free[0])
     now = ctx.current.disks.get(free[0].uuid)
     if now is None or now.instance:
         raise OpPrereqError(f"The disk {shown(free[0])} has just been attached to another instance",

@@ -30,7 +30,7 @@ from ganeti_core.errors import (
 )
 from ganeti_core.jobs.debts import Debts, debt_document
 from ganeti_core.model import Node
-from ganeti_core.operations.debt import FIRST_PAUSE, LONGEST_PAUSE, Debt
+from ganeti_core.operations.debt import FIRST_PAUSE, LONGEST_PAUSE, Debt, objects_of
 from ganeti_core.operations.saga import Entry, Saga, tags_of
 from ganeti_core.rpc.calls import Call
 
@@ -155,6 +155,16 @@ def test_what_an_instance_left_is_in_the_way_of_the_next_one_of_its_name(
     nodes.orders["old"] = REFUSED
     assert [one.id for one in debts.clear("node1", frozenset(["new", "web1"]))] == ["7-0-0"]
     assert debts.clear("node1", frozenset(["new", "web2", "root"])) == []
+
+
+def test_a_disk_that_could_not_be_closed_is_opened_for_nobody_else(store, nodes) -> None:
+    debts = owed(store, nodes, entry(0, "giver", disk={"uuid": "data", "instance": "web1"}))
+    nodes.orders["giver"] = REFUSED
+    shown = debt_document(debts.all()[0], store.snapshot)
+    assert (shown["object"], shown["subject"]) == ("web1", "giver")
+    opens = objects_of("taker", {"disk": {"uuid": "data", "instance": "web2"}})
+    assert [one.id for one in debts.clear("node1", opens)] == ["7-0-0"]
+    assert debts.clear("node1", objects_of("taker", {"disk": {"uuid": "other"}})) == []
 
 
 @pytest.mark.parametrize("call", [

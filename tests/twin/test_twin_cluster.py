@@ -519,3 +519,20 @@ def test_a_disk_goes_to_another_instance_with_both_its_copies(pair: VirtualClust
     pair.gnt("gnt-instance", "migrate", "-f", "other.example.com")
     pair.gnt("gnt-instance", "remove", "-f", NAME)
     pair.verify()
+
+
+def test_a_disk_whose_first_node_is_lost_is_attached_on_the_other(cluster: VirtualCluster) -> None:
+    other = "other.example.com"
+    for name, on in ((NAME, "node2:node3"), (other, "node3:node2")):
+        cluster.gnt("gnt-instance", "add", *NEW, "--disk", f"0:size=1M,name={name}", "--no-start",
+                    "-n", on, name)
+    attach = ("gnt-instance", "modify", "--disk", f"attach:name={NAME}", other)
+    cluster.gnt("gnt-instance", "modify", "--disk", "0:detach", NAME)
+    cluster.gnt("gnt-instance", "remove", "-f", NAME)
+    assert "whereas the instance's primary node is" in cluster.try_(*attach).stderr
+    cluster.gnt("gnt-node", "modify", "--offline=yes", "node2")
+    cluster.gnt(*attach)
+    cluster.gnt("gnt-instance", "startup", other)
+    assert in_use(cluster) == {"node3": 2}
+    cluster.gnt("gnt-instance", "shutdown", other)
+    cluster.gnt("gnt-node", "modify", "--offline=no", "node2")

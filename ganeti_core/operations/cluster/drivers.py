@@ -11,6 +11,7 @@ from ganeti_core.errors import (
     OpPrereqError,
 )
 from ganeti_core.model import fill
+from ganeti_core.operations.detached_disks import detached_disks, shown
 from ganeti_core.operations.inherited import changed_diskparams
 from ganeti_core.operations.instance.modify_parameters import check_own_hvparams
 from ganeti_core.operations.instance.stopped import check_os_parameters
@@ -43,7 +44,9 @@ def plan(op: ClusterSetParams, ctx: SettingsContext) -> Values:
         values["enabled_hypervisors"] = _enabled(
             ctx, HYPERVISORS, op.enabled_hypervisors, used)
     if op.enabled_disk_templates is not None:
-        used = {i.disk_template: i.name for i in ctx.snapshot.instances.values()}
+        used = {disk.template: f"the detached disk {shown(disk)}"
+                for disk in detached_disks(ctx.snapshot)}
+        used |= {i.disk_template: i.name for i in ctx.snapshot.instances.values()}
         values["enabled_disk_templates"] = _enabled(
             ctx, DISK_TEMPLATES, op.enabled_disk_templates, used)
     if op.diskparams is not None:

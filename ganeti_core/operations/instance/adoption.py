@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import ECODE_INVAL, ECODE_NOTUNIQUE, OpPrereqError
+from ganeti_core.operations.detached_disks import detached_disks, shown
 from ganeti_core.operations.disks import has_capability, is_shared
 from ganeti_core.operations.specs import disk_spec_of, disks_of
 from ganeti_core.plugin_api.disk import ADOPTED_ONLY, ADOPTION, DISK_TEMPLATES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ganeti_core.model import Disk, Node
     from ganeti_core.opcodes.instance import InstanceCreate
@@ -87,19 +88,27 @@ def _check_free(ctx: OpContext, specs: Sequence[DiskSpec], node: Node) -> None:
     # Before instances are looked at: what another job adopts belongs to one as soon as it ends.
     for template, adopted in asked:
         _set_aside(ctx, template, adopted, node)
-    for instance in ctx.current.instances.values():
-        near = node.uuid in (instance.primary_node, *instance.secondary_nodes)
-        if not near and not is_shared(ctx, instance.disk_template):
-            continue
-        for part in (one for disk in disks_of(ctx, instance) for one in disk.tree()):
+    for user, disk in _near(ctx, node):
+        for part in disk.tree():
             if part.template not in dict(asked):
                 continue
             owned = (part.template, ctx.on_master.call(
                 DISK_TEMPLATES, part.template, "identity", disk=part))
             if owned in asked:
-                raise OpPrereqError(
-                    f"LV named {owned[1]} used by another instance ({instance.name})",
-                    ECODE_NOTUNIQUE)
+                raise OpPrereqError(f"LV named {owned[1]} used by {user}", ECODE_NOTUNIQUE)
+
+
+def _near(ctx: OpContext, node: Node) -> Iterator[tuple[str, DiskSpec]]:
+    """Yield the disks that a node may see, each after whose it is, for people."""
+    snapshot = ctx.current
+    for instance in snapshot.instances.values():
+        nodes = instance.primary_node, *instance.secondary_nodes
+        if node.uuid in nodes or is_shared(ctx, instance.disk_template):
+            for spec in disks_of(ctx, instance):
+                yield f"another instance ({instance.name})", spec
+    for disk in detached_disks(snapshot):
+        if node.uuid in disk.nodes or is_shared(ctx, disk.template):
+            yield f"the detached disk {shown(disk)}", disk_spec_of(ctx, disk, 0, "")
 
 
 def _set_aside(ctx: OpContext, template: str, adopted: str, node: Node) -> None:

@@ -10,7 +10,7 @@ from ganeti_core.errors import (
     ECODE_STATE,
     OpPrereqError,
 )
-from ganeti_core.operations.detached_disks import attached, shown
+from ganeti_core.operations.detached_disks import attached, set_aside, shown
 from ganeti_core.operations.disk_work import close_calls, make_clean_disks, open_disks
 from ganeti_core.operations.disks import check_disk_names, plan_disk
 from ganeti_core.operations.instance.adoption import OPTION
@@ -85,7 +85,8 @@ def plan_disks(
                 state = _attach(ctx, state, instance, nodes, change)
             case _:
                 state = _detach(state, change)
-    _check(ctx, state, nodes, instance.hypervisor)
+                set_aside(ctx, state.detached[-1])
+    _check(ctx, state, nodes, instance)
     return state
 
 
@@ -166,19 +167,21 @@ def _modify(state: DiskChanges, change: DeviceChange) -> DiskChanges:
 
 
 def _check(
-    ctx: OpContext, state: DiskChanges, nodes: Sequence[Node], hypervisor: str
+    ctx: OpContext, state: DiskChanges, nodes: Sequence[Node], instance: Instance
 ) -> None:
     if len(state.disks) > MOST_DISKS:
         raise OpPrereqError(
             f"Instance has too many disks ({len(state.disks)}), cannot add more", ECODE_STATE)
     check_disk_names(disk.name for disk in state.disks)
     if state.new or state.gone:
-        check_disk_count(ctx, hypervisor, len(state.disks))
-    for node in nodes if state.new else ():
+        check_disk_count(ctx, instance.hypervisor, len(state.disks))
+    # A disk that nobody opens yet is attached even where nodes are lost: then it can be moved.
+    used = state.new if instance.disks_active else state.added
+    for node in (ctx.snapshot.nodes[uuid] for disk in used for uuid in disk.nodes):
         if node.offline:
             raise OpPrereqError(f"Node '{node.name}' is offline", ECODE_STATE)
     if state.added:
-        name = ctx.snapshot.instances[state.added[0].instance].name
+        name = instance.name
         reserve_space(ctx, name, nodes, space_needed(ctx.on_master, (
             disk_spec_of(ctx, disk, state.disks.index(disk), name) for disk in state.added)))
 
@@ -189,7 +192,7 @@ def attached_instance(
     """Return an instance with disks that were attached to it; one without disks gets their
     template, and their nodes.
 
-    :raises OpPrereqError: they are of several templates (`ECODE_INVAL`)
+    :raises OpPrereqError: they are of several templates, or on other nodes each (`ECODE_INVAL`)
     """
     if not changes.attached or NO_DISKS not in ctx.host.describe(
             DISK_TEMPLATES, instance.disk_template).capabilities:
@@ -198,6 +201,9 @@ def attached_instance(
     if len(templates) > 1:
         raise OpPrereqError(f"The disks are of several templates ({', '.join(templates)}), and an"
                             " instance has one", ECODE_INVAL)
+    if len({disk.nodes for disk in changes.attached}) > 1:
+        raise OpPrereqError("The disks have their copies on different nodes, and those of an"
+                            " instance have them on the same ones", ECODE_INVAL)
     return replace(instance, disk_template=templates[0],
                    secondary_nodes=changes.attached[0].nodes[1:])
 

@@ -11,7 +11,7 @@ from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.node import NodeRemove
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.cluster.candidates import promoted
-from ganeti_core.operations.detached_disks import detached_disks, shown
+from ganeti_core.operations.detached_disks import lost_with, shown
 from ganeti_core.operations.node.hosts_file import hosts_file_calls
 from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
@@ -43,12 +43,7 @@ class Remove(Operation[NodeRemove, "Node"]):
                 raise OpPrereqError(
                     f"Instance {instance.name} is still running on the node, please remove first",
                     ECODE_INVAL)
-        for disk in detached_disks(ctx.snapshot):
-            if node.uuid in disk.nodes:
-                raise OpPrereqError(
-                    f"The disk {shown(disk)} lies on the node and belongs to no instance: attach it"
-                    " to one (gnt-instance modify --disk attach:uuid=...), and move or remove it",
-                    ECODE_STATE)
+        lost_with(ctx, node)
         if not node.offline and (owed := ctx.services.pay_debts(node.uuid, frozenset())):
             raise OpPrereqError(
                 f"Node {node.name} must first finish what an earlier job left there "
@@ -66,9 +61,13 @@ class Remove(Operation[NodeRemove, "Node"]):
             if debt.node == plan.uuid:
                 ctx.warn(f"given up with the node, and may still be there: {debt.note} "
                          f"({debt.why})")
+        lost = lost_with(ctx, plan)
+        for disk in lost:
+            ctx.warn(f"given up with the node: the disk {shown(disk)}, which is no instance's")
         ctx.feedback(f"Stopping the node daemon and removing configs from node {plan.name}")
         successors = _successors(ctx, plan)
-        ctx.commit([Delete(plan), *(Put(node) for node in successors)],
+        ctx.commit([Delete(plan), *(Delete(disk) for disk in lost),
+                    *(Put(node) for node in successors)],
                    forward=hosts_file_calls(ctx, plan, there=False))
         cleaned = self._clean(ctx, plan)
         distribute(ctx, successors)

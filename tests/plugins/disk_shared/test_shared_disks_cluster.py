@@ -107,6 +107,11 @@ def test_a_device_is_adopted_moves_and_stays_when_its_instance_goes(
             refused = cluster.try_("gnt-instance", *words)
             assert re.search(message, refused.stderr), refused
         cluster.verify()
+        cluster.gnt("gnt-instance", "shutdown", NAME)
+        cluster.gnt("gnt-instance", "modify", "--disk", "0:detach", NAME)
+        refused = cluster.try_(*add, f"0:adopt={lun}", "-n", "node2", "other.example.com")
+        [uuid] = re.findall("used by the detached disk ([0-9a-f-]+)", refused.stderr)
+        cluster.gnt("gnt-instance", "modify", "--disk", f"attach:uuid={uuid}", NAME)
         cluster.gnt("gnt-instance", "remove", "-f", NAME)
         assert Path(device).read_bytes().startswith(TEXT)
 
