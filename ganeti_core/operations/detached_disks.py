@@ -43,8 +43,7 @@ def attached(
     """
     disk = _found(ctx, asked)
     template = instance.disk_template
-    has_none = NO_DISKS in ctx.host.describe(DISK_TEMPLATES, template).capabilities
-    if disk.template != template and not has_none:
+    if disk.template != template and not takes_any(ctx, instance):
         raise OpPrereqError(f"Instance has '{template}' template while disk has '{disk.template}'"
                             " template", ECODE_INVAL)
     own = tuple(node.uuid for node in nodes)
@@ -60,6 +59,12 @@ def attached(
                           f"node is {_names(ctx, own[:1])}.")
     # A copy that misses something has a mark, and is refused when it is opened.
     return replace(disk, instance=instance.uuid, nodes=tuple(dict.fromkeys((*own, *disk.nodes))))
+
+
+def takes_any(ctx: OpContext, instance: Instance) -> bool:
+    """Whether an instance gets the template of the disks that it is given: it has none so far."""
+    return not instance.disks or NO_DISKS in ctx.host.describe(
+        DISK_TEMPLATES, instance.disk_template).capabilities
 
 
 def set_aside(ctx: OpContext, disk: Disk) -> None:

@@ -109,6 +109,20 @@ def test_a_disk_is_attached_where_it_lies_and_among_its_like(
     assert fields(cluster, "instance", GIVER, "disk.uuids")[0][0] == two
 
 
+def test_an_instance_without_disks_gets_the_template_of_those_that_it_is_given(
+    cluster: VirtualCluster, two: str
+) -> None:
+    """Also one that had some of another template, as with Ganeti."""
+    do(cluster, SET, instance_name=GIVER, disks=[["detach", 1, {}]])
+    with instance(cluster, "shared.example.com", pnode="node2", disk_template="sharedfile") as name:
+        do(cluster, SET, instance_name=name, disks=[["remove", 0, {}]])
+        refused(cluster, SET, "The disks are of several templates (file, sharedfile)",
+                "wrong_input", instance_name=name,
+                disks=[["add", -1, {"size": 8}], ["attach", -1, {"uuid": two}]])
+        do(cluster, SET, instance_name=name, disks=[["attach", -1, {"uuid": two}]])
+        assert fields(cluster, "instance", name, "disk_template", "disk.sizes") == ["file", [24]]
+
+
 def test_disks_of_running_guests_come_and_go_only_by_hotplug(
     make_cluster: Callable[..., VirtualCluster], tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from ganeti_core.errors import (
     ECODE_STATE,
     OpPrereqError,
 )
-from ganeti_core.operations.detached_disks import attached, set_aside, shown
+from ganeti_core.operations.detached_disks import attached, set_aside, shown, takes_any
 from ganeti_core.operations.disk_work import close_calls, make_clean_disks, open_disks
 from ganeti_core.operations.disks import check_disk_names, plan_disk
 from ganeti_core.operations.instance.adoption import OPTION
@@ -194,10 +194,10 @@ def attached_instance(
 
     :raises OpPrereqError: they are of several templates, or on other nodes each (`ECODE_INVAL`)
     """
-    if not changes.attached or NO_DISKS not in ctx.host.describe(
-            DISK_TEMPLATES, instance.disk_template).capabilities:
+    before = ctx.snapshot.instances[instance.uuid]
+    if not changes.attached or not takes_any(ctx, before):
         return instance
-    templates = sorted({disk.template for disk in changes.attached})
+    templates = sorted({disk.template for disk in changes.new})
     if len(templates) > 1:
         raise OpPrereqError(f"The disks are of several templates ({', '.join(templates)}), and an"
                             " instance has one", ECODE_INVAL)
