@@ -48,7 +48,7 @@ def rapi(make_cluster: Callable[..., VirtualCluster]) -> Rapi:
         "__version__": 1, "mode": "create", "disk_template": "diskless", "disks": [], "nics": [],
         "os": "noop", "pnode": "node1.example.com", "name_check": False, "ip_check": False,
         "hypervisor": "fake", "no_install": True, "name": "inst1.example.com",
-        "osparams_private": {"token": SECRET}, "osparams_secret": {"token": SECRET}})
+        "osparams_private": {"token": SECRET}, "osparams_secret": {"key": SECRET}})
     return api
 
 
