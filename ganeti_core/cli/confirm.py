@@ -33,17 +33,18 @@ def ask(question: str, way_around: str = "--force") -> bool:
                 print("Please answer y or n.")
 
 
-def choose(title: str, choices: Sequence[str], question: str) -> str | None:
+def choose(
+    title: str, choices: Sequence[str], question: str, way_around: str
+) -> str | None:
     """Let the user choose one by its number on the terminal; None when the user does not want to.
 
-    Without a terminal nothing is chosen.
+    :raises CommandError: there is no terminal to ask on; it names `way_around`
     """
     print(title)
     for number, choice in enumerate(choices):
         print(f"{number:3}: {choice}")
     if not sys.stdin.isatty():
-        print("No terminal to ask on: not done.", file=sys.stderr)
-        return None
+        raise CommandError(f"No terminal to ask on: not done; use {way_around} instead.")
     while True:
         print(question, end=" ", flush=True)
         answer = sys.stdin.readline().strip().lower()

@@ -60,4 +60,6 @@ def test_one_is_chosen_by_its_number(cluster: VirtualCluster) -> None:
         assert seen.endswith("User aborted reinstall, exiting\r\n")
         without = cluster.try_("gnt-instance", "reinstall", "-f", "--select-os", NAME)
         assert (without.status, without.lines[0]) == (1, "Available OS templates:")
-        assert "No terminal to ask on" in without.stderr
+        assert "No terminal to ask on: not done; use -o instead." in without.stderr
+        both = cluster.try_("gnt-instance", "reinstall", "-f", "--select-os", "-o", "noop", NAME)
+        assert "-o and --select-os exclude each other" in both.stderr

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli import options as opt
 from ganeti_core.cli.confirm import ask, choose
-from ganeti_core.cli.failure import EXIT_FAILURE
+from ganeti_core.cli.failure import EXIT_FAILURE, wrong_input
 from ganeti_core.cli.instance.selection import SELECTION, select
 from ganeti_core.cli.instance.settings import OS_SECRET
 from ganeti_core.cli.os_definitions import usable_systems
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 def _reinstall(session: Session, arguments: list[str]) -> int:
     options = session.options
+    if options.select_os and options.os:
+        raise wrong_input("-o and --select-os exclude each other")
     mode = options.multi_mode
     names, status = select(session, mode, arguments)
     several = len(names) > 1 or mode not in (None, "instances")
     if options.select_os:
         options.os = choose("Available OS templates:", usable_systems(session),
-                            "Enter OS template number (or x to abort):")
+                            "Enter OS template number (or x to abort):", "-o")
         if options.os is None:
             print("User aborted reinstall, exiting", file=sys.stderr)
             return EXIT_FAILURE
