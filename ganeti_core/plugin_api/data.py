@@ -268,7 +268,7 @@ class Console:
     ``ssh`` and ``msg`` to clients of the remote API.
 
     With ``unix`` and ``serial``, `command` lets a guest go on that was started paused: a terminal
-    that is attached on the node runs it a moment later.
+    that is attached on the node runs it a moment later. Who relays a console does not run it.
     """
 
     kind: Literal["ssh", "vnc", "spice", "msg", "unix", "serial"]
