@@ -45,6 +45,9 @@ def test_a_disk_goes_from_one_instance_to_another(cluster: VirtualCluster, two: 
     assert " - disk/1 -> detach" in given.stdout
     assert fields(cluster, "instance", GIVER, "disk.sizes") == [[16]]
     assert errors(cluster) == [], "it is nobody's, and known"
+    assert (f"the disk 'data' ({two}) (file, 24 MiB) belongs to no instance: gnt-instance modify"
+            f" --disk attach:uuid={two} gives it to one") in cluster.gnt(
+                "gnt-cluster", "verify").stdout
     do(cluster, "OP_INSTANCE_REMOVE", instance_name=GIVER, ignore_failures=False)
     assert file.read_bytes()[:len(TEXT)] == TEXT
 

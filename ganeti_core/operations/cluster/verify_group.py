@@ -23,7 +23,7 @@ from ganeti_core.operations.cluster.verify_files import (
 )
 from ganeti_core.operations.cluster.verify_gather import gather
 from ganeti_core.operations.cluster.verify_instance import verify_instance
-from ganeti_core.operations.cluster.verify_node import verify_node, verify_orphans
+from ganeti_core.operations.cluster.verify_node import note_detached, verify_node, verify_orphans
 from ganeti_core.operations.cluster.verify_parameters import verify_parameters
 from ganeti_core.operations.cluster.verify_systems import verify_systems
 from ganeti_core.operations.networking import (
@@ -77,6 +77,7 @@ class VerifyGroup(Operation[ClusterVerifyGroup, "NodeGroup"]):
         _verify_objects(op, ctx, findings, facts)
         ctx.feedback("* Verifying orphan volumes")
         verify_orphans(ctx, findings, facts)
+        note_detached(ctx, findings, facts)
         if NPLUSONE not in op.skip_checks:
             ctx.feedback("* Verifying N+1 Memory redundancy")
             _verify_redundancy(ctx, findings, facts)

@@ -14,7 +14,7 @@ from ganeti_core.node.services.facts import own_version
 from ganeti_core.opcodes.verification import CODES
 from ganeti_core.operations.cluster.findings import DRIVER_CODE
 from ganeti_core.operations.cluster.verify_drivers import verify_drivers
-from ganeti_core.operations.detached_disks import detached_disks
+from ganeti_core.operations.detached_disks import detached_disks, shown
 from ganeti_core.operations.disks import is_shared
 from ganeti_core.operations.specs import disk_spec_of, disks_of
 from ganeti_core.plugin_api.all_kinds import KINDS
@@ -219,6 +219,17 @@ def verify_orphans(ctx: OpContext, findings: Findings, facts: GroupFacts) -> Non
                 if (question.driver, where, device) not in reported:
                     reported.add((question.driver, where, device))
                     findings.warn("ENODEORPHANLV", node.name, f"volume {device} is unknown")
+
+
+def note_detached(ctx: OpContext, findings: Findings, facts: GroupFacts) -> None:
+    """Name the disks that belong to no instance, each once: nothing else shows them."""
+    nodes = {node.uuid: node.name for node in facts.nodes}
+    for disk in detached_disks(ctx.current):
+        if name := nodes.get(next(iter(disk.nodes), "")):
+            findings.error(
+                "ENODEORPHANLV", name, f"the disk {shown(disk)} ({disk.template}, {disk.size} MiB)"
+                f" belongs to no instance: gnt-instance modify --disk attach:uuid={disk.uuid} gives"
+                " it to one", level="NOTICE")
 
 
 def _where(ctx: OpContext, template: str, node: str) -> str:
