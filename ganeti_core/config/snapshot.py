@@ -138,6 +138,10 @@ class Snapshot:
         """The instance's disks in the guest's order."""
         return tuple(self.disks[uuid] for uuid in instance.disks)
 
+    def members_of(self, group: str) -> tuple[Node, ...]:
+        """The nodes in the group with the uuid `group`."""
+        return tuple(node for node in self.nodes.values() if node.group == group)
+
     def instances_on(self, node: str, *, secondary: bool = False) -> Iterator[Instance]:
         """The instances whose primary (or a secondary) node has the uuid `node`."""
         for instance in self.instances.values():

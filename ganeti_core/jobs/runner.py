@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from ganeti_core.opcodes.base import OpCode
     from ganeti_core.operations.base import Operation
     from ganeti_core.operations.saga import Entry
+    from ganeti_core.operations.scripts import Scripts
 
 log = logging.getLogger(__name__)
 
@@ -367,29 +368,30 @@ class JobRunner:
     def _execute(
         self, index: int, op: OpCode, operation: Operation[Any, Any], ctx: OpContext
     ) -> Any:
+        scripts = None
         try:
             ctx = replace(ctx, expected=expected_by(op, ctx.snapshot))
             check_uuids(op, ctx.snapshot)
             check_real(operation, op, ctx.snapshot)
             plan = operation.plan(op, ctx)
             ctx.services.drivers.check(operation.needs(op, ctx, plan))
+            scripts = operation.scripts(op, ctx, plan)
+            run_before(ctx, op, scripts)
             if op.dry_run:
                 ctx.info("dry-run mode requested, not actually executing the operation")
                 return operation.dry_run_result(op, plan)
-            scripts = operation.scripts(op, ctx, plan)
-            run_before(ctx, op, scripts)
             result = operation.run(op, ctx, plan)
             if not self.job.ops[index].committed and ctx.saga.entries:
                 ctx.commit((), result)
             run_after(ctx, op, scripts, lambda: operation.scripts(op, ctx, plan))
-            if ctx.saga.changed_config:
-                run_config_update(ctx, op, scripts)
+            self._tell_of_change(ctx, op, scripts)
             return result
         except BaseException as exc:
             if ctx.saga.poisoned or isinstance(exc, StaleEpoch) or self._env.queue.journal.broken:
                 # Not ours to undo (any more): what the database says decides, here or elsewhere.
                 raise
             if self.job.ops[index].committed:
+                self._tell_of_change(ctx, op, scripts)
                 if isinstance(exc, OpExecError):
                     raise  # what the operation did after its pivot failed: it says so, and stays
                 log.exception("job %d: an error after the commit", self.job.id)
@@ -397,6 +399,11 @@ class JobRunner:
             if self._undone(operation, op, ctx):
                 raise
             return self.job.ops[index].result
+
+    @staticmethod
+    def _tell_of_change(ctx: OpContext, op: OpCode, scripts: Scripts | None) -> None:
+        if ctx.saga.changed_config:
+            run_config_update(ctx, op, scripts)
 
     def _undone(self, operation: Operation[Any, Any], op: OpCode, ctx: OpContext) -> bool:
         """Undo what was recorded; False when the operation turned out to be complete."""

@@ -1,16 +1,17 @@
 """Administrators' scripts around an operation: which run, where, and with which environment.
 
 An operation tells (`Operation.scripts`) the folder's name, the variables and the nodes. The job's
-worker runs ``NAME-pre.d`` after the plan and before anything is done: a failing script refuses the
-operation. ``NAME-post.d`` runs after it has been done: a failure there is a warning. At last
-``config-update-post.d`` runs on the master, if the configuration changed. A node that cannot be
-asked stops nothing. Names of folders and variables are those that existing scripts know.
+worker runs ``NAME-pre.d`` after the plan and before anything is done, in a dry run too: a failing
+script refuses the operation. ``NAME-post.d`` runs after it has been done: a failure there is a
+warning. At last ``config-update-post.d`` runs on the master, if the configuration changed, also by
+an operation that failed later. A node that cannot be asked stops nothing.
+Names of folders and variables are those that existing scripts know.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.errors import GanetiError, ScriptsAbort
@@ -39,15 +40,16 @@ class Scripts:
     :param name: of the folders, without ``-pre.d`` and ``-post.d``
     :param about: kind of the object: ``INSTANCE``, ``NODE``, ``GROUP``, ``NETWORK``, ``CLUSTER``
     :param environment: without the prefix ``GANETI_``
-    :param before: uuids of the nodes where ``pre`` scripts run, `after`: ``post`` scripts; the
-        master is always one of them
+    :param before: uuids of the nodes where ``pre`` scripts run, `after`: ``post`` scripts
+    :param on_master: whether both run on the master too
     """
 
     name: str
     about: str
     environment: Mapping[str, str]
     before: tuple[str, ...] = ()
-    after: tuple[str, ...] = field(default=())
+    after: tuple[str, ...] = ()
+    on_master: bool = True
 
 
 def run_before(ctx: OpContext, op: OpCode, scripts: Scripts | None) -> None:
@@ -122,7 +124,8 @@ def _run(
         "GANETI_CLUSTER": ctx.current.cluster.name, "GANETI_MASTER": ctx.current.master.name}
     call = service_call("node.scripts", {
         "name": scripts.name, "phase": phase, "environment": environment})
-    nodes = _nodes(ctx, scripts.before if phase == "pre" else scripts.after)
+    nodes = _nodes(ctx, [*([ctx.current.cluster.master_node] if scripts.on_master else []),
+                         *(scripts.before if phase == "pre" else scripts.after)])
     if _has_none(ctx.services.paths.scripts / f"{scripts.name}-{phase}.d"):
         nodes.pop(ctx.current.cluster.master_node, None)
     failed: list[tuple[str, str, str]] = []
@@ -154,9 +157,9 @@ def _same(call: Call) -> Callable[[Node], Call]:
 
 
 def _nodes(ctx: OpContext, uuids: Iterable[str]) -> dict[str, Node]:
-    wanted = dict.fromkeys((ctx.current.cluster.master_node, *uuids))
     known = ctx.current.nodes
-    return {uuid: known[uuid] for uuid in wanted if uuid in known and not known[uuid].offline}
+    return {uuid: known[uuid] for uuid in dict.fromkeys(uuids)
+            if uuid in known and not known[uuid].offline}
 
 
 def text(value: Any) -> str:

@@ -16,11 +16,16 @@ def test_the_address_of_a_cluster_goes_with_it(make_cluster: Callable[..., Virtu
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text(f'#!/bin/sh\necho "$1 $MASTER_IP" >> {log}\n')
     script.chmod(0o755)
+    farewell = paths.scripts / "cluster-destroy-post.d/farewell"
+    farewell.parent.mkdir(parents=True)
+    farewell.write_text(f'#!/bin/sh\necho "farewell $GANETI_OP_TARGET" >> {log}\n')
+    farewell.chmod(0o755)
     cluster.gnt("gnt-cluster", "modify", "--use-external-mip-script=yes")
     [[address]] = cluster.table("gnt-node", "list", "-o", "pip", "node1")
     log.unlink(missing_ok=True)
     cluster.gnt("gnt-cluster", "destroy", "--yes-do-it")
-    [line] = log.read_text().splitlines()
+    [line, said] = log.read_text().splitlines()
+    assert said == "farewell cluster.example.com"
     action, told = line.split()
     assert action == "stop"
     assert told != address

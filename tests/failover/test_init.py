@@ -226,6 +226,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Paths, str]
     (root / "etc").mkdir()
     (root / "etc/hosts").write_text(
         "127.251.7.1 node1.example.com\n127.251.7.2 cluster.example.com\n")
+    for phase in ("pre", "post"):
+        script = Paths(root).scripts / f"cluster-init-{phase}.d/told"
+        script.parent.mkdir(parents=True)
+        script.write_text(
+            f'#!/bin/sh\necho "$GANETI_HOOKS_PHASE $GANETI_OP_TARGET" >> {root}/scripts-told\n')
+        script.chmod(0o755)
     environment = {"GANETI_ROOT": str(root), HOSTNAME_VARIABLE: "node1.example.com"}
     ran = run("gnt-cluster", "init", "--enabled-hypervisors=fake", "--no-etc-hosts",
               "--no-ssh-init", *(f"{name}={value}" if name.startswith("--") else f"{name}{value}"
@@ -273,6 +279,11 @@ def test_settings_of_init_are_those_of_modify(made: tuple[Paths, str]) -> None:
     assert (bounds["max"]["nic-count"], bounds["max"]["cpu-count"]) == (4, 16)
     assert policy["std"]["memory-size"] == 256
     assert node == "127.251.7.3"
+
+
+def test_it_runs_the_scripts_that_follow_it(made: tuple[Paths, str]) -> None:
+    paths, _ = made
+    assert (paths.root / "scripts-told").read_text() == "post cluster.example.com\n"
 
 
 def test_its_daemons_bear_their_names(made: tuple[Paths, str]) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jobs import do, fields, instance, submit
+from jobs import do, fields, hosts, instance, submit
 from virtual_cluster import VirtualCluster
+
+from ganeti_core.plugin_api.testing.faults import write_faults
 
 NAME = "scripted.example.com"
 RECORD = """#!/bin/sh
@@ -99,10 +101,18 @@ def test_a_failing_script_afterwards_is_a_warning(cluster: VirtualCluster, scrip
                    for message in ended.messages[0])
 
 
-def test_a_dry_run_runs_no_scripts(cluster: VirtualCluster, scripts: Path) -> None:
-    put(scripts, "instance-start", "pre", "#!/bin/sh\nexit 1\n")
+def test_scripts_refuse_in_a_dry_run_too(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    put(scripts, "instance-start", "post", RECORD.format(log=log))
     with instance(cluster, NAME) as name:
+        startup = {"OP_ID": "OP_INSTANCE_STARTUP", "instance_name": name, "dry_run": True}
         do(cluster, "OP_INSTANCE_STARTUP", instance_name=name, dry_run=True)
+        put(scripts, "instance-start", "pre", "#!/bin/sh\nexit 1\n")
+        assert submit(cluster, startup).error[0] == "HooksAbort"
+        assert fields(cluster, "instance", name, "admin_state") == ["down"]
+    assert not log.exists()
 
 
 def test_moves_tell_from_where_to_where(
@@ -200,3 +210,84 @@ def test_a_migration_is_live_as_its_hypervisor_says_unless_its_caller_does(
         do(cluster, "OP_INSTANCE_MIGRATE", instance_name=name, target_node="node2", **given)
     assert told(log, "pre")["GANETI_MIGRATE_LIVE"] == live
     cluster.gnt("gnt-cluster", "modify", "-H", "fake:migration_mode=default")
+
+
+def test_a_change_tells_what_the_instance_will_have(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with instance(cluster, NAME, beparams={"memory": 64}, nics=[{}, {}]) as name:
+        put(scripts, "instance-modify", "pre", RECORD.format(log=log))
+        do(cluster, "OP_INSTANCE_SET_PARAMS", instance_name=name, nics=[["remove", {}]],
+           beparams={"maxmem": 128, "vcpus": 2})
+    before = told(log, "pre")
+    assert {key: before.get(f"GANETI_INSTANCE_{key}") for key in (
+        "MINMEM", "MAXMEM", "MEMORY", "VCPUS", "NIC_COUNT", "NIC1_MAC", "BE_vcpus")} == {
+            "MINMEM": "64", "MAXMEM": "128", "MEMORY": "128", "VCPUS": "2", "NIC_COUNT": "1",
+            "NIC1_MAC": None, "BE_vcpus": "1"}
+
+
+def test_a_group_is_renamed_with_scripts_on_its_nodes(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    script = put(cluster.paths("node3").scripts, "group-rename", "post", RECORD.format(log=log))
+    do(cluster, "OP_GROUP_RENAME", group_name="default", new_name="other")
+    do(cluster, "OP_GROUP_RENAME", group_name="other", new_name="default")
+    script.unlink()
+    assert log.read_text().split() == ["OP_GROUP_RENAME", "post"] * 2
+    assert told(log, "post")["GANETI_POST_NEW_NAME"] == "default"
+
+
+def test_the_nodes_of_a_group_have_scripts_about_its_networks(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    put(scripts, "network-connect", "pre", RECORD.format(log=log))
+    do(cluster, "OP_GROUP_ADD", group_name="empty")
+    do(cluster, "OP_NETWORK_ADD", network_name="net", network="198.51.100.0/28")
+    connect = {"network_name": "net", "network_mode": "bridged", "network_link": "br0"}
+    do(cluster, "OP_NETWORK_CONNECT", group_name="empty", **connect)
+    assert not log.exists()
+    do(cluster, "OP_NETWORK_CONNECT", group_name="default", **connect)
+    assert told(log, "pre")["GANETI_GROUP_NETWORK_LINK"] == "br0"
+    for group in ("empty", "default"):
+        do(cluster, "OP_NETWORK_DISCONNECT", group_name=group, network_name="net")
+    do(cluster, "OP_NETWORK_REMOVE", network_name="net")
+    do(cluster, "OP_GROUP_REMOVE", group_name="empty")
+
+
+def test_a_change_is_told_though_its_operation_fails_later(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    faults = cluster.root / "node2/etc/ganeti/fake-faults.json"
+    with instance(cluster, NAME, disk_template="sharedfile", start=True) as name:
+        put(scripts, "config-update", "post", RECORD.format(log=log))
+        write_faults(faults, {"start": {"mode": "fail", "message": "out of order"}})
+        try:
+            ended = submit(cluster, {"OP_ID": "OP_INSTANCE_FAILOVER", "instance_name": name,
+                                     "target_node": "node2"})
+        finally:
+            faults.unlink()
+        assert ended.status == "error"
+        assert "could not be started" in ended.error[1]
+        assert fields(cluster, "instance", name, "pnode") == ["node2.example.com"]
+        assert log.read_text().split() == ["OP_INSTANCE_FAILOVER", "post"]
+
+
+def test_a_new_name_of_the_cluster_is_told_on_all_nodes(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    old = "cluster.example.com"
+    after = put(cluster.paths("node2").scripts, "cluster-rename", "post", RECORD.format(log=log))
+    put(scripts, "cluster-rename", "pre", RECORD.format(log=log))
+    with hosts(cluster, "127.99.0.9 other.example.com other"):
+        do(cluster, "OP_CLUSTER_RENAME", name="other")
+    before, told_after = told(log, "pre"), told(log, "post")
+    after.unlink()
+    do(cluster, "OP_CLUSTER_RENAME", name=old)
+    assert (before["GANETI_OP_TARGET"], before["GANETI_NEW_NAME"]) == (old, "other.example.com")
+    assert (told_after["GANETI_OP_TARGET"], told_after["GANETI_POST_OP_TARGET"]) == (
+        old, "other.example.com")

@@ -9,6 +9,7 @@ from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.cluster import ClusterDestroy, ClusterPostInit, ClusterRedistConf
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.cluster.master_ip import master_ip_call
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ class PostInit(Operation[ClusterPostInit, None]):
 
     def plan(self, op: ClusterPostInit, ctx: OpContext) -> None:
         return
+
+    def scripts(self, op: ClusterPostInit, ctx: OpContext, plan: None) -> Scripts:
+        return _scripts(ctx, "cluster-init")
 
     def run(self, op: ClusterPostInit, ctx: OpContext, plan: None) -> bool:
         distribute(ctx)
@@ -59,6 +63,9 @@ class Destroy(Operation[ClusterDestroy, None]):
             raise OpPrereqError(f"There are still {instances} instance(s) in this cluster",
                                 ECODE_INVAL)
 
+    def scripts(self, op: ClusterDestroy, ctx: OpContext, plan: None) -> Scripts:
+        return _scripts(ctx, "cluster-destroy")
+
     def run(self, op: ClusterDestroy, ctx: OpContext, plan: None) -> str:
         for debt in ctx.services.all_debts():
             ctx.warn(f"given up with the cluster, and may still be there: {debt.note} "
@@ -68,6 +75,13 @@ class Destroy(Operation[ClusterDestroy, None]):
         except GanetiError as exc:
             ctx.warn(f"Error disabling the master IP address: {exc.message}")
         return ctx.snapshot.cluster.master_node
+
+
+def _scripts(ctx: OpContext, name: str) -> Scripts:
+    """Those of a cluster's beginning and end run on its master, and cannot refuse it."""
+    cluster = ctx.current.cluster
+    return Scripts(name, "CLUSTER", texts(op_target=cluster.name), after=(cluster.master_node,),
+                   on_master=False)
 
 
 OPERATIONS = (PostInit(), RedistConf(), Destroy())

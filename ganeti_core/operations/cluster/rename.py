@@ -14,6 +14,7 @@ from ganeti_core.operations.base import CLUSTER_SETTINGS, Operation, request
 from ganeti_core.operations.cluster.master_ip import move_master_ip
 from ganeti_core.operations.host_names import check_host_is_free
 from ganeti_core.operations.node.addresses import is_answered
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.ssconf import distribute
 from ganeti_core.resolve import resolve_alike
 from ganeti_core.rpc.identity import DEFAULT_PORT
@@ -51,6 +52,10 @@ class Rename(Operation[ClusterRename, RenamePlan]):
         if host.address != cluster.master_ip:
             _check_address_is_free(ctx, host.address)
         return RenamePlan(host.name, host.address)
+
+    def scripts(self, op: ClusterRename, ctx: OpContext, plan: RenamePlan) -> Scripts:
+        own = texts(op_target=ctx.current.cluster.name, new_name=plan.name)
+        return Scripts("cluster-rename", "CLUSTER", own, after=tuple(ctx.current.nodes))
 
     def run(self, op: ClusterRename, ctx: OpContext, plan: RenamePlan) -> str:
         before = ctx.current.cluster

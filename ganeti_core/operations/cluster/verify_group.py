@@ -172,7 +172,8 @@ def _run_scripts(
     told = {"CLUSTER_TAGS": " ".join(sorted(ctx.snapshot.cluster.tags)),
             **{f"NODE_TAGS_{node.name}": " ".join(sorted(node.tags))
                for node in ctx.snapshot.nodes.values()}}
-    scripts = Scripts("cluster-verify", "CLUSTER", told, after=tuple(node.uuid for node in nodes))
+    scripts = Scripts("cluster-verify", "CLUSTER", told, on_master=False,
+                      after=tuple(node.uuid for node in nodes))
     for node, script, output in run_verify(ctx, op, scripts, lambda node, exc: findings.error(
             "ENODEHOOKS", node, f"Communication failure in hooks execution: {exc}")):
         findings.error("ENODEHOOKS", node, f"Script {script} failed, output:")

@@ -89,7 +89,9 @@ class Evacuate(Operation[GroupEvacuate, LeavePlan]):
 
     def scripts(self, op: GroupEvacuate, ctx: OpContext, plan: LeavePlan) -> Scripts:
         own = texts(group_name=op.group_name, target_groups=plan.groups)
-        return Scripts("group-evacuate", "GROUP", own)
+        group = ctx.snapshot.group(op.group_name)
+        members = tuple(node.uuid for node in ctx.snapshot.members_of(group.uuid))
+        return Scripts("group-evacuate", "GROUP", own, before=members, after=members)
 
     def run(self, op: GroupEvacuate, ctx: OpContext, plan: LeavePlan) -> dict[str, Any]:
         if not plan.instances:

@@ -79,8 +79,7 @@ class Remove(Operation[GroupRemove, NodeGroup]):
 
     def plan(self, op: GroupRemove, ctx: OpContext) -> NodeGroup:
         group = ctx.snapshot.group(op.group_name)
-        members = sorted(node.uuid for node in ctx.snapshot.nodes.values()
-                         if node.group == group.uuid)
+        members = sorted(node.uuid for node in ctx.snapshot.members_of(group.uuid))
         if members:
             raise OpPrereqError(f"Group '{group.name}' not empty, has the following nodes: "
                                 f"{', '.join(members)}", ECODE_STATE)
@@ -113,7 +112,8 @@ class Rename(Operation[GroupRename, NodeGroup]):
 
     def scripts(self, op: GroupRename, ctx: OpContext, plan: NodeGroup) -> Scripts:
         own = texts(old_name=op.group_name, new_name=plan.name)
-        return Scripts("group-rename", "GROUP", own)
+        members = tuple(node.uuid for node in ctx.current.members_of(plan.uuid))
+        return Scripts("group-rename", "GROUP", own, before=members, after=members)
 
     def run(self, op: GroupRename, ctx: OpContext, plan: NodeGroup) -> str:
         ctx.commit([Put(plan)], plan.name)

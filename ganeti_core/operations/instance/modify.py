@@ -48,12 +48,12 @@ from ganeti_core.operations.instance.runtime_memory import (
     check_runtime_memory,
     set_runtime_memory,
 )
-from ganeti_core.operations.instance.scripts import instance_scripts
+from ganeti_core.operations.instance.scripts import instance_environment, sizes
 from ganeti_core.operations.instance.syncing import wait_for_sync
 from ganeti_core.operations.instance_policy import Shape, check_policy_change
 from ganeti_core.operations.networking import check_links
 from ganeti_core.operations.node_drivers import Need
-from ganeti_core.operations.scripts import texts
+from ganeti_core.operations.scripts import Scripts, texts
 from ganeti_core.operations.specs import disk_spec_of
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 
@@ -64,7 +64,6 @@ if TYPE_CHECKING:
     from ganeti_core.model import Disk, Instance, Node
     from ganeti_core.operations.context import OpContext
     from ganeti_core.operations.disk_work import Owed
-    from ganeti_core.operations.scripts import Scripts
     from ganeti_core.plugin_api.data import DiskSpec
 
 _CHANGES = ("nics", "disks", "runtime_mem", "disk_template", "pnode",
@@ -141,7 +140,13 @@ class Modify(Operation[InstanceSetParams, ModifyPlan]):
 
     def scripts(self, op: InstanceSetParams, ctx: OpContext, plan: ModifyPlan) -> Scripts:
         own = texts(new_disk_template=plan.conversion.template) if plan.conversion else {}
-        return instance_scripts(ctx, "instance-modify", plan.instance, own)
+        if op.runtime_mem is not None:
+            own |= texts(runtime_memory=op.runtime_mem)
+        now = ctx.current.instances[plan.instance.uuid]
+        told = (instance_environment(ctx, replace(now, nics=plan.nics.nics))
+                | sizes(ctx, plan.instance) | own)
+        nodes = (now.primary_node, *now.secondary_nodes)
+        return Scripts("instance-modify", "INSTANCE", told, nodes, nodes)
 
     def needs(self, op: InstanceSetParams, ctx: OpContext, plan: ModifyPlan) -> list[Need]:
         nodes = plan.conversion.nodes if plan.conversion else plan.nodes

@@ -57,15 +57,23 @@ def instance_environment(
         **_prefixed("INSTANCE_", texts(
             name=instance.name, primary=names([instance.primary_node]),
             secondaries=names(instance.secondary_nodes), os_type=instance.os,
-            status=instance.admin_state, minmem=beparams["minmem"], maxmem=beparams["maxmem"],
-            memory=beparams["maxmem"], vcpus=beparams["vcpus"],
-            disk_template=instance.disk_template, hypervisor=instance.hypervisor,
+            status=instance.admin_state, disk_template=instance.disk_template,
+            hypervisor=instance.hypervisor,
             nic_count=len(instance.nics), disk_count=len(found), tags=instance.tags)),
+        **sizes(ctx, instance),
         **{f"INSTANCE_BE_{key}": text(value) for key, value in beparams.items()},
         **{f"INSTANCE_HV_{key}": text(value) for key, value in hvparams.items()},
         **_of_all("NIC", [_nic(ctx, nic) for nic in instance.nics]),
         **_of_all("DISK", [_disk(ctx, disk) for disk in found]),
     }
+
+
+def sizes(ctx: OpContext, instance: Instance) -> dict[str, str]:
+    """The variables about memory and processors of `instance` itself, though it be not there."""
+    beparams = filled_beparams(ctx.current.cluster, instance)
+    return _prefixed("INSTANCE_", texts(
+        minmem=beparams["minmem"], maxmem=beparams["maxmem"], memory=beparams["maxmem"],
+        vcpus=beparams["vcpus"]))
 
 
 def moving(ctx: OpContext, instance: Instance, target: Node) -> dict[str, str]:

@@ -118,10 +118,10 @@ def _check_conflicts(ctx: OpContext, network: Network, group: NodeGroup) -> None
 
 def _scripts(ctx: OpContext, name: str, group: NodeGroup, network: Network) -> Scripts:
     params = group.networks.get(network.uuid, {})
-    nodes = tuple(node.uuid for node in ctx.current.nodes.values() if node.group == group.uuid)
+    nodes = tuple(node.uuid for node in ctx.current.members_of(group.uuid))
     told = texts(group_name=group.name, **{
         f"group_network_{key}": params.get(key, "") for key in ("mode", "link", "vlan")})
-    return Scripts(name, "NETWORK", told, nodes, nodes)
+    return Scripts(name, "NETWORK", told, nodes, nodes, on_master=False)
 
 
 OPERATIONS = (Connect(), Disconnect())
