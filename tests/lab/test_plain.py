@@ -157,13 +157,15 @@ def test_instances_come_back_after_a_power_failure(cluster: MachineCluster) -> N
 
 def test_unknown_volumes_are_reported_unless_they_are_reserved(cluster: MachineCluster) -> None:
     cluster.on(3).run("lvcreate -q -y -W n -L 16m -n scratch xenvg")
-    assert "WARNING: node node3" in (found := cluster.gnt("gnt-cluster", "verify"))
-    assert "volume xenvg/scratch is unknown" in found
-    assert re.search(r"node3\S* +/dev/vdb +xenvg +scratch +16M +-",
-                     cluster.gnt("gnt-node", "volumes", "node3"))
-    cluster.gnt("gnt-cluster", "modify", "--reserved-lvs=xenvg/scr.*")
-    assert "scratch" not in cluster.gnt("gnt-cluster", "verify")
-    cluster.on(3).run("lvremove -q -f xenvg/scratch")
+    try:
+        assert "WARNING: node node3" in (found := cluster.gnt("gnt-cluster", "verify"))
+        assert "volume xenvg/scratch is unknown" in found
+        assert re.search(r"node3\S* +/dev/vdb +xenvg +scratch +16M +-",
+                         cluster.gnt("gnt-node", "volumes", "node3"))
+        cluster.gnt("gnt-cluster", "modify", "--reserved-lvs=xenvg/scr.*")
+        assert "scratch" not in cluster.gnt("gnt-cluster", "verify")
+    finally:
+        cluster.on(3).run("lvremove -q -f xenvg/scratch")
 
 
 def test_storage_is_listed_closed_and_repaired(cluster: MachineCluster) -> None:

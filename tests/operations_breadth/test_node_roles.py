@@ -108,3 +108,20 @@ def test_a_node_with_instances_stays_able_to_have_them(cluster: VirtualCluster) 
 def test_the_master_stays_able_to_be_one(cluster: VirtualCluster) -> None:
     refused(cluster, SET, "only via master-failover", "wrong_input", node_name="node1",
             master_capable=False)
+
+
+def test_what_has_no_effect_is_told(cluster: VirtualCluster) -> None:
+    """As where the node cannot be told, or nothing is to be remembered."""
+    with instance(cluster, "ignored.example.com", pnode="node3") as name:
+        do(cluster, SET, node_name="node3", offline=True, auto_promote=True)
+        try:
+            started = submit(cluster, {
+                "OP_ID": "OP_INSTANCE_STARTUP", "instance_name": name, "beparams": {"vcpus": 2},
+                "ignore_offline_nodes": True})
+            stopped = submit(cluster, {
+                "OP_ID": "OP_INSTANCE_SHUTDOWN", "instance_name": name, "no_remember": True,
+                "admin_state_source": "user", "ignore_offline_nodes": True})
+        finally:
+            do(cluster, SET, node_name="node3", offline=False)
+    assert any("Overridden parameters are ignored" in told for told in started.messages[0])
+    assert any("'admin_state_source' has no effect" in told for told in stopped.messages[0])

@@ -77,7 +77,8 @@ HELPER_TIMEOUTS = (
 CREATION_OPTIONS = (
     *COMMON_CREATION_OPTIONS, COMMUNICATION,
     flag("--no-start", dest="start", off=True, help="Leave the new instance stopped"),
-    flag("--no-install", dest="no_install", help="Leave the disks empty"),
+    flag("--no-install", dest="no_install", help="Leave the disks empty; "
+         "the instance is started all the same, unless --no-start says otherwise"),
     flag("--forthcoming", dest="forthcoming", help="Only reserve what the instance will need"),
     flag("--commit", dest="commit", help="Create an instance that was only reserved"),
     *HELPER_TIMEOUTS,

@@ -105,6 +105,8 @@ class Startup(Operation[InstanceStartup, PowerPlan]):
         wanted = instance if op.no_remember else replace(
             instance, admin_state="up", admin_state_source="admin", disks_active=True)
         if node.offline:
+            if op.hvparams or op.beparams:
+                ctx.warn("Overridden parameters are ignored")
             ctx.warn("Primary node offline, marked instance as started")
             ctx.commit([Put(wanted)])
             return
@@ -149,6 +151,9 @@ class Shutdown(Operation[InstanceShutdown, PowerPlan]):
         instance, node = plan.instance, plan.node
         # One that is offline stays so: it must not be started.
         keep = op.no_remember or instance.admin_state == "offline"
+        if op.no_remember and op.admin_state_source is not None:
+            ctx.warn("Parameter 'admin_state_source' has no effect if used with parameter "
+                     "'no_remember'")
         active = instance.disks_active and instance.admin_state == "up"
         wanted = replace(instance, disks_active=active) if keep else replace(
             instance, admin_state="down", admin_state_source=op.admin_state_source or "admin",
