@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqError, PluginError
@@ -23,6 +26,10 @@ LANES = 8
 PROMPT_SECONDS = 0.1
 """After which one more plugin is asked beside those that have not answered: each takes a worker
 process, and to fork one costs more than most answers."""
+CROWDED_SECONDS = 2.0
+"""The same where processors are what they wait for: all would take longer then, until each is given
+up for a plugin that hangs."""
+STAT = Path("/proc/stat")
 Lane = list[int]
 """Which hooks of a survey are one plugin's, in order."""
 
@@ -41,8 +48,9 @@ class SurveyArgs:
 def survey(state: NodeState, args: dict[str, Any], deadline: float) -> list[Envelope]:
     """Return one envelope (``{"ok": ...}`` or ``{"error": ...}``) per hook, in order.
 
-    Plugins that are slow are asked side by side, so that one which hangs delays no other's answers;
-    hooks of one plugin one after another, and no more of them after one that used all of its time.
+    Plugins that are slow are asked side by side, so that one which hangs delays no other's answers,
+    but few at a time where they wait for a processor. Hooks of one plugin are asked one after
+    another, and no more of them after one that used all of its time.
     """
     wanted = decode(SurveyArgs, args)
     lanes: dict[tuple[str, str], Lane] = {}
@@ -60,11 +68,11 @@ def survey(state: NodeState, args: dict[str, Any], deadline: float) -> list[Enve
     if len(lanes) == 1:
         walk(list(range(len(hooks))))
     elif lanes:
-        _walk_all(lanes.values(), walk)
+        walk_all(lanes.values(), walk)
     return [answers[at] for at in range(len(hooks))]
 
 
-def _walk_all(lanes: Iterable[Lane], walk: Callable[[Lane], None]) -> None:
+def walk_all(lanes: Iterable[Lane], walk: Callable[[Lane], None]) -> None:
     """Walk one lane after the other, and more and more at one time while that takes long."""
     left = deque(lanes)
 
@@ -78,10 +86,28 @@ def _walk_all(lanes: Iterable[Lane], walk: Callable[[Lane], None]) -> None:
 
     with ThreadPoolExecutor(LANES, "survey") as threads:
         walkers = [threads.submit(walk_on)]
-        while wait(walkers, PROMPT_SECONDS).not_done and left and len(walkers) < LANES:
+        while _are_slow(walkers) and left and len(walkers) < LANES:
             walkers.append(threads.submit(walk_on))
         for walker in walkers:
             walker.result()
+
+
+def _are_slow(walkers: list[Future[None]]) -> bool:
+    """Whether they have not ended after a time, so that one more may be of use."""
+    until = time.monotonic() + CROWDED_SECONDS
+    while wait(walkers, PROMPT_SECONDS).not_done:
+        if not is_crowded() or time.monotonic() > until:
+            return True
+    return False
+
+
+def is_crowded() -> bool:
+    """Whether more threads of this host want to run than it has processors."""
+    for line in STAT.read_text().splitlines():
+        name, _, value = line.partition(" ")
+        if name == "procs_running":
+            return int(value) > (os.cpu_count() or 1)
+    return False
 
 
 def _ask(
