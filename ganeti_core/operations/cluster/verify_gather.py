@@ -75,8 +75,7 @@ def gather(
 
     :param files: whose checksums are wanted, also of a master that is in another group
     """
-    nodes = sorted((node for node in ctx.snapshot.nodes.values() if node.group == group.uuid),
-                   key=lambda node: node.name)
+    nodes = sorted(ctx.snapshot.members_of(group.uuid), key=lambda node: node.name)
     here = {node.uuid for node in nodes}
     instances = sorted((one for one in ctx.snapshot.instances.values() if one.primary_node in here),
                        key=lambda instance: instance.name)

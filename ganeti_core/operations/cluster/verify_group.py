@@ -54,7 +54,7 @@ class VerifyGroup(Operation[ClusterVerifyGroup, "NodeGroup"]):
         group = snapshot.group(op.group_name)
         return request(op, Want(Level.INSTANCE, ALL, exclusive=False),
                        *(Want(Level.NODE, node.uuid, exclusive=False)
-                         for node in snapshot.nodes.values() if node.group == group.uuid))
+                         for node in snapshot.members_of(group.uuid)))
 
     def plan(self, op: ClusterVerifyGroup, ctx: OpContext) -> NodeGroup:
         check_names(op.ignore_errors, op.skip_checks)
