@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -391,8 +392,9 @@ class JobRunner:
                 # Not ours to undo (any more): what the database says decides, here or elsewhere.
                 raise
             if self.job.ops[index].committed:
-                self._tell_of_change(ctx, op, scripts)
                 if isinstance(exc, OpExecError):
+                    with suppress(JobCanceled):  # too late: the change is there
+                        self._tell_of_change(ctx, op, scripts)
                     raise  # what the operation did after its pivot failed: it says so, and stays
                 log.exception("job %d: an error after the commit", self.job.id)
                 return self.job.ops[index].result

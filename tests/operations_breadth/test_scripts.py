@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jobs import do, fields, hosts, instance, submit
-from virtual_cluster import VirtualCluster
+from jobs import do, fields, hosts, instance, submit, wait_for
+from virtual_cluster import VirtualCluster, wait_until
 
 from ganeti_core.plugin_api.testing.faults import write_faults
 
@@ -291,3 +291,20 @@ def test_a_new_name_of_the_cluster_is_told_on_all_nodes(
     assert (before["GANETI_OP_TARGET"], before["GANETI_NEW_NAME"]) == (old, "other.example.com")
     assert (told_after["GANETI_OP_TARGET"], told_after["GANETI_POST_OP_TARGET"]) == (
         old, "other.example.com")
+
+
+def test_a_job_that_is_killed_while_its_change_is_told_has_made_it(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    with instance(cluster, NAME) as name:
+        put(scripts, "config-update", "post", f"#!/bin/sh\necho > {begun}; exec sleep 30\n")
+        with cluster.luxi() as client:
+            job_id = client.submit_job([{
+                "OP_ID": "OP_INSTANCE_SET_PARAMS", "instance_name": name,
+                "beparams": {"vcpus": 2}, "reason": []}])
+            wait_until(begun.exists, "the script has begun")
+            client.cancel_job(job_id, kill=True)
+        assert wait_for(cluster, job_id).status == "success"
+        assert fields(cluster, "instance", name, "be/vcpus") == [2]
+        next(scripts.glob("config-update-post.d/*")).unlink()
