@@ -79,8 +79,16 @@ def run_after(
     variables = _prefixed("GANETI_", scripts.environment)
     if later is not None:
         variables |= _prefixed("GANETI_POST_", later.environment)
-    for node, script, output in _run(ctx, op, scripts, "post", variables):
-        ctx.warn(f"On {node} script {script} failed, output: {output or '(no output)'}")
+    _warn(ctx, _run(ctx, op, scripts, "post", variables))
+
+
+def run_farewell(ctx: OpContext, op: OpCode, scripts: Scripts, node: Node) -> None:
+    """Run the ``post`` scripts on a node that is in the configuration no more."""
+    if node.offline:
+        return
+    variables = (_prefixed("GANETI_", scripts.environment)
+                 | _prefixed("GANETI_POST_", scripts.environment))
+    _warn(ctx, _run_on(ctx, {node.uuid: node}, _call(ctx, op, scripts, "post", variables)))
 
 
 def run_config_update(ctx: OpContext, op: OpCode, scripts: Scripts | None) -> None:
@@ -88,8 +96,7 @@ def run_config_update(ctx: OpContext, op: OpCode, scripts: Scripts | None) -> No
     known = scripts or Scripts(CONFIG_UPDATE, "", {})
     told = Scripts(CONFIG_UPDATE, known.about, known.environment)
     variables = _prefixed("GANETI_", told.environment)
-    for node, script, output in _run(ctx, op, told, "post", variables):
-        ctx.warn(f"On {node} script {script} failed, output: {output or '(no output)'}")
+    _warn(ctx, _run(ctx, op, told, "post", variables))
 
 
 def run_verify(
@@ -116,18 +123,30 @@ def _run(
 
     :param silent: is told of nodes that do not answer; without it the job's owner is warned
     """
+    nodes = _nodes(ctx, [*([ctx.current.cluster.master_node] if scripts.on_master else []),
+                         *(scripts.before if phase == "pre" else scripts.after)])
+    if _has_none(ctx.services.paths.scripts / f"{scripts.name}-{phase}.d"):
+        nodes.pop(ctx.current.cluster.master_node, None)
+    return _run_on(ctx, nodes, _call(ctx, op, scripts, phase, variables), silent)
+
+
+def _call(
+    ctx: OpContext, op: OpCode, scripts: Scripts, phase: Phase, variables: dict[str, str]
+) -> Call:
     environment = variables | {
         "GANETI_HOOKS_VERSION": VERSION, "GANETI_OP_CODE": op.op_id,
         "GANETI_DATA_DIR": str(ctx.services.paths.data), "GANETI_HOOKS_PHASE": phase,
         "GANETI_HOOKS_PATH": scripts.name,
         **({"GANETI_OBJECT_TYPE": scripts.about} if scripts.about else {}),
         "GANETI_CLUSTER": ctx.current.cluster.name, "GANETI_MASTER": ctx.current.master.name}
-    call = service_call("node.scripts", {
+    return service_call("node.scripts", {
         "name": scripts.name, "phase": phase, "environment": environment})
-    nodes = _nodes(ctx, [*([ctx.current.cluster.master_node] if scripts.on_master else []),
-                         *(scripts.before if phase == "pre" else scripts.after)])
-    if _has_none(ctx.services.paths.scripts / f"{scripts.name}-{phase}.d"):
-        nodes.pop(ctx.current.cluster.master_node, None)
+
+
+def _run_on(
+    ctx: OpContext, nodes: Mapping[str, Node], call: Call,
+    silent: Callable[[str, GanetiError], None] | None = None,
+) -> list[tuple[str, str, str]]:
     failed: list[tuple[str, str, str]] = []
     for uuid, answer in ctx.fan_out(nodes.values(), _same(call)).items():
         name = nodes[uuid].name
@@ -140,6 +159,11 @@ def _run(
         failed += [(name, str(result["script"]), str(result["output"])) for result in answer
                    if result["status"] == FAILED]
     return failed
+
+
+def _warn(ctx: OpContext, failed: list[tuple[str, str, str]]) -> None:
+    for node, script, output in failed:
+        ctx.warn(f"On {node} script {script} failed, output: {output or '(no output)'}")
 
 
 def _has_none(folder: Path) -> bool:

@@ -11,8 +11,16 @@ def names(cluster) -> list[str]:
     return [row[0] for row in cluster.table("gnt-node", "list", "-o", "name")]
 
 
-def test_a_node_leaves_and_joins_again_by_ssh(cluster):
-    cluster.gnt("gnt-node", "remove", "node3")
+def test_a_node_leaves_and_joins_again_by_ssh(cluster, tmp_path):
+    farewell, log = cluster.paths("node3").scripts / "node-remove-post.d/farewell", tmp_path / "log"
+    farewell.parent.mkdir(parents=True)
+    farewell.write_text(f'#!/bin/sh\nenv > {log}; echo but not gladly; exit 1\n')
+    farewell.chmod(0o755)
+    said = cluster.gnt("gnt-node", "remove", "node3")
+    farewell.unlink()
+    assert "GANETI_POST_NODE_NAME=node3.example.com" in log.read_text().splitlines()
+    assert "On node3.example.com script node-remove-post.d/farewell failed" in (
+        said.stdout + said.stderr)
     assert names(cluster) == ["node1.example.com", "node2.example.com"]
     assert not (cluster.paths("node3").data / "node.key").exists()
     wait_until(lambda: NODED not in cluster.status()["node3"]["daemons"], "node3 is none any more")

@@ -13,7 +13,7 @@ from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.cluster.candidates import promoted
 from ganeti_core.operations.detached_disks import lost_with, shown
 from ganeti_core.operations.node.hosts_file import hosts_file_calls
-from ganeti_core.operations.scripts import Scripts, texts
+from ganeti_core.operations.scripts import Scripts, run_farewell, texts
 from ganeti_core.operations.ssconf import distribute
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import Peer
@@ -69,6 +69,7 @@ class Remove(Operation[NodeRemove, "Node"]):
         ctx.commit([Delete(plan), *(Delete(disk) for disk in lost),
                     *(Put(node) for node in successors)],
                    forward=hosts_file_calls(ctx, plan, there=False))
+        run_farewell(ctx, op, self.scripts(op, ctx, plan), plan)
         cleaned = self._clean(ctx, plan)
         distribute(ctx, successors)
         if not cleaned:
