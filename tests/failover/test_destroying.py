@@ -24,7 +24,8 @@ def test_the_address_of_a_cluster_goes_with_it(make_cluster: Callable[..., Virtu
     [[address]] = cluster.table("gnt-node", "list", "-o", "pip", "node1")
     log.unlink(missing_ok=True)
     cluster.gnt("gnt-cluster", "destroy", "--yes-do-it")
-    [line, said] = log.read_text().splitlines()
+    # The script comes first: it may need the cluster's address.
+    [said, line] = log.read_text().splitlines()
     assert said == "farewell cluster.example.com"
     action, told = line.split()
     assert action == "stop"

@@ -9,7 +9,7 @@ from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.cluster import ClusterDestroy, ClusterPostInit, ClusterRedistConf
 from ganeti_core.operations.base import Operation, request
 from ganeti_core.operations.cluster.master_ip import master_ip_call
-from ganeti_core.operations.scripts import Scripts, texts
+from ganeti_core.operations.scripts import Scripts, run_after, texts
 from ganeti_core.operations.ssconf import distribute
 
 if TYPE_CHECKING:
@@ -63,10 +63,10 @@ class Destroy(Operation[ClusterDestroy, None]):
             raise OpPrereqError(f"There are still {instances} instance(s) in this cluster",
                                 ECODE_INVAL)
 
-    def scripts(self, op: ClusterDestroy, ctx: OpContext, plan: None) -> Scripts:
-        return _scripts(ctx, "cluster-destroy")
-
     def run(self, op: ClusterDestroy, ctx: OpContext, plan: None) -> str:
+        # At once, for they may need the cluster's address.
+        scripts = _scripts(ctx, "cluster-destroy")
+        run_after(ctx, op, scripts, lambda: scripts)
         for debt in ctx.services.all_debts():
             ctx.warn(f"given up with the cluster, and may still be there: {debt.note} "
                      f"({debt.why})")
