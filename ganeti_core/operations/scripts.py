@@ -133,12 +133,13 @@ def _run(
 def _call(
     ctx: OpContext, op: OpCode, scripts: Scripts, phase: Phase, variables: dict[str, str]
 ) -> Call:
+    before = ctx.snapshot  # as all variables without GANETI_POST_
     environment = variables | {
         "GANETI_HOOKS_VERSION": VERSION, "GANETI_OP_CODE": op.op_id,
         "GANETI_DATA_DIR": str(ctx.services.paths.data), "GANETI_HOOKS_PHASE": phase,
         "GANETI_HOOKS_PATH": scripts.name,
         **({"GANETI_OBJECT_TYPE": scripts.about} if scripts.about else {}),
-        "GANETI_CLUSTER": ctx.current.cluster.name, "GANETI_MASTER": ctx.current.master.name}
+        "GANETI_CLUSTER": before.cluster.name, "GANETI_MASTER": before.master.name}
     return service_call("node.scripts", {
         "name": scripts.name, "phase": phase, "environment": environment})
 

@@ -291,6 +291,7 @@ def test_a_new_name_of_the_cluster_is_told_on_all_nodes(
     assert (before["GANETI_OP_TARGET"], before["GANETI_NEW_NAME"]) == (old, "other.example.com")
     assert (told_after["GANETI_OP_TARGET"], told_after["GANETI_POST_OP_TARGET"]) == (
         old, "other.example.com")
+    assert told_after["GANETI_CLUSTER"] == old
 
 
 def test_a_job_that_is_killed_while_its_change_is_told_has_made_it(
