@@ -369,7 +369,7 @@ class JobRunner:
     def _execute(
         self, index: int, op: OpCode, operation: Operation[Any, Any], ctx: OpContext
     ) -> Any:
-        scripts = None
+        scripts = plan = None
         try:
             ctx = replace(ctx, expected=expected_by(op, ctx.snapshot))
             check_uuids(op, ctx.snapshot)
@@ -384,8 +384,7 @@ class JobRunner:
             result = operation.run(op, ctx, plan)
             if not self.job.ops[index].committed and ctx.saga.entries:
                 ctx.commit((), result)
-            run_after(ctx, op, scripts, lambda: operation.scripts(op, ctx, plan))
-            self._tell_of_change(ctx, op, scripts)
+            self._run_after(op, operation, ctx, plan, scripts)
             return result
         except BaseException as exc:
             if ctx.saga.poisoned or isinstance(exc, StaleEpoch) or self._env.queue.journal.broken:
@@ -400,7 +399,15 @@ class JobRunner:
                 return self.job.ops[index].result
             if self._undone(operation, op, ctx):
                 raise
+            self._run_after(op, operation, ctx, plan, scripts)
             return self.job.ops[index].result
+
+    def _run_after(
+        self, op: OpCode, operation: Operation[Any, Any], ctx: OpContext, plan: Any,
+        scripts: Scripts | None,
+    ) -> None:
+        run_after(ctx, op, scripts, lambda: operation.scripts(op, ctx, plan))
+        self._tell_of_change(ctx, op, scripts)
 
     @staticmethod
     def _tell_of_change(ctx: OpContext, op: OpCode, scripts: Scripts | None) -> None:

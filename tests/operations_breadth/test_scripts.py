@@ -276,6 +276,24 @@ def test_a_change_is_told_though_its_operation_fails_later(
         assert log.read_text().split() == ["OP_INSTANCE_FAILOVER", "post"]
 
 
+def test_scripts_follow_a_move_that_was_finished_after_an_error(
+    cluster: VirtualCluster, scripts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    faults = cluster.root / "node2/etc/ganeti/fake-faults.json"
+    with instance(cluster, NAME, disk_template="sharedfile", start=True) as name:
+        put(scripts, "instance-migrate", "post", RECORD.format(log=log))
+        put(scripts, "config-update", "post", RECORD.format(log=log))
+        write_faults(faults, {"migration_finish": {"mode": "fail", "when": "after", "times": 1}})
+        try:
+            do(cluster, "OP_INSTANCE_MIGRATE", instance_name=name, target_node="node2")
+        finally:
+            faults.unlink()
+        assert fields(cluster, "instance", name, "pnode") == ["node2.example.com"]
+        assert log.read_text().split() == ["OP_INSTANCE_MIGRATE", "post"] * 2
+        assert told(log, "post")["GANETI_INSTANCE_PRIMARY"] == "node1.example.com"
+
+
 def test_a_new_name_of_the_cluster_is_told_on_all_nodes(
     cluster: VirtualCluster, scripts: Path, tmp_path: Path
 ) -> None:
