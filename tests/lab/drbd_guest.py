@@ -24,12 +24,9 @@ from safety_rounds import DISK, GUEST, NAME, POWER, Fault, Guest
 HERE = Path(__file__).parent
 HELPER = "/usr/sbin/ganeti-drbd-helper"
 LOAD = f"modprobe drbd minor_count=128 usermode_helper={HELPER}"
-PATIENCE = "GANETI_PATIENCE=4"
-"""What the daemons are told of the machines' speed, whoever starts them."""
 NO_LOOK = "sed -i 's:^devices {:&\\nglobal_filter = [ \"r|^/dev/drbd|\" ]:' /etc/lvm/lvm.conf"
 """LVM looks at no device of DRBD, for that is a guest's."""
-SETUP = (f"{LOAD}; {NO_LOOK}; pvcreate -q /dev/vdb; vgcreate -q xenvg /dev/vdb; "
-         f"echo SetEnv {PATIENCE} >> /etc/ssh/sshd_config; pkill -HUP -o -x sshd")
+SETUP = f"{LOAD}; {NO_LOOK}; pvcreate -q /dev/vdb; vgcreate -q xenvg /dev/vdb"
 REPLICATION = 1
 """The card of the network between the two copies."""
 _RELAY = "/srv/safety/relay_console.py"
@@ -104,7 +101,7 @@ class DrbdGuest(Guest):
         return made
 
     def run(self, *words: str) -> tuple[int, str]:
-        ran = self.cluster.on(1).run(f"export {PATIENCE}; {shlex.join(words)}", seconds=_LONG)
+        ran = self.cluster.on(1).run(shlex.join(words), seconds=_LONG)
         return ran.status, ran.output
 
     def lost(self, node: str, numbers: Sequence[int]) -> list[int]:
@@ -135,7 +132,7 @@ class DrbdGuest(Guest):
         return self.cluster.on(int(node.removeprefix("node")))
 
     def _on(self, node: str, script: str) -> str:
-        ran = self._machine(node).run(f"export {PATIENCE}; {script}", seconds=_LONG)
+        ran = self._machine(node).run(script, seconds=_LONG)
         assert ran.status == 0, f"{node}: {script}:\n{ran.output}"
         return ran.output
 

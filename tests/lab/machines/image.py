@@ -33,6 +33,9 @@ NEEDED = {"qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils", "ip
           "mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "depmod": "kmod",
           "busybox": "busybox-static", "cpio": "cpio", "ssh-keygen": "openssh-client"}
 """Programs that the lab uses on this host, and the packages that they are in."""
+PATIENCE = "GANETI_PATIENCE=4"
+"""What commands and daemons are told of the machines' speed, whoever starts them: where processors
+are emulated, one call of LVM's tools can take longer than a driver would wait on a real host."""
 _BOOT_MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic")
 _SSH = "Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n"
 
@@ -160,6 +163,8 @@ def _configure(root: Path) -> None:
                    check=True)
     shutil.copy(keys / "id_ed25519.pub", keys / "authorized_keys")
     (keys / "config").write_text(_SSH)
+    with (root / "etc/ssh/sshd_config").open("a") as file:
+        file.write(f"SetEnv {PATIENCE}\n")
     shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)
     shutil.rmtree(root / "var/cache/apt/archives", ignore_errors=True)
 

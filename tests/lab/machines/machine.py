@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from machines.channels import monitor, run_in_guest
-from machines.image import Image
+from machines.image import PATIENCE, Image
 
 BOOTING = 300.0
 """Seconds for what takes ten of a processor that nobody else uses."""
@@ -22,7 +22,7 @@ CARDS = ("79", "80")
 """By number of the card: the number of its network, 10.N.0.0/24."""
 _COMMAND_LINE = ("root=/dev/vda quiet panic=-1 mitigations=off nokaslr audit=0"
                  " net.ifnames=0 random.trust_cpu=1")
-_WRAPPED = ('export HOME=/root LANG=C.UTF-8; cd; out=$(mktemp);'
+_WRAPPED = (f'export HOME=/root LANG=C.UTF-8 {PATIENCE}; cd; out=$(mktemp);'
             ' bash -euo pipefail -c "$1" > "$out" 2>&1 < /dev/null; status=$?;'
             ' cat "$out"; rm "$out"; exit $status')
 """A daemon that a script leaves behind keeps the file open, not the agent's pipe."""
