@@ -94,7 +94,7 @@ def instance(cluster: VirtualCluster, name: str, **options: Any) -> Iterator[str
     finally:
         with cluster.luxi() as client:
             rows = client.query("instance", ["name"], None)["data"]
-        if name in [row[0][1] for row in rows]:
+        if name.lower() in [row[0][1] for row in rows]:
             do(cluster, "OP_INSTANCE_REMOVE", instance_name=name, ignore_failures=True)
 
 
