@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
-from virtual_cluster import VirtualCluster, virtual_cluster
+from virtual_cluster import VirtualCluster
 
 
-@pytest.fixture(scope="package")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualCluster]:
+@pytest.fixture(scope="module")
+def cluster(of_folder: Callable[..., VirtualCluster]) -> VirtualCluster:
     """Three nodes with the fake hypervisor."""
-    folder = tmp_path_factory.mktemp("spec") / "c"
-    with virtual_cluster(folder, "--nodes", "3", "--hypervisor", "fake") as made:
-        yield made
+    return of_folder("--nodes", "3", "--hypervisor", "fake")
