@@ -31,7 +31,7 @@ from ganeti_core.model import (
 from ganeti_core.model.ganeti_settings import GANETI_SETTINGS, other_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from ganeti_core.config.snapshot import Snapshot
 
@@ -161,6 +161,11 @@ _DISK = _Form(Disk, {"template": "dev_type"}, own=frozenset({"granted", "stale"}
 _NETWORK = _Form(Network, {}, sparse=frozenset(
     {"gateway", "network6", "gateway6", "mac_prefix"}))
 _FILTER = _Form(FilterRule, {"reason": "reason_trail"})
+_PLAIN_FORMS: dict[type[ConfigObject], _Form] = {
+    NodeGroup: _GROUP, Node: _NODE, Network: _NETWORK, FilterRule: _FILTER}
+PLAIN_TABLES = {
+    "nodegroups": "nodegroup", "nodes": "node", "networks": "network", "filters": "filter"}
+"""Tables of the file by their names there, with the kinds of their objects."""
 
 
 def read_config(data: Data) -> list[ConfigObject]:
@@ -232,10 +237,12 @@ def _read_cluster(data: Data) -> Cluster:
     return replace(cluster, settings=settings, other=cluster.other | {_FILE_KEY: of_file})
 
 
-def _write_cluster(cluster: Cluster) -> Data:
+def write_cluster(cluster: Cluster) -> Data:
+    """Write the cluster's own entry."""
+    other = {key: value for key, value in cluster.other.items() if key != _FILE_KEY}
     settings = {setting.name: value for setting in GANETI_SETTINGS
                 if (value := cluster.settings.get(setting.name) or setting.empty) is not None}
-    return {**_CLUSTER.write(cluster), **settings}
+    return {**_CLUSTER.write(replace(cluster, other=other)), **settings}
 
 
 def _read_instance(entry: Data, disks: Mapping[str, Data]) -> Instance:
@@ -281,7 +288,10 @@ def write_config(snapshot: Snapshot, *, own: bool = False) -> Data:
     :param own: with what only this project knows, for `read_config`; Ganeti would refuse it
     """
     data = {
-        **write_frame(snapshot),
+        **write_heading(snapshot),
+        "cluster": write_cluster(snapshot.cluster),
+        **{table: {uuid: write_plain(value) for uuid, value in snapshot.of_kind(kind).items()}
+           for table, kind in PLAIN_TABLES.items()},
         "instances": {uuid: write_instance(instance)
                       for uuid, instance in snapshot.instances.items()},
         "disks": {uuid: write_disk(disk, snapshot) for uuid, disk in snapshot.disks.items()},
@@ -292,24 +302,22 @@ def write_config(snapshot: Snapshot, *, own: bool = False) -> Data:
     return data
 
 
-def write_frame(snapshot: Snapshot) -> Data:
-    """Write the configuration without the two tables that grow large: instances and disks."""
-    cluster = snapshot.cluster
-    of_file = dict(cluster.other.get(_FILE_KEY, {}))
-    without = {key: value for key, value in cluster.other.items() if key != _FILE_KEY}
+def write_heading(snapshot: Snapshot) -> Data:
+    """Write what is of the configuration as a whole and of none of its objects."""
+    of_file = dict(snapshot.cluster.other.get(_FILE_KEY, {}))
     return {
         **of_file,
         "version": of_file.get("version", DEFAULT_VERSION),
         "serial_no": snapshot.serial,
-        "ctime": of_file.get("ctime", cluster.ctime),
+        "ctime": of_file.get("ctime", snapshot.cluster.ctime),
         "mtime": max([of_file.get("mtime", 0.0),
                       *(value.mtime for value in _everything(snapshot))]),
-        "cluster": _write_cluster(replace(cluster, other=without)),
-        "nodegroups": _table(_GROUP, snapshot.groups.values()),
-        "nodes": _table(_NODE, snapshot.nodes.values()),
-        "networks": _table(_NETWORK, snapshot.networks.values()),
-        "filters": _table(_FILTER, snapshot.filters.values()),
     }
+
+
+def write_plain(value: ConfigObject) -> Data:
+    """Write an object of one of `PLAIN_TABLES`, whose entries depend on nothing else."""
+    return _PLAIN_FORMS[type(value)].write(value)
 
 
 def _everything(snapshot: Snapshot) -> Iterator[ConfigObject]:
@@ -324,10 +332,6 @@ def _own_of(value: ConfigObject) -> Data:
     if isinstance(value, Cluster) and (settings := other_settings(value.settings)):
         own["settings"] = settings
     return own
-
-
-def _table(form: _Form, values: Iterable[ConfigObject]) -> Data:
-    return {value.uuid: form.write(value) for value in values}
 
 
 def write_instance(instance: Instance) -> Data:

@@ -59,7 +59,7 @@ LOOK_SECONDS = 2.0
 """Between two looks whether a signal has come."""
 EXPORT_PAUSE = 0.5
 """Seconds between two looks whether the configuration has changed."""
-EXPORT_REST = 1.0
+EXPORT_REST = 1.5
 """The same after one that has: it changes many times while many jobs run."""
 
 log = logging.getLogger(__name__)

@@ -35,8 +35,11 @@ def test_the_text_is_that_of_the_whole_configuration(
 ) -> None:
     objects, text = DecodedObjects(), ConfigText()
     for serial, state in enumerate(states, 1):
-        cluster = replace(CLUSTER, mtime=float(serial))
-        there = {one.uuid: one for one in (cluster, GROUP, NODE, *state.values())}
+        # Each of them changes in some steps and in others stays what it was.
+        cluster = replace(CLUSTER, mtime=float(serial // 2))
+        group = replace(GROUP, alloc_policy=("preferred", "last_resort")[serial // 3 % 2])
+        node = replace(NODE, offline=serial % 3 == 0)
+        there = {one.uuid: one for one in (cluster, group, node, *state.values())}
         snapshot = objects.snapshot(
             [(KIND_OF[type(one)], one.uuid, encode_object(one)) for one in there.values()],
             {"config_serial": str(serial)})
