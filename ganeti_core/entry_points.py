@@ -7,12 +7,13 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from stevedore import ExtensionManager, NamedExtensionManager, _cache
 from stevedore.extension import Extension
+
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,11 +19,12 @@ import itertools
 import threading
 import time
 from bisect import bisect_left, insort
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import LockError
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,8 +7,9 @@ that know where a cluster keeps its files find ours.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from ganeti_core.lazy_dataclass import dataclass
 
 ROOT_VARIABLE = "GANETI_ROOT"
 EXPORTS = PurePosixPath("/srv/ganeti/export")

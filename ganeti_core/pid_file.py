@@ -9,10 +9,10 @@ import contextlib
 import fcntl
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 
 _LOCK_TRIES = 20
 _LOCK_PAUSE = 0.01

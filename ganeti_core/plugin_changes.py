@@ -7,11 +7,12 @@ told to: reading the metadata of all distributions takes many milliseconds.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganeti_core.entry_points import Origins, foreign_modules, forget_all
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.linked_folders import follow, linked_folders
 
 if TYPE_CHECKING:

@@ -13,12 +13,13 @@ import logging
 import os
 import stat
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import PluginRejected
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.kinds import PROJECT
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pluggy
@@ -17,6 +17,7 @@ from jsonschema.validators import validator_for
 
 from ganeti_core.entry_points import Origins
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError, PluginRejected
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import fill
 from ganeti_core.plugin_api.kinds import Kind, StandIns
 from ganeti_core.plugin_checks import (

@@ -7,7 +7,7 @@ import is remembered in `rejected` and never stops anything else.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from ganeti_core.entry_points import (
     log_failure,
     scan,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.events import EVENTS_GROUP
 from ganeti_core.plugin_api.sources import Unusable

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import ECODE_INVAL, ECODE_RESOLVER, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Self, cast
 
 from ganeti_core.entry_points import log_failure, scan
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.spans import SPAN_EXPORTERS_GROUP
 
 if TYPE_CHECKING:

@@ -55,6 +55,16 @@ def test_all_modules_are_imported_without_a_warning() -> None:
     assert run.returncode == 0, run.stderr
 
 
+def test_data_classes_of_the_core_are_made_when_they_are_needed() -> None:
+    """Each that is compiled when its module is imported makes every start of a daemon longer."""
+    def is_eager(path: Path) -> bool:
+        text = path.read_text()
+        made = re.findall(r"^ *@dataclass\b(.*)$", text, re.M)
+        return "slots=True" not in "".join(made) and bool(made) and "lazy_dataclass" not in text
+
+    assert [short(path) for path in sources("ganeti_core") if is_eager(path)] == []
+
+
 def test_no_file_outgrows_its_budget() -> None:
     files = [*sources("ganeti_core", "plugins", "demo"), *sources("tests", "benchmarks")]
     long = [f"{short(path)}: {lines} lines" for path in files

@@ -6,11 +6,12 @@ The same functions check the settings of a cluster that runs (`operations.cluste
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.errors import ECODE_ENVIRON, ECODE_INVAL, GanetiError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.hooks import HookRequest, hook_envelope
 from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.world import World

@@ -21,11 +21,12 @@ import secrets
 import ssl
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.bootstrap import local_daemons
 from ganeti_core.errors import AccessDenied, ConfigurationError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.objects import new_uuid
 from ganeti_core.node.services.cluster_files import remove_cluster_data
 from ganeti_core.pid_file import is_held

@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.bootstrap import local_daemons
@@ -39,6 +39,7 @@ from ganeti_core.errors import (
     NodeUnreachable,
     OpPrereqError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.cluster.master_ip import master_ip_call
 from ganeti_core.pid_file import is_held
 from ganeti_core.rpc.access import Epochs

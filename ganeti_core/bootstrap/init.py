@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from ganeti_core.bootstrap.draft import Draft, check_device, check_own_address
@@ -15,6 +15,7 @@ from ganeti_core.config.database import Write
 from ganeti_core.config.journal import Journal
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.errors import ECODE_ENVIRON, ECODE_EXISTS, ECODE_INVAL, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import KINDS, Cluster, Node, NodeGroup, new_uuid
 from ganeti_core.model.cluster import IPOLICY_DEFAULTS
 from ganeti_core.model.ganeti_settings import SETTING_OF

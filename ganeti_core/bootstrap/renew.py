@@ -12,7 +12,6 @@ import datetime
 import secrets
 import ssl
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -23,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from ganeti_core.config.database import Database
 from ganeti_core.config.store import load
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpExecError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.crypto import SHARED_FILES
 from ganeti_core.rpc.atomic import write_private
 from ganeti_core.rpc.calls import service_call

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.bootstrap import local_daemons
@@ -19,6 +18,7 @@ from ganeti_core.bootstrap.renew import master_snapshot
 from ganeti_core.bootstrap.upgrade_check import NodeSaid, Survey, Version
 from ganeti_core.config.database import SCHEMA_VERSION, Database
 from ganeti_core.errors import ECODE_STATE, GanetiError, OpExecError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.luxi.client import LuxiClient, NoMasterError
 from ganeti_core.opcodes.base import FINAL_STATUSES
 from ganeti_core.pid_file import is_held

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.replica import Position
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.replica import noted
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import NodeClients, Peer

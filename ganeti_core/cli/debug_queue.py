@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core import errors
@@ -14,6 +14,7 @@ from ganeti_core.cli.failure import CommandError, describe
 from ganeti_core.cli.instance.settings import OS_SECRET_PARAMS
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.waiting import JobSet, follow, print_feedback, submit
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli import options
@@ -12,6 +12,7 @@ from ganeti_core.cli.formats import FORMAT, print_data, records, wants_data
 from ganeti_core.cli.session import Command, Session
 from ganeti_core.cli.table import Style, layout, query_table
 from ganeti_core.cli.terminal import painted_table
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli.options import PRIORITIES
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     import optparse

@@ -6,8 +6,9 @@ This is the road of every listing, with thousands of rows: plain loops, no libra
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

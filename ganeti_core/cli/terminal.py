@@ -7,8 +7,9 @@ Pipes and files get plain lines, and so does a terminal whose user has set ``NO_
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
+
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,9 +6,9 @@ when one of its commands runs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.opcodes.unavailable import COMMANDS, MARK, OPCODES, PARAMETERS
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core import errors
 from ganeti_core.cli.failure import EXIT_FAILURE, JobSubmitted, describe, wrong_input
 from ganeti_core.cli.table import visible_lines
 from ganeti_core.cli.terminal import Progress, painted_message
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.luxi.client import (
     ConnectionLost,
     LuxiTimeout,

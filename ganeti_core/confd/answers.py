@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +33,7 @@ from ganeti_core.config.ganeti_format import (
     write_disk,
     write_instance,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.params import filled_nicparams
 
 if TYPE_CHECKING:

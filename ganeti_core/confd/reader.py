@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.decoded import DecodedObjects
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from ganeti_core.config.replica import Replica, Sight

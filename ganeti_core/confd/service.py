@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ganeti_core.confd_client.messages import ERROR, Answer, read_request, write_answer
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from ganeti_core.confd.answers import Answers

@@ -12,7 +12,7 @@ import socket
 import time
 import uuid
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.confd_client.messages import (
@@ -27,6 +27,7 @@ from ganeti_core.confd_client.messages import (
     write_request,
 )
 from ganeti_core.errors import ConfigurationError, GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

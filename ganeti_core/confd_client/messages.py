@@ -11,11 +11,12 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ganeti_core.confd_client.ganeti_text import dump
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 
 MAGIC = b"plj0"
 VERSION = 1

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import StoreBroken
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.readers import admit
 
 if TYPE_CHECKING:

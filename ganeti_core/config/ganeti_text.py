@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.ganeti_format import (
@@ -15,6 +15,7 @@ from ganeti_core.config.ganeti_format import (
     write_instance,
     write_plain,
 )
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

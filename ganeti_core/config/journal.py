@@ -16,11 +16,11 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.database import Database, Write, apply_writes, is_full
 from ganeti_core.errors import StoreBroken
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

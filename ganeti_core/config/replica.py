@@ -13,7 +13,6 @@ import sqlite3
 import threading
 import time
 import zlib
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -21,6 +20,7 @@ from urllib.parse import quote
 from ganeti_core.config.database import Write, apply_writes, open_database, prepare_schema
 from ganeti_core.config.journal import PREVIOUS
 from ganeti_core.errors import StoreBroken
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.readers import admit
 
 if TYPE_CHECKING:

@@ -13,13 +13,14 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from ganeti_core.config.journal import Replicas
 from ganeti_core.config.marks import MarkLink, Marks
 from ganeti_core.config.replica import Group, Position, pieces
 from ganeti_core.errors import GanetiError, StaleEpoch, StoreBroken
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -9,11 +9,12 @@ import itertools
 import secrets
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import ECODE_NORES, ECODE_NOTUNIQUE, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ganeti_core.errors import ECODE_NOENT, ConfigurationError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import (
     Cluster,
     ConfigObject,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.codec import decode_object, encode_object
@@ -23,6 +23,7 @@ from ganeti_core.config.validate import (
     claims_of,
 )
 from ganeti_core.errors import ConfigurationError, StaleEpoch
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import KINDS
 
 if TYPE_CHECKING:

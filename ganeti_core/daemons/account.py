@@ -12,11 +12,11 @@ import os
 import pwd
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ganeti_core.errors import ConfigurationError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.readers import admit_to_all, files_of
 
 if TYPE_CHECKING:

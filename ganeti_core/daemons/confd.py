@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ganeti_core.bootstrap.renew import CONFD_KEY
@@ -20,6 +20,7 @@ from ganeti_core.config.replica import Replica
 from ganeti_core.daemons import on_node
 from ganeti_core.daemons.process import Daemon, end_on_signals
 from ganeti_core.errors import ConfigurationError, GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.collector import COLLECTORS
 from ganeti_core.plugins import PluginHost
 from ganeti_core.rpc.identity import identity_file

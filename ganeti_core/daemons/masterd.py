@@ -10,7 +10,6 @@ import signal
 import threading
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ from ganeti_core.daemons.spreading import Spreader
 from ganeti_core.errors import ECODE_STATE, GanetiError, NotMaster, OpPrereqError
 from ganeti_core.jobs.engine import JobEngine
 from ganeti_core.jobs.files import JobFiles
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import LockManager
 from ganeti_core.luxi.doors import doors, make_passable
 from ganeti_core.luxi.event_log import EventLog

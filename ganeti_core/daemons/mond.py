@@ -7,7 +7,6 @@ import logging
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import uvloop
 
 from ganeti_core.daemons import on_node
 from ganeti_core.errors import ConfigurationError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.mond.pages import READ_ONLY, Response, Sources, respond
 from ganeti_core.mond.reports import Reports
 from ganeti_core.rapi.listener import Limits, Listener

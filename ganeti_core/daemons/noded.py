@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from ganeti_core.daemons import on_node
 from ganeti_core.daemons.master_queries import ask_master, report_left_behind
 from ganeti_core.daemons.process import Daemon, end_on_signals, port_number
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.catch_up import CatchUp
 from ganeti_core.node.collecting import Collecting
 from ganeti_core.node.config_export import ConfigFile

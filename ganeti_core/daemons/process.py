@@ -11,13 +11,14 @@ import resource
 import signal
 import sys
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from ganeti_core import __version__
 from ganeti_core.daemons.supervisor import Supervisor
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.logs import reopen_logs
 from ganeti_core.pid_file import PidFile
 from ganeti_core.query.versions import SOFTWARE_VERSION

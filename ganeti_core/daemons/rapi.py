@@ -9,7 +9,6 @@ import signal
 import ssl
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from ganeti_core.daemons.account import add_user
 from ganeti_core.daemons.process import Daemon, add_version, end_process, port_number
 from ganeti_core.daemons.rapi_settings import Settings, listen
 from ganeti_core.errors import ConfigurationError, GanetiError, NotInCluster, NotMaster
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.logs import reopen_logs
 from ganeti_core.paths import Paths
 from ganeti_core.rpc.identity import NodeIdentity

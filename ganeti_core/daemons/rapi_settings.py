@@ -6,10 +6,10 @@ import errno
 import socket
 import struct
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import ConfigurationError
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     import argparse

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.replica import Group, Position
 from ganeti_core.errors import NodeUnreachable, StaleEpoch
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.replica import MarkArgs, note
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import NodeClients, Peer

@@ -12,11 +12,12 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ganeti_core.bootstrap.renew import file_call, shared_files
 from ganeti_core.errors import GanetiError, StaleEpoch
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.ssconf import ssconf_values
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import Peer

@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import os
 import socket
-from dataclasses import dataclass
+
+from ganeti_core.lazy_dataclass import dataclass
 
 _ADDRESS, _MICROSECONDS, _PID = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.database import Write
 from ganeti_core.errors import ECODE_NOENT, ECODE_STATE, GanetiError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.debt import Debt, name_of_call
 from ganeti_core.operations.saga import gives_back, is_void
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ganeti_core.jobs.filters import in_words
 from ganeti_core.jobs.job import CANCELED, FINAL, RUNNING, Job
 from ganeti_core.jobs.scheduler import dependencies, dependency_obstacle, full_bucket
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ParameterError, RequestError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.query_language import (
     Access,
     All,

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ from ganeti_core.jobs.job import (
     OpState,
     now,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import LockRequest
 from ganeti_core.opcodes.registry import parse
 from ganeti_core.opcodes.secrets import lost_secrets, secrets_in

@@ -6,10 +6,10 @@ nothing here waits, looks at a clock or changes a job. Rules were judged before 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.jobs.job import FINAL, Job
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -13,10 +13,10 @@ import pwd
 import socket
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.luxi.methods import asks_only
 from ganeti_core.unix_sockets import listen
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Edit
@@ -17,6 +17,7 @@ from ganeti_core.errors import (
     RequestError,
 )
 from ganeti_core.jobs.debts import debt_document
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.luxi import arguments
 from ganeti_core.luxi.filter_rules import removal, replacement
 from ganeti_core.luxi.protocol import Encoded

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Self
+
+from ganeti_core.lazy_dataclass import dataclass
 
 Params = dict[str, Any]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from ganeti_core.lazy_dataclass import dataclass
 
 from .base import ConfigObject
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal, Self
+
+from ganeti_core.lazy_dataclass import dataclass
 
 from .base import ConfigObject, Params
 

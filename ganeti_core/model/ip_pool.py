@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from ganeti_core.lazy_dataclass import dataclass
 
 from .network import Network
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from ganeti_core.lazy_dataclass import dataclass
 
 from .base import ConfigObject, Params
 

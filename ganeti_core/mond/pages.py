@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.mond.exposition import MEDIA_TYPE, lines_of, page
 from ganeti_core.mond.own_metrics import OWN, own_samples
 

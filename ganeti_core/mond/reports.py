@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.mond.exposition import Lines, lines_of
 from ganeti_core.node.published import SUFFIX, Published
 

@@ -16,11 +16,12 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.network import NETWORK_BACKENDS
 from ganeti_core.plugin_api.network_services import (

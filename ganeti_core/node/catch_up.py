@@ -12,10 +12,11 @@ import logging
 import random
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import AccessDenied, GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.gate import START_SECONDS
 from ganeti_core.node.services.members import take
 from ganeti_core.rpc.calls import service_call

@@ -11,10 +11,11 @@ import json
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import ECODE_NOENT, GanetiError, OpExecError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.hooks import HookRequest
 from ganeti_core.node.published import Published, publish, withdraw
 from ganeti_core.node.running import RunningCall

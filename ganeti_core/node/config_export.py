@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.decoded import DecodedObjects
 from ganeti_core.config.ganeti_text import ConfigText
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rpc.atomic import write_atomically
 
 if TYPE_CHECKING:

@@ -18,10 +18,11 @@ import sys
 import termios
 import tty
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.receiving import stream_endpoint
 from ganeti_core.paths import Paths
 from ganeti_core.rpc.identity import NodeIdentity

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.feedback import Told
 from ganeti_core.node.hooks import HookRequest, hook_failure
 from ganeti_core.node.tracing import Traces

@@ -11,10 +11,10 @@ import ctypes
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import ECODE_INVAL, ECODE_NOENT, OpExecError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.paths import EXPORTS
 
 if TYPE_CHECKING:

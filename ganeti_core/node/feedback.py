@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.readable import readable
 
 if TYPE_CHECKING:

@@ -25,10 +25,11 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.logs import set_up_logging
 from ganeti_core.node import worker
 from ganeti_core.node.local_node import LocalNode

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from ganeti_core.lazy_dataclass import dataclass
 
 START_SECONDS = 2.0
 """How long a node that starts waits for what other nodes know."""

@@ -12,7 +12,6 @@ import re
 import shutil
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -20,6 +19,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from ganeti_core.errors import ECODE_ENVIRON, ECODE_INVAL, OpExecError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.paths import HELPERS
 from ganeti_core.plugin_api.run import run_command
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import ECODE_INVAL, GanetiError, NotSupported, OpPrereqError, PluginError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.logs import note_left_out
 from ganeti_core.node.world import UNHEARD, Asked, World, find_kind
 from ganeti_core.plugin_api import codec

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.paths import Paths
 from ganeti_core.rpc.identity import NodeIdentity
 

@@ -10,11 +10,12 @@ import os
 import shutil
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.hooks import HookRequest, run_hook
 from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.services.facts import own_version

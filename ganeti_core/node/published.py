@@ -8,10 +8,11 @@ What it shows to strangers every user may read, as far as the folder above lets 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.data import Metric
 from ganeti_core.rpc.atomic import write_atomically
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, NotSupported, RpcError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.hooks import HookRequest
 from ganeti_core.node.running import RunningCall
 from ganeti_core.node.services import SERVICE_FUNCTIONS

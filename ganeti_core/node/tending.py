@@ -10,9 +10,10 @@ import json
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.cards import Cards
 from ganeti_core.node.collecting import SETTINGS
 from ganeti_core.node.hooks import HookRequest

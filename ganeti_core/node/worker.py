@@ -6,10 +6,10 @@ import logging
 import os
 import select
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, PluginError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node import channel
 from ganeti_core.node.hooks import HookRequest, hook_failure, run_hook
 from ganeti_core.node.sessions import die_with_parent

@@ -14,11 +14,12 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, OpExecError, PluginError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node import channel
 from ganeti_core.node.forkserver import ForkServer, ForkServerLost
 from ganeti_core.node.hooks import hook_failure

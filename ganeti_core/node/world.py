@@ -6,11 +6,12 @@ import logging
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_STATE, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.cards import Cards
 from ganeti_core.node.hook_spans import HookSpans
 from ganeti_core.node.receiving import stream_endpoint

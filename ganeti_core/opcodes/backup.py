@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.opcodes.base import Natural, NonEmptyStr, OpCode
 
 

@@ -12,10 +12,11 @@ import math
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from ganeti_core.errors import RequestError
+from ganeti_core.lazy_dataclass import dataclass
 
 Check = Callable[[Any], str | None]
 """Return what is wrong with a value, or None."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.opcodes.base import JsonDict, Natural, NonEmptyStr, OpCode, Positive
 
 

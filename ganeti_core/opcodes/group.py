@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.opcodes.base import JsonDict, NonEmptyStr, OpCode
 
 

@@ -6,9 +6,9 @@ other copy, whole by then, would be refused as an old one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import BIG_LOCK, Level, LockRequest, Want
 from ganeti_core.operations.left_behind import asked_where_written, seen_alike
 

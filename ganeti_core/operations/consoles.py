@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.query.live import ConsoleRequest, LiveSource, running
 from ganeti_core.rpc.calls import service_call
 from ganeti_core.rpc.client import Peer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ganeti_core.errors import (
@@ -13,6 +13,7 @@ from ganeti_core.errors import (
     JobCanceled,
     OpPrereqError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.debt import Debt, objects_of, objects_of_call
 from ganeti_core.operations.saga import gives_back
 from ganeti_core.operations.waiting import Waiting

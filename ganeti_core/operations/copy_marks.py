@@ -11,11 +11,12 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Edit, Put
 from ganeti_core.errors import ECODE_STATE, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import Disk
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ganeti_core.errors import (
@@ -20,6 +20,7 @@ from ganeti_core.errors import (
     OutcomeUnknown,
     StaleEpoch,
 )
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from ganeti_core.rpc.calls import Call

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.reservations import Reservation, Resources
@@ -13,6 +13,7 @@ from ganeti_core.errors import (
     OpPrereqError,
     RequestError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.params import filled_beparams
 from ganeti_core.opcodes.instance import InstanceFailover, InstanceMigrate, InstanceReplaceDisks
 from ganeti_core.opcodes.registry import parse

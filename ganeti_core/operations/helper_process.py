@@ -7,8 +7,8 @@ import select
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.sessions import kill_session
 
 

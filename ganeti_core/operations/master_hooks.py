@@ -13,11 +13,12 @@ import json
 import logging
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
 from ganeti_core.errors import GanetiError, OpExecError, PluginError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node import channel
 from ganeti_core.node.hooks import HookRequest
 from ganeti_core.node.tracing import Traces

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.ssconf import candidates_of
 from ganeti_core.rpc.certs import Authority
 from ganeti_core.rpc.member_signatures import signed

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_ENVIRON, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.query.live import NODE_FACTS, NodeLive
 
 if TYPE_CHECKING:

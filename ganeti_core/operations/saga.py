@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.config.database import Write
 from ganeti_core.errors import JobCanceled
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.debt import Debt, objects_of_call
 from ganeti_core.operations.earlier_calls import as_of_now
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS

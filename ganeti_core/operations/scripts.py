@@ -11,10 +11,10 @@ Names of folders and variables are those that existing scripts know.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.errors import GanetiError, ScriptsAbort
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rpc.calls import service_call
 
 if TYPE_CHECKING:

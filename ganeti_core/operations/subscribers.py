@@ -12,11 +12,12 @@ import queue
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.entry_points import Origins, names_of
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node import channel
 from ganeti_core.operations.helper_process import HelperProcess
 from ganeti_core.plugin_api import codec

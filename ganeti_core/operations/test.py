@@ -6,10 +6,10 @@ import select
 import socket
 import tempfile
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqError, RequestError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.opcodes.registry import parse
 from ganeti_core.opcodes.test import TestDelay, TestDummy

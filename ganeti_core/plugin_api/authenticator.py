@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ganeti_core.lazy_dataclass import dataclass
 
 from .context import HookContext
 from .data import Description

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
 from ganeti_core.errors import NotMaster, NotSupported
+from ganeti_core.lazy_dataclass import dataclass
 
 
 class DriverCaller(Protocol):

@@ -7,8 +7,10 @@ levels are merged and the plugin's own defaults applied.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
+
+from ganeti_core.lazy_dataclass import dataclass
 
 JsonDict = dict[str, Any]
 

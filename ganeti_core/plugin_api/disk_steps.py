@@ -33,8 +33,10 @@ them out. Verbs and the nodes that each is given, the instance's primary node fi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from ganeti_core.lazy_dataclass import dataclass
 
 from .data import DiskSpec, JsonDict, NodeRef
 

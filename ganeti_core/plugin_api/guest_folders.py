@@ -11,11 +11,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from ganeti_core.errors import HypervisorError
+from ganeti_core.lazy_dataclass import dataclass
 
 from .codec import decode, encode
 from .data import InstanceSpec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 import pluggy
 
 from ganeti_core.errors import NotSupported
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.patience import patience
 
 PROJECT = "ganeti"

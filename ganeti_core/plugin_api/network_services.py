@@ -9,7 +9,8 @@ many nodes has no state of its own to share: each node serves its own guests, wh
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from ganeti_core.lazy_dataclass import dataclass
 
 from .context import HookContext
 from .data import Description, InstanceSpec, JsonDict, NicSpec

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 
 from .context import HookContext
 from .data import Description, DiskSpec, InstanceSpec, OsInfo

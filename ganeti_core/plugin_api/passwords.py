@@ -13,7 +13,8 @@ import hmac
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from ganeti_core.lazy_dataclass import dataclass
 
 USERS_FILE = "var/lib/ganeti/rapi/users"
 """Below the root of the node's file tree."""

@@ -14,8 +14,10 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
+
+from ganeti_core.lazy_dataclass import dataclass
 
 from .context import HookContext
 from .run import DEFAULT_PATH, CommandFailed, run_command

@@ -9,11 +9,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import IO
 
 from ganeti_core.errors import GanetiError, OpExecError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.readable import readable
 
 TAIL = 4096

@@ -8,9 +8,10 @@ apply to what it gives.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from ganeti_core.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 from ganeti_core.errors import ECODE_EXISTS, ECODE_INVAL, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 
 from .keepalive import SILENCE, notice_death
 from .stream_frames import Wire

@@ -14,11 +14,11 @@ import struct
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from ganeti_core.errors import ECODE_INVAL, OpExecError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 
 from .keepalive import SILENCE, is_dead
 

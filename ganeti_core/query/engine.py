@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ganeti_core.config.snapshot import Snapshot
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError, ParameterError, RequestError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.query.cache import Columns, Encoded, RowCache, Shape
 from ganeti_core.query.cluster_listing import ClusterResource
 from ganeti_core.query.export import ExportResource

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, unique
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.names import nice_key
 from ganeti_core.query_language import NO_VALUE, Access, Comparison
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.ganeti_format import logical_id
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.params import filled_beparams, filled_nicparams, filled_osparams
 from ganeti_core.plugin_api.data import DiskStatus
 from ganeti_core.query.instance_row import InstanceRow, ask_nodes, hvparams, instance_row

@@ -5,11 +5,11 @@ The engine asks through a `LiveSource`: of several nodes at once, only what the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.data import OsInfo
 from ganeti_core.query.host_figures import host_figures
 

@@ -11,10 +11,11 @@ import threading
 import time
 from collections import defaultdict
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, RpcError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES

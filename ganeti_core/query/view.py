@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ganeti_core.errors import ECODE_NOENT, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import Cluster
 from ganeti_core.model.names import nice_key
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS

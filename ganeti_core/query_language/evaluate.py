@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import operator
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ganeti_core.errors import ParameterError
+from ganeti_core.lazy_dataclass import dataclass
 
 from .expression import All, AnyOf, Compare, Contains, Expression, Match, Not, Truth
 from .patterns import compile_pattern

@@ -18,10 +18,10 @@ A value is a string or a whole number. Texts of errors are Ganeti's.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.errors import RequestError
+from ganeti_core.lazy_dataclass import dataclass
 
 from .patterns import compile_pattern
 

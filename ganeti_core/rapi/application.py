@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rapi.audit import LONGEST, jobs_of
 from ganeti_core.rapi.client_certificates import SCOPE_KEY
 from ganeti_core.rapi.consoles import ConsoleRelays, Reached

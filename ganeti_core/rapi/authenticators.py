@@ -12,10 +12,11 @@ import logging
 import re
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ConfigurationError, GanetiError, OpExecError, PluginError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node import channel
 from ganeti_core.operations.helper_process import HelperProcess
 from ganeti_core.plugin_api import codec

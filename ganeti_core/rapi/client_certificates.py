@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.luxi import protocol
 from ganeti_core.model.ganeti_settings import GANETI_SETTINGS
 from ganeti_core.rapi.failures import bad_request, not_found

@@ -14,12 +14,12 @@ import os
 import socket
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core import streams
 from ganeti_core.errors import GanetiError, OpExecError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.console_door import hear, message
 from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.receiving import stream_endpoint

@@ -7,11 +7,12 @@ has the guest's node open a door to that one console, and goes there over the no
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, OpExecError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rapi.failures import HttpFailure, failure_of, not_found
 from ganeti_core.rapi.reading import encoded
 from ganeti_core.rapi.tickets import SECONDS, Tickets

@@ -6,7 +6,6 @@ holds responses that nobody reads. Here each of these ends with a response, or w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -17,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rapi.client_certificates import SCOPE_KEY, certificate_of
 from ganeti_core.rapi.failures import HttpFailure
 from ganeti_core.rapi.request import JSON_TYPE

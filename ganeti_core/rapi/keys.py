@@ -10,10 +10,11 @@ import asyncio
 import hashlib
 import re
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rapi.failures import HttpFailure, bad_request
 
 if TYPE_CHECKING:

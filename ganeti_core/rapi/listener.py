@@ -13,13 +13,14 @@ import socket
 import ssl
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.query.versions import SOFTWARE_VERSION
 from ganeti_core.rapi.guard import Bounds, GuardedProtocol
 

@@ -9,10 +9,11 @@ import hmac
 import os
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.authenticator import MOST_SECONDS
 from ganeti_core.plugin_api.passwords import REALM
 from ganeti_core.rapi.failures import HttpFailure, bad_request

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ganeti_core.errors import RequestError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.luxi import protocol
 from ganeti_core.luxi.client import (
     CALL_TIMEOUT,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.expected import stale
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.opcodes.subjects import CLUSTER, subject_of
 from ganeti_core.rapi.failures import HttpFailure, bad_request
 

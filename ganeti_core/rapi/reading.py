@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.opcodes.secrets import redact
 from ganeti_core.rapi.failures import not_found
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rapi.failures import HttpFailure, bad_request
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ is refused. Every object is decided on by `decide`, in lists as alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rapi.concerns import (
     ANY,
     GROUP,

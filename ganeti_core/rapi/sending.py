@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rapi.events import STREAM_TYPE
 from ganeti_core.rapi.failures import HttpFailure
 from ganeti_core.rapi.outgoing import Outgoing

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.opcodes.base import parameters
 from ganeti_core.opcodes.registry import OPCODES
 from ganeti_core.opcodes.subjects import subject_of

@@ -6,10 +6,11 @@ import hashlib
 import secrets
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rapi.failures import HttpFailure
 from ganeti_core.rapi.login import unauthorized
 

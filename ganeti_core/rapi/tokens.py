@@ -10,9 +10,9 @@ import hashlib
 import json
 import secrets
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rapi.permissions import Actor, Rights, resolve
 from ganeti_core.rapi.scopes import Scope
 from ganeti_core.rapi.watched_file import WatchedFile

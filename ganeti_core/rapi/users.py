@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.passwords import Secret, parse_secret, user_lines
 from ganeti_core.rapi.permissions import Rights, resolve
 from ganeti_core.rapi.watched_file import WatchedFile

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import AccessDenied, ConfigurationError, StaleEpoch
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rpc.atomic import write_private
 from ganeti_core.rpc.calls import HOOK, SERVICES
 

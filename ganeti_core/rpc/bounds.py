@@ -10,9 +10,10 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rpc.access import Caller, Role
 from ganeti_core.rpc.pyro import StrictConnection, shut
 

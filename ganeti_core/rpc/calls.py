@@ -6,10 +6,11 @@ changing calls are idempotent by contract: one that was lost may be made again.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import GanetiError, PluginError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api import codec
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ files of mode 0600.
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, Self
 
 from cryptography import x509
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ganeti_core.errors import ConfigurationError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rpc.atomic import write_atomically, write_private
 from ganeti_core.rpc.identity import NodeIdentity
 from ganeti_core.rpc.tls import fingerprint_of

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ganeti_core.errors import (
@@ -23,6 +23,7 @@ from ganeti_core.errors import (
     NodeUnreachable,
     OutcomeUnknown,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rpc import wire
 from ganeti_core.rpc.calls import Call, hook_answer, hook_call, service_call
 from ganeti_core.rpc.connection import Connection, Peer, Pool, encode

@@ -6,10 +6,11 @@ import select
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import JobCanceled, NodeUnreachable, OutcomeUnknown, RpcError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.keepalive import notice_death
 from ganeti_core.rpc.pyro import (
     METHOD,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Self
 
 from ganeti_core.errors import ConfigurationError, NotInCluster
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rpc.atomic import write_atomically
 
 if TYPE_CHECKING:

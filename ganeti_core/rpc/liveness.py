@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, NodeUnreachable, OutcomeUnknown
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rpc.connection import Refused
 
 if TYPE_CHECKING:

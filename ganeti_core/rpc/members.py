@@ -13,11 +13,12 @@ import binascii
 import json
 import logging
 import threading
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import AccessDenied
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rpc.atomic import write_private
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import GanetiError, RpcError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.rpc.wire import Envelope, failure, is_failure
 
 if TYPE_CHECKING:

@@ -16,10 +16,11 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import AccessDenied, ConfigurationError, GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.keepalive import notice_death
 from ganeti_core.rpc.access import NOT_LISTED, Caller, Role, role_of
 from ganeti_core.rpc.bounds import Limits, Places, Served

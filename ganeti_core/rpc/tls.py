@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ConfigurationError
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

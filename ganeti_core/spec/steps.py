@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.spec.text import in_one_line
 
 OpcodeDict = dict[str, Any]

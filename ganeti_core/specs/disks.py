@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import NAMESPACE_OID, uuid5
 
 from ganeti_core.errors import PluginError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import Disk, fill
 from ganeti_core.plugin_api.data import DiskSpec, NodeRef
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES

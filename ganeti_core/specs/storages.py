@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ganeti_core.errors import GanetiError, PluginError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.data import DiskRequest
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES, LOCAL_SPACE, NO_DISKS
 from ganeti_core.specs.disks import Layout, disk_spec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ganeti_core.cli import options as opt
@@ -16,6 +16,7 @@ from ganeti_core.cli.node.power import DELAY, TIMEOUT
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.table import RS_NORMAL
 from ganeti_core.cli.waiting import JobSet, submit
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection

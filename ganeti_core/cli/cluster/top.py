@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli import options as opt
@@ -14,6 +14,7 @@ from ganeti_core.cli.failure import wrong_input
 from ganeti_core.cli.session import Command
 from ganeti_core.cli.table import visible
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ganeti_core.cli.completion import words
 from ganeti_core.cli.completion.words import ANYTHING, Words
 from ganeti_core.cli.options import COMMON, flag
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

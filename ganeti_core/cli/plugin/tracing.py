@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.cli.plugin.names import plugin_named
 from ganeti_core.cli.plugin.switching import known_plugins
 from ganeti_core.cli.table import visible
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.luxi.client import LuxiClient
 from ganeti_core.paths import Paths
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from ganeti_core.daemons.vcluster.remote import write_ssh
 from ganeti_core.daemons.vcluster.starting import Starter
 from ganeti_core.daemons.vcluster.upkeep import locked, remove_files
 from ganeti_core.errors import ConfigurationError, GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.luxi.client import LuxiClient
 from ganeti_core.luxi.job_seen import JobSeen
 from ganeti_core.opcodes.base import FINAL_STATUSES

@@ -7,10 +7,10 @@ import json
 import os
 import socket
 import sysconfig
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from ganeti_core.errors import ConfigurationError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.paths import ROOT_VARIABLE, Paths
 from ganeti_core.resolve import HOSTNAME_VARIABLE
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ganeti_core.errors import HypervisorError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.processes import MARK
 from ganeti_core.plugin_api.root_file_systems import unmount_below
 

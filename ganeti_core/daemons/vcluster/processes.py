@@ -7,10 +7,10 @@ import select
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.daemons.vcluster.layout import PORT, Layout, VirtualNode
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.pid_file import running_pid
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +26,7 @@ from ganeti_core.daemons import masterd, noded
 from ganeti_core.daemons.process import bear_name
 from ganeti_core.daemons.vcluster.processes import MASTERD, NODED
 from ganeti_core.errors import ConfigurationError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.world import load_node_host
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_NOENT, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from ganeti_core.luxi.client import LuxiClient

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, GanetiError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node import collecting
 from ganeti_core.node.config_export import remove_export
 from ganeti_core.node.job_folder import remove_job_folder

@@ -6,10 +6,11 @@ import json
 import secrets
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import OpExecError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node import console_door
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.plugin_api.processes import begin

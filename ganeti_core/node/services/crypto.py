@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import logging
 import ssl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.readers import admit
 from ganeti_core.rpc.atomic import write_atomically, write_private

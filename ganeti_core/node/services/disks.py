@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.plugin_api import codec
 from ganeti_core.plugin_api.transfer import Limits, begin_giver, end_giver

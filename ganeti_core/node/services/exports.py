@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.exports import Exports, mark_of
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.plugin_api import codec

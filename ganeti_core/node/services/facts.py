@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.plugin_api.all_kinds import KINDS
 from ganeti_core.plugin_api.extstorage import EXTSTORAGE

@@ -10,10 +10,10 @@ import ipaddress
 import logging
 import shutil
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.errors import ECODE_INVAL, OpExecError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.plugin_api.run import CommandFailed, run_command
 

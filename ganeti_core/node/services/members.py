@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.node.services.replica import master_runs_here
 from ganeti_core.rpc.tls import fingerprint_of

@@ -7,10 +7,10 @@ import logging
 import os
 import stat
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.errors import OpExecError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.plugin_api.run import CommandFailed, run_command
 

@@ -7,11 +7,12 @@ import logging
 import os
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.replica import Group
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.pid_file import is_held, running_pid
 from ganeti_core.rpc.atomic import exclusive, write_private

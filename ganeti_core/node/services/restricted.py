@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import OpExecError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.plugin_api.allowed import ALLOWED_NAME, ALLOWED_PATH, why_not_run
 from ganeti_core.plugin_api.run import CommandFailed, readable, run_command

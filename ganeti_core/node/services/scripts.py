@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.plugin_api.allowed import ALLOWED_NAME, ALLOWED_PATH, why_not_run
 from ganeti_core.plugin_api.run import CommandFailed, readable, run_command

@@ -4,10 +4,11 @@ reports of collectors, a new look for plugins, a restart of the node's daemons."
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import OpExecError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.arguments import decode
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ import os
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, GanetiError, OpExecError, OpPrereqError, PluginError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.hooks import HookRequest
 from ganeti_core.node.running import RunningCall
 from ganeti_core.node.services.arguments import decode

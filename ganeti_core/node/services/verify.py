@@ -6,10 +6,11 @@ import datetime
 import hashlib
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.arguments import decode
 from ganeti_core.node.services.facts import own_version
 from ganeti_core.node.services.neighbours import Neighbour, Probe, failing, unreachable

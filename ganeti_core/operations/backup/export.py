@@ -9,11 +9,12 @@ asked for, the instance itself are removed after it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Delete
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpExecError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.model.params import filled_beparams, filled_nicparams, filled_osparams
 from ganeti_core.opcodes.backup import BackupExport

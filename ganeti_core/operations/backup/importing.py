@@ -7,7 +7,7 @@ instance, then filled from the export's files, by the instance's OS definition w
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from ganeti_core.errors import (
     NotSupported,
     OpPrereqError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import Instance, Nic
 from ganeti_core.model.names import host_name
 from ganeti_core.model.params import (

@@ -6,10 +6,11 @@ into new values of the cluster object; `gnt-cluster init` goes the same way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Edit, Put
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.model.params import filled_ipolicy
 from ganeti_core.opcodes.cluster import ClusterSetParams

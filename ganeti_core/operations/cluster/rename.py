@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Edit
 from ganeti_core.errors import ECODE_INVAL, ECODE_NOTUNIQUE, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.names import host_name
 from ganeti_core.opcodes.cluster import ClusterRename
 from ganeti_core.operations.base import CLUSTER_SETTINGS, Operation, request

@@ -7,7 +7,7 @@ between is a working one: after an interruption the operation is simply run agai
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Put
@@ -18,6 +18,7 @@ from ganeti_core.errors import (
     OpExecError,
     OpPrereqError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.cluster import ClusterRenewCrypto
 from ganeti_core.operations.base import CLUSTER_SETTINGS, Operation, request

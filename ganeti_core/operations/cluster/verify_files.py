@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node.services.crypto import SHARED_FILES
 from ganeti_core.node.services.verify import UNREADABLE
 from ganeti_core.operations.members import members_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.clocks import skew
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.params import filled_ndparams
 from ganeti_core.operations.specs import disks_of
 from ganeti_core.operations.ssconf import candidates_of

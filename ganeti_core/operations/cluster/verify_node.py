@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.clocks import LARGEST_SKEW
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.ganeti_settings import GANETI_SETTINGS
 from ganeti_core.node.services.facts import own_version
 from ganeti_core.opcodes.verification import CODES

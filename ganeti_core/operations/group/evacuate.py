@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.opcodes.group import GroupEvacuate
 from ganeti_core.opcodes.instance import InstanceChangeGroup
 from ganeti_core.operations.base import Operation

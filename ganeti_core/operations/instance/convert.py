@@ -5,11 +5,12 @@ Where one of the two can lie around the other, nothing is copied (`convert_in_pl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganeti_core.config.reservations import Resources
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import Level, Want
 from ganeti_core.model import new_uuid
 from ganeti_core.model.params import filled_ipolicy, filled_ndparams

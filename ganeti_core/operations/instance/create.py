@@ -6,7 +6,7 @@ instance with its disks and forgets the undo.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Change, Delete, Put
@@ -17,6 +17,7 @@ from ganeti_core.errors import (
     OpPrereqError,
     RpcError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.model import Disk, Instance, new_uuid
 from ganeti_core.model.names import host_name

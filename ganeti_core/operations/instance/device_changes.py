@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ganeti_core.errors import ECODE_INVAL, ECODE_NOENT, OpExecError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.parameters import given
 
 if TYPE_CHECKING:

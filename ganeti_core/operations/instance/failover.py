@@ -7,11 +7,12 @@ disks, so it is stopped on the source first; a source that cannot be asked must 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Put
 from ganeti_core.errors import GanetiError, OpExecError, OpPrereqError, RpcError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.params import filled_beparams
 from ganeti_core.opcodes.instance import InstanceFailover
 from ganeti_core.operations.base import Operation

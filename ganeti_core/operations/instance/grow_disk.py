@@ -10,7 +10,7 @@ the guest sees that when it starts next.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Put
@@ -23,6 +23,7 @@ from ganeti_core.errors import (
     OpPrereqError,
     OutcomeUnknown,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.opcodes.instance import InstanceGrowDisk
 from ganeti_core.operations.base import Operation
 from ganeti_core.operations.disk_work import (

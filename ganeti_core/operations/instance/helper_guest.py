@@ -9,7 +9,7 @@ it for the instance.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import (
@@ -20,6 +20,7 @@ from ganeti_core.errors import (
     OpPrereqError,
     RpcError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import new_uuid
 from ganeti_core.plugin_api.data import DiskSpec
 from ganeti_core.plugin_api.hypervisor import HELPER_GUESTS, HYPERVISORS

@@ -6,10 +6,10 @@ cluster's install image with the disks, and gets what the definition has packed 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.instance.helper_guest import STARTUP, Helper, check_helper, run_helper
 from ganeti_core.plugin_api.os import OS_DEFINITIONS
 

@@ -8,7 +8,7 @@ back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Put
@@ -19,6 +19,7 @@ from ganeti_core.errors import (
     HypervisorError,
     OpPrereqError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.params import filled_beparams, filled_hvparams
 from ganeti_core.opcodes.instance import InstanceFailover, InstanceMigrate
 from ganeti_core.operations.base import Operation

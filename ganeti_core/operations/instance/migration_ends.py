@@ -9,10 +9,10 @@ guest can never run twice.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from ganeti_core.errors import GanetiError, OpExecError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.debt import Debt
 from ganeti_core.operations.saga import Entry, Tag
 from ganeti_core.operations.specs import spec_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import HypervisorError, OpExecError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.specs import spec_of
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 

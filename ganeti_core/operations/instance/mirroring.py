@@ -8,10 +8,10 @@ the new ones alone.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import ECODE_STATE, OpExecError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.disk_work import make_disks, owed_calls, plan_verb
 from ganeti_core.operations.instance.migration_transfer import STALLED, Progress
 from ganeti_core.operations.instance.running import open_on, primary_of, running_on

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Change, Delete, Put
@@ -11,6 +11,7 @@ from ganeti_core.errors import (
     ECODE_STATE,
     OpPrereqError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import LockRequest
 from ganeti_core.model.params import filled_beparams
 from ganeti_core.opcodes.instance import InstanceSetParams

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import (
@@ -10,6 +10,7 @@ from ganeti_core.errors import (
     ECODE_STATE,
     OpPrereqError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.detached_disks import attached, set_aside, shown, takes_any
 from ganeti_core.operations.disk_work import close_calls, make_clean_disks, open_disks
 from ganeti_core.operations.disks import check_disk_names, plan_disk

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.params import filled_nicparams
 from ganeti_core.operations.instance.device_changes import DeviceChange, find_device
 from ganeti_core.operations.instance.nics import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import (
@@ -11,6 +11,7 @@ from ganeti_core.errors import (
     ECODE_STATE,
     OpPrereqError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.params import filled_beparams, filled_hvparams
 from ganeti_core.operations.instance.stopped import check_not_running, check_os
 from ganeti_core.operations.os_schema import check_apart, check_given

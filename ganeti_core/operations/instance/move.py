@@ -7,12 +7,13 @@ back, and the guest starts where it was; after it the old disks are removed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.reservations import Resources
 from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_STATE, GanetiError, OpExecError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.model.params import filled_beparams
 from ganeti_core.opcodes.instance import InstanceMove

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.reservations import Reservation, Resources
@@ -15,6 +15,7 @@ from ganeti_core.errors import (
     OpPrereqError,
     RequestError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.names import host_name
 from ganeti_core.opcodes.instance import InstanceCreate, InstanceMultiAlloc
 from ganeti_core.operations.base import Operation

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_STATE, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.params import fill, filled_beparams, filled_hvparams
 from ganeti_core.opcodes.instance import InstanceReboot, InstanceShutdown, InstanceStartup
 from ganeti_core.operations.base import Operation

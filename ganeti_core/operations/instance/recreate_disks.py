@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.reservations import Resources
@@ -12,6 +12,7 @@ from ganeti_core.errors import (
     ECODE_STATE,
     OpPrereqError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import Level, Want
 from ganeti_core.opcodes.instance import InstanceRecreateDisks
 from ganeti_core.operations.base import Operation, request

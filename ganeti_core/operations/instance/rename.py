@@ -6,11 +6,12 @@ is recorded before each step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_EXISTS, ECODE_INVAL, GanetiError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.model.names import host_name
 from ganeti_core.opcodes.instance import InstanceRename

@@ -8,12 +8,13 @@ one again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.reservations import Resources
 from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.opcodes.instance import InstanceReplaceDisks
 from ganeti_core.operations.base import Operation, request

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_ENVIRON, ECODE_INVAL, OpExecError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.operations.disks import is_shared, moved_disks
 from ganeti_core.operations.instance.running import leave, stop_call
 from ganeti_core.operations.placement.nodes import kept

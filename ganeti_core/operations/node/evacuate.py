@@ -5,10 +5,10 @@ Nothing is locked: the jobs that come of it take their own locks and check again
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.opcodes.instance import InstanceMigrate, InstanceReplaceDisks
 from ganeti_core.opcodes.node import NodeEvacuate, NodeMigrate
 from ganeti_core.operations.base import Operation

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Put
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, GanetiError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.opcodes.node import NodeSetParams
 from ganeti_core.operations.base import Operation, request

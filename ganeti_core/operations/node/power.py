@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.config.store import Edit
@@ -14,6 +13,7 @@ from ganeti_core.errors import (
     JobCanceled,
     OpPrereqError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.model.names import nice_key
 from ganeti_core.model.params import filled_ndparams

@@ -6,7 +6,6 @@ templates declare, or their own names.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.errors import (
@@ -15,6 +14,7 @@ from ganeti_core.errors import (
     GanetiError,
     OpPrereqError,
 )
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import ALL, Level, LockRequest, Want
 from ganeti_core.model.names import nice_key
 from ganeti_core.opcodes.node import NodeModifyStorage, NodeQueryvols

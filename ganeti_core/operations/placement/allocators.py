@@ -12,11 +12,12 @@ import json
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import GanetiError, JobCanceled, PluginError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node import channel
 from ganeti_core.node.hooks import HookRequest
 from ganeti_core.operations.helper_process import HelperProcess, readable

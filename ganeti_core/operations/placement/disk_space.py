@@ -7,11 +7,11 @@ in one of them is missing in the other.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.reservations import Resources
 from ganeti_core.errors import ECODE_NORES, GanetiError, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.params import filled_ndparams
 from ganeti_core.operations.disks import is_shared
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES

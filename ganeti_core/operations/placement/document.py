@@ -6,9 +6,9 @@ reservations, and counted as used here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model.params import (
     filled_beparams,
     filled_ipolicy,

@@ -7,11 +7,11 @@ locked with the instance. For one that an allocator chooses no node is locked un
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.reservations import Resources
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.locking import Level, LockRequest, Want
 from ganeti_core.operations.base import request
 from ganeti_core.operations.disks import is_shared

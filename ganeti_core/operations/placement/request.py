@@ -3,10 +3,11 @@ move."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_INVAL, OpPrereqError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import fill
 from ganeti_core.model.cluster import BEPARAMS_DEFAULTS
 from ganeti_core.operations.parameters import check_memory_bounds, checked_beparams, mebibytes

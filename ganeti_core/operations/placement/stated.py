@@ -6,9 +6,9 @@ instances.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import fill
 from ganeti_core.model.cluster import DISK_STATE_DEFAULTS, HV_STATE_DEFAULTS
 from ganeti_core.model.params import filled_disk_state, filled_hv_state

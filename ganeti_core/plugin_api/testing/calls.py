@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
 
 import pluggy
 
 from ganeti_core.errors import GanetiError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.codec import decode_arguments, decode_result, encode
 from ganeti_core.plugin_api.kinds import PROJECT, Kind, StandIns
 

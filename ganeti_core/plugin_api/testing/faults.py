@@ -30,11 +30,11 @@ import signal
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar, cast
 
 from ganeti_core.errors import BlockDeviceError, GanetiError, HypervisorError, OpExecError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.paths import Paths
 from ganeti_core.plugin_api.context import HookContext
 from ganeti_core.plugin_api.kinds import Kind, hookimpl

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.context import HookContext
 
 PROCESS = "process "

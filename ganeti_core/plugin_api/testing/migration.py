@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from ganeti_core.errors import HypervisorError
+from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.plugin_api.context import HookContext
 from ganeti_core.plugin_api.data import (
     Description,

@@ -1,0 +1,74 @@
+"""Data classes whose methods are compiled when the first object is made.
+
+The decorator of the standard library writes and compiles about six functions for each class when
+its module is imported. That was a third of the time that the master daemon took to start, which a
+failover waits for, and most of the classes are never used: opcodes that nobody sends, answers that
+nobody asks for. Here a class stays as it was written until an object of it is made or its fields
+are looked at.
+
+What differs from the standard decorator until then: a default that was given as a ``field`` is not
+yet an attribute of the class, and ``inspect.signature`` shows any arguments. Objects that are made
+without ``__init__``, as by `pickle`, are not noticed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as dataclass
+else:
+    import threading
+    from dataclasses import dataclass as _eager
+    from dataclasses import fields
+
+    _FIELDS = "__dataclass_fields__"
+    _lock = threading.RLock()
+
+    def dataclass(cls: type | None = None, /, **options: Any) -> Any:
+        """Do what `dataclasses.dataclass` does, but not before it is needed.
+
+        Classes with slots, and those that bring an ``__init__`` of their own, are made at once.
+        """
+        if cls is None:
+            return lambda cls: dataclass(cls, **options)
+        if options.get("slots") or not options.get("init", True) or "__init__" in vars(cls):
+            return _eager(cls, **options)
+
+        def make() -> None:
+            with _lock:
+                if cls.__init__ is __init__:
+                    _eager(cls, **{**options, "init": False})
+                    cls.__init__ = _init_of(cls, frozen=options.get("frozen", False))
+
+        def __init__(self: Any, *args: Any, **named: Any) -> None:
+            make()
+            cls.__init__(self, *args, **named)
+
+        cls.__init__ = __init__
+        setattr(cls, _FIELDS, _FieldsOnDemand(make))
+        return cls
+
+    class _FieldsOnDemand:
+        """Stand for the fields of a class that is not made yet, and make it."""
+
+        def __init__(self, make: Any) -> None:
+            self._make = make
+
+        def __get__(self, _: object, owner: type) -> Any:
+            self._make()
+            return getattr(owner, _FIELDS)
+
+    def _init_of(cls: type, frozen: bool) -> Any:
+        """Return the ``__init__`` of a data class that has all but that.
+
+        The decorator adds none to a class that has one; and taking away first the one that makes
+        the class would leave other threads, which make objects just then, without any.
+        """
+        body = {field.name: field for field in fields(cls)}
+        body["__annotations__"] = {field.name: field.type for field in fields(cls)}
+        body["__module__"] = cls.__module__
+        if hasattr(cls, "__post_init__"):
+            body["__post_init__"] = cls.__post_init__
+        holder = _eager(type(cls.__name__, (), body), repr=False, eq=False, frozen=frozen)
+        return holder.__init__

@@ -1,0 +1,147 @@
+"""Data classes that are made when they are needed: no difference but the time of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError, asdict, field, fields, is_dataclass, replace
+from typing import Any, ClassVar
+
+import pytest
+
+from ganeti_core.lazy_dataclass import dataclass
+
+
+def classes() -> tuple[Any, Any]:
+    """Return a class of which nothing was asked yet, and one that inherits from it."""
+    @dataclass(frozen=True, kw_only=True)
+    class Base:
+        kind: ClassVar[str] = "base"
+        size: int = 1
+        tags: list[str] = field(default_factory=list)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Derived(Base):
+        name: str
+        length: int = field(init=False, default=0)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "length", len(self.name))
+
+    return Base, Derived
+
+
+def is_made(cls: type) -> bool:
+    return isinstance(vars(cls)["__dataclass_fields__"], dict)
+
+
+def test_a_class_is_made_with_its_first_object() -> None:
+    base, derived = classes()
+    assert not is_made(base)
+    assert not is_made(derived)
+    one = derived(name="web")
+    assert is_made(base)
+    assert is_made(derived)
+    assert (one.size, one.tags, one.name, one.length, one.kind) == (1, [], "web", 3, "base")
+
+
+def test_objects_are_those_of_the_standard_decorator() -> None:
+    _, derived = classes()
+    one, same, other = derived(name="web"), derived(name="web"), derived(name="mail", size=2)
+    assert one == same != other
+    assert repr(one).endswith("Derived(size=1, tags=[], name='web', length=3)")
+    assert asdict(replace(other, name="x")) == {"size": 2, "tags": [], "name": "x", "length": 1}
+    with pytest.raises(FrozenInstanceError):
+        one.name = "other"
+    with pytest.raises(TypeError, match="'name'"):
+        derived()
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        derived(name="web", colour="red")
+
+
+def test_whoever_asks_for_fields_is_answered() -> None:
+    base, derived = classes()
+    assert [one.name for one in fields(derived)] == ["size", "tags", "name", "length"]
+    assert is_made(base)
+    lone, _ = classes()
+    assert is_dataclass(lone)
+    assert [one.name for one in fields(lone)] == ["size", "tags"]
+
+
+def test_a_class_that_only_inherits_is_one_too() -> None:
+    base, _ = classes()
+
+    class Plain(base):
+        pass
+
+    assert Plain(size=3).size == 3
+    assert [one.name for one in fields(Plain)] == ["size", "tags"]
+
+
+def test_objects_can_be_hashed_and_ordered_as_asked() -> None:
+    @dataclass(frozen=True, order=True)
+    class Pair:
+        left: int
+        right: int = 0
+
+    @dataclass
+    class Changing:
+        value: int
+
+    assert {Pair(1): "one"}[Pair(1, 0)] == "one"
+    assert max(Pair(1, 5), Pair(2)) == Pair(2)
+    changing = Changing(1)
+    changing.value = 2
+    assert changing == Changing(2)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(changing)
+
+
+def test_what_cannot_wait_is_made_at_once() -> None:
+    @dataclass(slots=True)
+    class Slotted:
+        value: int = 1
+
+    @dataclass
+    class Written:
+        value: int = 1
+
+        def __init__(self) -> None:
+            self.value = 7
+
+    assert is_made(Slotted)
+    assert is_made(Written)
+    assert Slotted.__slots__ == ("value",)
+    assert Written().value == 7
+
+
+def test_many_threads_may_make_the_first_object() -> None:
+    """None may meet a class that is half made."""
+    many = 6
+
+    def make(derived: Any, barrier: threading.Barrier) -> bool:
+        barrier.wait()
+        return bool(derived(name="web") == derived(name="web"))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(many) as pool:
+            for _ in range(100):
+                derived, barrier = classes()[1], threading.Barrier(many)
+                made = [pool.submit(make, derived, barrier) for _ in range(many)]
+                assert [one.result() for one in made] == [True] * many
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_a_daemon_starts_without_the_opcodes_that_nobody_sent() -> None:
+    code = ("import ganeti_core.daemons.masterd\n"
+            "from ganeti_core.opcodes.registry import OPCODES\n"
+            "for cls in OPCODES.values():\n"
+            "    if isinstance(vars(cls)['__dataclass_fields__'], dict):\n"
+            "        print(cls.__name__)")
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == ""
