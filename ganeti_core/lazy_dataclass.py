@@ -13,62 +13,83 @@ without ``__init__``, as by `pickle`, are not noticed.
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass as _at_once
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from dataclasses import dataclass as dataclass
-else:
-    import threading
-    from dataclasses import dataclass as _eager
-    from dataclasses import fields
 
-    _FIELDS = "__dataclass_fields__"
-    _lock = threading.RLock()
+_FIELDS = "__dataclass_fields__"
+_lock = threading.RLock()
+_known: WeakSet[type] = WeakSet()
 
-    def dataclass(cls: type | None = None, /, **options: Any) -> Any:
-        """Do what `dataclasses.dataclass` does, but not before it is needed.
 
-        Classes with slots, and those that bring an ``__init__`` of their own, are made at once.
-        """
-        if cls is None:
-            return lambda cls: dataclass(cls, **options)
-        if options.get("slots") or not options.get("init", True) or "__init__" in vars(cls):
-            return _eager(cls, **options)
+def make_all(package: str) -> list[type]:
+    """Make the data classes of a package's modules that were imported; return them.
 
-        def make() -> None:
-            with _lock:
-                if cls.__init__ is __init__:
-                    _eager(cls, **{**options, "init": False})
-                    cls.__init__ = _init_of(cls, frozen=options.get("frozen", False))
+    For a process that forks others, each of which would make the same ones.
+    """
+    found = [cls for cls in list(_known) if f"{cls.__module__}.".startswith(f"{package}.")]
+    for cls in found:
+        getattr(cls, _FIELDS)
+    return found
 
-        def __init__(self: Any, *args: Any, **named: Any) -> None:
-            make()
-            cls.__init__(self, *args, **named)
 
-        cls.__init__ = __init__
-        setattr(cls, _FIELDS, _FieldsOnDemand(make))
-        return cls
+def _on_demand(cls: Any = None, /, **options: Any) -> Any:
+    """Do what `dataclasses.dataclass` does, but not before it is needed.
 
-    class _FieldsOnDemand:
-        """Stand for the fields of a class that is not made yet, and make it."""
+    Classes with slots, and those that bring an ``__init__`` of their own, are made at once.
+    """
+    if cls is None:
+        return lambda cls: _on_demand(cls, **options)
+    if options.get("slots") or not options.get("init", True) or "__init__" in vars(cls):
+        return _at_once(cls, **options)
 
-        def __init__(self, make: Any) -> None:
-            self._make = make
+    def make() -> None:
+        with _lock:
+            if cls.__init__ is __init__:
+                _at_once(cls, **{**options, "init": False})
+                cls.__init__ = _init_of(cls, frozen=options.get("frozen", False))
 
-        def __get__(self, _: object, owner: type) -> Any:
-            self._make()
-            return getattr(owner, _FIELDS)
+    def __init__(self: Any, *args: Any, **named: Any) -> None:
+        make()
+        cls.__init__(self, *args, **named)
 
-    def _init_of(cls: type, frozen: bool) -> Any:
-        """Return the ``__init__`` of a data class that has all but that.
+    cls.__init__ = __init__
+    setattr(cls, _FIELDS, _FieldsOnDemand(make))
+    _known.add(cls)
+    return cls
 
-        The decorator adds none to a class that has one; and taking away first the one that makes
-        the class would leave other threads, which make objects just then, without any.
-        """
-        body = {field.name: field for field in fields(cls)}
-        body["__annotations__"] = {field.name: field.type for field in fields(cls)}
-        body["__module__"] = cls.__module__
-        if hasattr(cls, "__post_init__"):
-            body["__post_init__"] = cls.__post_init__
-        holder = _eager(type(cls.__name__, (), body), repr=False, eq=False, frozen=frozen)
-        return holder.__init__
+
+class _FieldsOnDemand:
+    """Stand for the fields of a class that is not made yet, and make it."""
+
+    def __init__(self, make: Callable[[], None]) -> None:
+        self._make = make
+
+    def __get__(self, _: object, owner: type) -> Any:
+        self._make()
+        return getattr(owner, _FIELDS)
+
+
+def _init_of(cls: Any, frozen: bool) -> Any:
+    """Return the ``__init__`` of a data class that has all but that.
+
+    The decorator adds none to a class that has one; and taking away first the one that makes the
+    class would leave other threads, which make objects just then, without any.
+    """
+    body: dict[str, Any] = {field.name: field for field in fields(cls)}
+    body["__annotations__"] = {field.name: field.type for field in fields(cls)}
+    body["__module__"] = cls.__module__
+    if hasattr(cls, "__post_init__"):
+        body["__post_init__"] = cls.__post_init__
+    holder: Any = type(cls.__name__, (), body)
+    return _at_once(holder, repr=False, eq=False, frozen=frozen).__init__
+
+
+if not TYPE_CHECKING:
+    dataclass = _on_demand

@@ -7,11 +7,12 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, asdict, field, fields, is_dataclass, replace
+from types import ModuleType
 from typing import Any, ClassVar
 
 import pytest
 
-from ganeti_core.lazy_dataclass import dataclass
+from ganeti_core.lazy_dataclass import dataclass, make_all
 
 
 def classes() -> tuple[Any, Any]:
@@ -135,6 +136,18 @@ def test_many_threads_may_make_the_first_object() -> None:
                 assert [one.result() for one in made] == [True] * many
     finally:
         sys.setswitchinterval(before)
+
+
+def test_those_of_a_package_can_be_made_before_processes_are_forked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inside, outside = classes(), classes()
+    for found, name in ((inside, "some.package.module"), (outside, "some.package_of_others")):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+        for cls in found:
+            cls.__module__ = name
+    assert set(make_all("some.package")) == set(inside)
+    assert [is_made(cls) for cls in (*inside, *outside)] == [True, True, False, False]
 
 
 def test_a_daemon_starts_without_the_opcodes_that_nobody_sent() -> None:

@@ -26,15 +26,17 @@ import time
 import traceback
 from collections import OrderedDict
 from dataclasses import field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganeti_core.lazy_dataclass import dataclass
+from ganeti_core.lazy_dataclass import dataclass, make_all
 from ganeti_core.logs import set_up_logging
 from ganeti_core.node import worker
 from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.sessions import kill_session
 from ganeti_core.node.world import load_node_host
+from ganeti_core.plugin_api import codec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,9 +179,18 @@ def _begin(control: socket.socket, local: LocalNode, host: PluginHost) -> None:
         # The daemon decides when to end; what a terminal sends goes to everyone.
         signal.signal(number, signal.SIG_IGN)
     _close_others(control.fileno())
+    prepare()
     # What is loaded now stays in memory shared with all workers, untouched by their collectors.
     gc.freeze()
     _Loop(control, local, host).run()
+
+
+@cache
+def prepare() -> None:
+    """Make what the first calls of each worker would make again, and workers are many."""
+    codec.prepare()
+    for package in ("ganeti_core.node", "ganeti_core.rpc", "ganeti_core.spans"):
+        make_all(package)
 
 
 def _close_others(keep: int) -> None:

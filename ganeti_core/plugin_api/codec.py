@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path, PurePath
@@ -17,6 +18,8 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import cattrs
+
+from ganeti_core.lazy_dataclass import make_all
 
 
 def encode(value: object) -> Any:
@@ -46,6 +49,15 @@ def encode(value: object) -> Any:
 @cache
 def _field_names(cls: type) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cls))
+
+
+@cache
+def prepare() -> None:
+    """Make now what the first calls of hooks would make: for a process that forks others."""
+    for cls in make_all(__package__ or ""):
+        _field_names(cls)
+        with suppress(TypeError, NameError, cattrs.StructureHandlerNotFoundError):
+            _converter().get_structure_hook(cls)
 
 
 def _key(key: object) -> str:

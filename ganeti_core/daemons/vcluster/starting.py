@@ -27,6 +27,7 @@ from ganeti_core.daemons.process import bear_name
 from ganeti_core.daemons.vcluster.processes import MASTERD, NODED
 from ganeti_core.errors import ConfigurationError
 from ganeti_core.lazy_dataclass import dataclass
+from ganeti_core.node import forkserver
 from ganeti_core.node.world import load_node_host
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Starter:
         # With the modules of all plugins: the master daemon, which loads more kinds of them, needs
         # some milliseconds by then.
         self.host = load_node_host()
+        forkserver.prepare()
         self._node_daemon = partial(noded.main, host=self.host)
         gc.collect()
         # What exists now is never looked at by the collectors of the children, so its pages stay
