@@ -105,7 +105,8 @@ def test_a_node_that_stores_nothing_is_not_listed_as_one_that_fails(clean: Virtu
     assert "node3.example.com" not in clean.gnt("gnt-backup", "list").stdout
 
 
-@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("compression", [
+    "zstd", *(pytest.param(name, marks=pytest.mark.torture) for name in ("none", "gzip"))])
 def test_an_os_in_python_exports_and_imports(clean: VirtualCluster, compression: str) -> None:
     disk = add(clean, "a1.example.com", "--os-parameters-private=token=sesame",
                os_type="used+small")

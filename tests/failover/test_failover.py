@@ -320,7 +320,8 @@ def test_a_master_that_lost_its_log_does_not_overwrite_the_copies(three: Virtual
     assert statuses(three, "node2", jobs) == ["success"] * 3
 
 
-@pytest.mark.parametrize("point", [2, 4, 6])
+@pytest.mark.parametrize("point", [
+    4, *(pytest.param(point, marks=pytest.mark.torture) for point in (2, 6))])
 def test_an_interrupted_creation_is_undone_by_the_next_master(
     three: VirtualCluster, point: int,
 ) -> None:

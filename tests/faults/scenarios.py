@@ -136,7 +136,7 @@ SCENARIOS = {scenario.name: scenario for scenario in (
         nics=[["remove", 0, {}], ["add", -1, {}]])),
     Scenario("startup", "file", exists=True, runs=False, slow=True,
              op=_on_instance("OP_INSTANCE_STARTUP", force=False)),
-    Scenario("shutdown", "file", exists=True, runs=True,
+    Scenario("shutdown", "file", exists=True, runs=True, slow=True,
              op=_on_instance("OP_INSTANCE_SHUTDOWN", timeout=0)),
     Scenario("reboot", "file", exists=True, runs=True, slow=True,
              op=_on_instance("OP_INSTANCE_REBOOT", reboot_type="hard", shutdown_timeout=0)),

@@ -25,7 +25,7 @@ def test_killed_after_each_write(cluster, scenario):
     ("convert_running", "before", 7), ("convert_running", "journal", 6),
     ("zero", "before", 6), ("zero", "journal", 5), ("install_helped", "journal", 6),
     ("grow", "journal", 4), ("modify", "before", 4), ("failover", "journal", 4),
-    ("remove", "before", 3)])
+    ("remove", "before", 3), ("shutdown", "journal", 3)])
 def test_one_write_of_a_long_job(cluster, name, point, number):
     """Of jobs at whose every write `make torture` kills the master."""
     assert kill_master(cluster, SCENARIOS[name], point, number)

@@ -56,7 +56,9 @@ def test_the_master_is_killed_at_each_of_its_writes(cluster: FaultCluster, point
     raise AssertionError("it is struck for ever")
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.03, 0.06, 0.1, 0.15, 0.2])
+@pytest.mark.parametrize("seconds", [
+    0.0, 0.1, *(pytest.param(seconds, marks=pytest.mark.torture) for seconds in (
+        0.03, 0.06, 0.15, 0.2))])
 def test_a_node_daemon_is_killed_meanwhile(cluster: FaultCluster, seconds: float) -> None:
     pid = int(cluster.layout.nodes[1].paths.daemon_pid(NODED).read_text())
     job = cluster.submit(PAUSE, RENEW)

@@ -19,6 +19,13 @@ ARRIVED = "* memory transfer complete"
 PHASES = ("Migrating instance", "* preparing", "* migrating", "* starting memory transfer")
 
 
+def at_each(*phases: str, often: tuple[str, ...]) -> pytest.MarkDecorator:
+    """Ask a test of each of the phases: in `make test` of those that are to be asked often."""
+    return pytest.mark.parametrize("phase", [
+        pytest.param(phase, marks=() if phase in often else pytest.mark.torture)
+        for phase in phases])
+
+
 @pytest.fixture(scope="module")
 def module_mover(make_cluster):
     cluster = make_cluster("--nodes", "3", "--hypervisor", "kvm", "--disk-templates", "sharedfile",
@@ -82,7 +89,7 @@ def test_a_migration_that_is_canceled(mover, phase):
     assert (status, mover.home) in {("canceled", home), ("success", other)}
 
 
-@pytest.mark.parametrize("phase", [*PHASES, ARRIVED])
+@at_each(*PHASES, ARRIVED, often=(PHASES[-1], ARRIVED))
 def test_a_migration_that_is_killed(mover, phase):
     home, other = mover.home, mover.other
     job = mover.migrate()
@@ -92,7 +99,7 @@ def test_a_migration_that_is_killed(mover, phase):
     assert (status, mover.home) in {("canceled", home), ("success", other)}
 
 
-@pytest.mark.parametrize("phase", [*PHASES[1:], ARRIVED])
+@at_each(*PHASES[1:], ARRIVED, often=(PHASES[-1], ARRIVED))
 def test_a_master_that_dies_during_a_migration(mover, phase):
     home, other = mover.home, mover.other
     job = mover.migrate()
@@ -103,7 +110,7 @@ def test_a_master_that_dies_during_a_migration(mover, phase):
     assert (status, mover.home) in {("error", home), ("success", other)}
 
 
-@pytest.mark.parametrize("phase", ["* preparing", "* starting memory transfer"])
+@at_each("* preparing", "* starting memory transfer", often=("* starting memory transfer",))
 @pytest.mark.parametrize("end", ["home", "other"])
 def test_a_node_daemon_that_dies_during_a_migration(mover, end, phase):
     home, other = mover.home, mover.other

@@ -127,6 +127,7 @@ def test_a_cluster_runs_on_examples_alone(cluster: Author) -> None:
     assert left == []
 
 
+@pytest.mark.torture
 @pytest.mark.examples
 @pytest.mark.timeout(900)
 def test_a_provider_gives_disks_as_they_are_asked_for(cluster: Author) -> None:

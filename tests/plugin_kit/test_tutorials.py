@@ -12,7 +12,7 @@ from tutorial import Shell, follow
 from ganeti_core.cli.plugin.names import KINDS
 
 PAGES = sorted((TOP / "docs/tutorials").glob("*.md"))
-EVERY_TIME = ("index", "collector", "disk_template")
+EVERY_TIME = ("index",)
 """Those that `make test` follows; `make torture` follows all."""
 
 

@@ -168,6 +168,7 @@ def test_what_was_interrupted_is_named_and_goes_on(old: VirtualCluster, packages
     assert old.gnt("gnt-cluster", "upgrade", "--resume").stdout == "No upgrade is under way.\n"
 
 
+@pytest.mark.torture
 def test_what_cannot_be_ended_says_why_and_another_version_takes_its_place(
     old: VirtualCluster, packages: Path
 ) -> None:
@@ -186,6 +187,7 @@ def test_what_cannot_be_ended_says_why_and_another_version_takes_its_place(
     assert Intent.pending(old.paths()) is None
 
 
+@pytest.mark.torture
 def test_two_at_once_and_an_end_by_a_signal(old: VirtualCluster, packages: Path) -> None:
     install(packages, "1.13.0")
     old.submit("gnt-debug", "delay", "--no-master", "-n", "node2", "60")
@@ -209,6 +211,7 @@ def test_two_at_once_and_an_end_by_a_signal(old: VirtualCluster, packages: Path)
     assert not drained(old)
 
 
+@pytest.mark.torture
 def test_daemons_of_the_master_that_were_lost_meanwhile_run_in_the_end(
     old: VirtualCluster, packages: Path
 ) -> None:
@@ -245,6 +248,7 @@ def test_a_word_that_is_no_version_is_named(old: VirtualCluster) -> None:
         assert "'latest' is no version" in old.try_("gnt-cluster", "upgrade", *words).stderr
 
 
+@pytest.mark.torture
 def test_an_administrators_drain_flag_stays(old: VirtualCluster, packages: Path) -> None:
     """And a version of before can be gone back to while it can read what is there."""
     install(packages, "1.10.0")

@@ -176,6 +176,7 @@ def test_a_disk_gets_a_copy_and_loses_it_and_its_data_stay_where_they_are(
     assert only == data(cluster, "node2").name
 
 
+@pytest.mark.torture
 def test_the_only_new_copy_is_kept_whatever_is_replaced(pair: VirtualCluster) -> None:
     write(pair, "node1", b"older")
     cut(pair, "node1", "node2")
@@ -302,6 +303,7 @@ def test_a_node_whose_disk_came_back_does_not_go_on_with_what_is_on_it(
     assert stale(away) == []
 
 
+@pytest.mark.torture
 def test_a_master_that_is_silent_for_too_long_is_not_waited_for(
     away: VirtualCluster,
 ) -> None:

@@ -172,6 +172,7 @@ def test_a_disk_whose_copy_is_left_behind_does_not_grow(
     assert_grown(pair, writer)
 
 
+@pytest.mark.torture
 def test_the_node_daemon_is_killed_while_a_disk_grows(
     pair: VirtualCluster, writer: Writer
 ) -> None:
@@ -191,6 +192,7 @@ def test_the_master_is_killed_while_a_disk_grows(pair: VirtualCluster, writer: W
     pair.verify()
 
 
+@pytest.mark.torture
 def test_the_other_copy_is_lost_while_a_disk_grows(pair: VirtualCluster, writer: Writer) -> None:
     """Who writes waits until that is in writing, and the copy is made alike when it is back."""
     meanwhile(pair, lambda: kill(pair, "node3"))
@@ -202,6 +204,7 @@ def test_the_other_copy_is_lost_while_a_disk_grows(pair: VirtualCluster, writer:
     assert_grown(pair, writer)
 
 
+@pytest.mark.torture
 def test_a_copy_that_is_made_before_growing_is_finished_becomes_as_large(
     pair: VirtualCluster, writer: Writer
 ) -> None:

@@ -19,6 +19,8 @@ import pytest
 
 DATA = Path(__file__).parents[2] / "data" / "htools"
 TOLERANCE = 1e-6
+LONG = frozenset({"hspace-exclstor-5-10-s13-machine-readable"})
+"""They place thousands of instances; others ask the same of fewer."""
 _DUMP = re.compile(
     r"^(Loaded cluster ipolicy:|Bad nodes:|N\+1 happy nodes:|Node policy status:|Node Graph:).*"
 )
@@ -48,8 +50,9 @@ def cases(tool: str) -> tuple[Case, ...]:
 
 def each_case(tool: str) -> pytest.MarkDecorator:
     """Run a test with every recorded run."""
-    found = cases(tool)
-    return pytest.mark.parametrize("case", found, ids=[case.name for case in found])
+    return pytest.mark.parametrize("case", [
+        pytest.param(case, id=case.name, marks=pytest.mark.torture if case.name in LONG else ())
+        for case in cases(tool)])
 
 
 @dataclass(frozen=True)
