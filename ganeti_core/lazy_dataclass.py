@@ -3,12 +3,12 @@
 The decorator of the standard library writes and compiles about six functions for each class when
 its module is imported. That was a third of the time that the master daemon took to start, which a
 failover waits for, and most of the classes are never used: opcodes that nobody sends, answers that
-nobody asks for. Here a class stays as it was written until an object of it is made or its fields
-are looked at.
+nobody asks for. Here a class stays as it was written until an object of it is made, or its fields
+or its signature are looked at.
 
 What differs from the standard decorator until then: a default that was given as a ``field`` is not
-yet an attribute of the class, and ``inspect.signature`` shows any arguments. Objects that are made
-without ``__init__``, as by `pickle`, are not noticed.
+yet an attribute of the class. Objects that are made without ``__init__``, as by `pickle`, are not
+noticed. A class without a docstring gets its name as one, and not its signature.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import dataclass as dataclass
 
-_FIELDS = "__dataclass_fields__"
+_FIELDS, _SIGNATURE = "__dataclass_fields__", "__signature__"
 _lock = threading.RLock()
 _known: WeakSet[type] = WeakSet()
 
@@ -52,6 +52,7 @@ def _on_demand(cls: Any = None, /, **options: Any) -> Any:
     def make() -> None:
         with _lock:
             if cls.__init__ is __init__:
+                delattr(cls, _SIGNATURE)
                 _at_once(cls, **{**options, "init": False})
                 cls.__init__ = _init_of(cls, frozen=options.get("frozen", False))
 
@@ -60,20 +61,23 @@ def _on_demand(cls: Any = None, /, **options: Any) -> Any:
         cls.__init__(self, *args, **named)
 
     cls.__init__ = __init__
-    setattr(cls, _FIELDS, _FieldsOnDemand(make))
+    cls.__doc__ = cls.__doc__ or cls.__name__
+    for name in (_FIELDS, _SIGNATURE):
+        setattr(cls, name, _OnDemand(name, make))
     _known.add(cls)
     return cls
 
 
-class _FieldsOnDemand:
-    """Stand for the fields of a class that is not made yet, and make it."""
+class _OnDemand:
+    """Stand for something of a class that is not made yet: whoever looks at it has it made."""
 
-    def __init__(self, make: Callable[[], None]) -> None:
-        self._make = make
+    def __init__(self, name: str, make: Callable[[], None]) -> None:
+        self._name, self._make = name, make
 
     def __get__(self, _: object, owner: type) -> Any:
+        """:raises AttributeError: a made class has none, as all do without ``__signature__``"""
         self._make()
-        return getattr(owner, _FIELDS)
+        return getattr(owner, self._name)
 
 
 def _init_of(cls: Any, frozen: bool) -> Any:
@@ -84,7 +88,7 @@ def _init_of(cls: Any, frozen: bool) -> Any:
     """
     body: dict[str, Any] = {field.name: field for field in fields(cls)}
     body["__annotations__"] = {field.name: field.type for field in fields(cls)}
-    body["__module__"] = cls.__module__
+    body["__module__"], body["__doc__"] = cls.__module__, cls.__doc__
     if hasattr(cls, "__post_init__"):
         body["__post_init__"] = cls.__post_init__
     holder: Any = type(cls.__name__, (), body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import threading
@@ -69,6 +70,18 @@ def test_whoever_asks_for_fields_is_answered() -> None:
     lone, _ = classes()
     assert is_dataclass(lone)
     assert [one.name for one in fields(lone)] == ["size", "tags"]
+
+
+def test_whoever_asks_for_the_signature_is_answered() -> None:
+    base, derived = classes()
+    assert list(inspect.signature(derived).parameters) == ["size", "tags", "name"]
+    assert is_made(base)
+    assert list(inspect.signature(base).parameters) == ["size", "tags"]
+
+    class Plain(classes()[0]):
+        pass
+
+    assert list(inspect.signature(Plain).parameters) == ["size", "tags"]
 
 
 def test_a_class_that_only_inherits_is_one_too() -> None:
