@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
+import marshal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# A module, and not run by its name: so it is compiled once.
-_PROGRAM = """#!{python} -SE
-import os, sys
-os.environ["LVM_FAKE"] = {folder!r}
-sys.path.insert(0, {here!r})
 import fake_lvm
-sys.exit(fake_lvm.main())
-"""
+import stand_in
 
 
 @dataclass(frozen=True)
@@ -30,11 +23,12 @@ class FakeHost:
 
     @property
     def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
+        found: dict[str, Any] = marshal.loads(  # noqa: S302  # its own file
+            (self.folder / "state").read_bytes())
         return found
 
     def change(self, **parts: Any) -> None:
-        (self.folder / "state.json").write_text(json.dumps({**self.state, **parts}))
+        (self.folder / "state").write_bytes(marshal.dumps({**self.state, **parts}))
 
     def add(self, full_name: str, size: int = 16, **more: Any) -> Path:
         """Make a volume as somebody else would; return its device."""
@@ -56,13 +50,13 @@ class FakeHost:
         """Make one with two groups: one of three physical volumes, one of one."""
         folder.mkdir()
         made = cls(folder)
-        program = Path(made.program)
-        program.write_text(_PROGRAM.format(
-            python=sys.executable, folder=str(folder), here=str(Path(__file__).parent)))
-        program.chmod(0o755)
-        (folder / "state.json").write_text(json.dumps({
+        stand_in.install(Path(made.program), fake_lvm, str(folder))
+        groups = {"/dev/sdb": "xenvg", "/dev/sdc": "xenvg", "/dev/sdd": "xenvg",
+                  "/dev/sde": "other"}
+        for group in set(groups.values()):
+            (folder / "dev" / group).mkdir(parents=True)
+        (folder / "state").write_bytes(marshal.dumps({
             "vgs": ["other", "xenvg"], "lvs": {}, "pvs": {
-                name: {"group": group, "size": 1024, "allocatable": True} for name, group in (
-                    ("/dev/sdb", "xenvg"), ("/dev/sdc", "xenvg"), ("/dev/sdd", "xenvg"),
-                    ("/dev/sde", "other"))}}))
+                name: {"group": group, "size": 1024, "allocatable": True}
+                for name, group in groups.items()}}))
         return made

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import fake_rbd
-
-# A module, and not run by its name: so it is compiled once.
-_PROGRAM = """#!{python} -SE
-import sys
-sys.path.insert(0, {here!r})
-sys.argv[1:1] = [{folder!r}, {root!r}]
-import fake_rbd
-sys.exit(fake_rbd.main())
-"""
+import stand_in
 
 
 def install(root: Path, folder: Path) -> None:
     """Give the node below `root` a program rbd that reaches the cluster in `folder`."""
-    program = root / "usr/bin/rbd"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    (root / "dev").mkdir(exist_ok=True)
-    program.write_text(_PROGRAM.format(python=sys.executable, root=str(root), folder=str(folder),
-                                       here=str(Path(fake_rbd.__file__).parent)))
-    program.chmod(0o755)
+    (root / "dev").mkdir(parents=True, exist_ok=True)
+    stand_in.install(root / "usr/bin/rbd", fake_rbd, str(folder), str(root))
 
 
 def images(folder: Path) -> list[str]:

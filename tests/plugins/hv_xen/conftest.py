@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import fake_xl
 import pytest
+import stand_in
 
 from ganeti_core.plugin_api import DiskSpec, HookContext, InstanceSpec
 from ganeti_core.plugin_api.testing.contexts import make_context, neighbours
 from ganeti_plugins.hv_xen import XenPvmHypervisor
 from ganeti_plugins.net_linux import BridgedNetwork, RoutedNetwork
 
-FAKE = Path(__file__).with_name("fake_xl.py")
 
-
-@pytest.fixture
-def fake_xl(tmp_path: Path) -> str:
+@pytest.fixture(name="fake_xl")
+def installed_xl(tmp_path: Path) -> str:
     """The program; every node has domains of its own."""
     program = tmp_path / "xl"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -S -E {FAKE} "$@"\n')
-    program.chmod(0o755)
+    stand_in.install(program, fake_xl)
     return str(program)
 
 
