@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import fake_drbd
+import stand_in
 from virtual_cluster import VirtualCluster, wait_until
 
 from ganeti_core.config.ganeti_format import OWN_KEY
@@ -19,7 +20,6 @@ NAME = "pair.example.com"
 NODES = ("node1", "node2", "node3")
 NEW = ("-t", "drbd", "--no-install", "-o", "noop", "-B", "memory=64M", "--no-nics",
        "--no-name-check", "--no-ip-check")
-PROGRAM = "#!/bin/sh\nexec {python} -S -E {fake} {world} {root} {name} \"$@\"\n"
 
 
 def with_drbd(made: VirtualCluster) -> VirtualCluster:
@@ -30,11 +30,8 @@ def with_drbd(made: VirtualCluster) -> VirtualCluster:
             root = str(made.paths(node).root)
             kernels.add_node(root, helper=str(helper))
             for name in ("drbdsetup", "drbdmeta"):
-                program = Path(root) / "usr/sbin" / name
-                program.write_text(PROGRAM.format(
-                    python=sys.executable, fake=fake_drbd.__file__, world=kernels.folder,
-                    root=root, name=name))
-                program.chmod(0o755)
+                stand_in.install(
+                    Path(root) / "usr/sbin" / name, fake_drbd, kernels.folder, root, name)
     made.gnt("gnt-cluster", "modify", "--enabled-disk-templates=diskless,file,drbd",
              "--ipolicy-disk-templates=diskless,file,drbd", f"--drbd-usermode-helper={helper}",
              "--driver-settings", "drbd_volume_template=file")

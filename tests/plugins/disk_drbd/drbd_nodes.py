@@ -103,6 +103,7 @@ def make_node(tmp_path: Path, kernels: Kernels, node: NodeRef) -> HookContext:
     root = tmp_path / node.name.partition(".")[0]
     (root / "srv/ganeti/file-storage").mkdir(parents=True)
     kernels.change(lambda world: world.add_node(str(root)))
+    (root / "usr/sbin").mkdir(parents=True)
     for name in ("drbdsetup", "drbdmeta"):
         (root / "usr/sbin" / name).touch()
     ctx = make_context(root, node.name, config=node_settings())

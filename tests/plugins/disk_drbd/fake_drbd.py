@@ -8,14 +8,13 @@ Nothing happens by itself: each call of ``drbdsetup`` is a moment that passes, i
 nodes shake hands, a synchronization goes on a step, and what a primary node wrote reaches its peer.
 Only the helper that a kernel calls runs beside that, in a process of its own; until it has ended a
 frozen device leads nowhere.
-Called as a program it imports little, for it is called often.
+Called as a program, which it is often, it imports hardly more than what is built in; see
+`stand_in`.
 """
 
 import fcntl
-import json
-import os
-import re
-import subprocess
+import marshal
+import posix
 import sys
 
 from fake_pairs import (
@@ -35,7 +34,9 @@ from fake_pairs import (
 
 STEP = 40.0
 """Percent of a synchronization in one moment."""
-WHOLE = ("UpToDate", "UpToDate")
+VALUES_ALONE = 2
+"""A version of marshal: with later ones, what two nodes have alike would be one from then on, and
+what they write of equal data is not always the same."""
 REFUSED = 10
 NO_DATA = 17
 STATE = 11
@@ -45,29 +46,36 @@ CONNECT_OPTIONS = {
 
 
 class World:
-    """What the kernels of all nodes know, locked."""
+    """What the kernels of all nodes know, locked.
 
-    def __init__(self, folder):
-        self.folder = folder
+    :param shown: what they show is what they know, unless they get to know something else
+    """
+
+    def __init__(self, folder, *, shown=False):
+        self.folder, self.shown = folder, shown
 
     def __enter__(self):
-        os.makedirs(self.folder, exist_ok=True)
-        self.lock = open(os.path.join(self.folder, "lock"), "w")
+        make_folder(self.folder)
+        self.lock = open(f"{self.folder}/lock", "wb")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         try:
-            with open(os.path.join(self.folder, "world.json")) as file:
-                self.data = json.load(file)
+            with open(f"{self.folder}/world", "rb") as file:
+                self.known = file.read()
+            self.data = marshal.loads(self.known)  # noqa: S302  # its own file
         except FileNotFoundError:
+            self.known = b""
             self.data = {"nodes": {}, "cut": [], "step": STEP, "busy": []}
         return self
 
     def __exit__(self, *_):
-        for root, node in self.data["nodes"].items():
-            self.publish(root, node)
-        path = os.path.join(self.folder, "world.json")
-        with open(path + ".new", "w") as file:
-            json.dump(self.data, file)
-        os.replace(path + ".new", path)
+        known = marshal.dumps(self.data, VALUES_ALONE)
+        if known != self.known or not self.shown:
+            for root, node in self.data["nodes"].items():
+                self.publish(root, node)
+            path = f"{self.folder}/world"
+            with open(path + ".new", "wb") as file:
+                file.write(known)
+            posix.replace(path + ".new", path)
         self.lock.close()
 
     def outside(self, act):
@@ -82,41 +90,42 @@ class World:
 
     def add_node(self, root, helper="/bin/true"):
         self.data["nodes"].setdefault(root, {"minors": {}, "up": True, "resources": {}})
-        for folder in ("proc", "dev", "usr/sbin", "sys/module/drbd/parameters", "sys/block"):
-            os.makedirs(os.path.join(root, folder), exist_ok=True)
-        with open(os.path.join(root, "sys/module/drbd/parameters/usermode_helper"), "w") as file:
+        for folder in ("", "proc", "dev", "sys", "sys/module", "sys/module/drbd",
+                       "sys/module/drbd/parameters", "sys/block"):
+            make_folder(f"{root}/{folder}")
+        with open(f"{root}/sys/module/drbd/parameters/usermode_helper", "w") as file:
             file.write(f"{helper}\n")
 
     def publish(self, root, node):
         """Write what the node's kernel shows."""
-        if not node["up"] or not os.path.isdir(os.path.join(root, "proc")):
+        if not node["up"] or not exists(f"{root}/proc"):
             return
         lines = ["version: 8.4.11 (api:1/proto:86-101)", "srcversion: 0123456789ABCDEF01234567"]
         for number, minor in sorted(node["minors"].items(), key=lambda pair: int(pair[0])):
             lines += shown(number, minor)
-        write(os.path.join(root, "proc/drbd"), "\n".join(lines) + "\n")
+        write(f"{root}/proc/drbd", "\n".join(lines) + "\n")
         wanted = {f"drbd{number}" for number in node["minors"]}
-        for name in os.listdir(os.path.join(root, "dev")):
+        for name in posix.listdir(f"{root}/dev"):
             if name.startswith("drbd") and name not in wanted:
-                os.unlink(os.path.join(root, "dev", name))
-        for name in os.listdir(os.path.join(root, "sys/block")):
+                posix.unlink(f"{root}/dev/{name}")
+        for name in posix.listdir(f"{root}/sys/block"):
             if name not in wanted:
-                os.unlink(os.path.join(root, "sys/block", name, "size"))
-                os.rmdir(os.path.join(root, "sys/block", name))
+                posix.unlink(f"{root}/sys/block/{name}/size")
+                posix.rmdir(f"{root}/sys/block/{name}")
         for number, minor in node["minors"].items():
             self.publish_device(root, number, minor)
 
     def publish_device(self, root, number, minor):
-        device = os.path.join(root, "dev", f"drbd{number}")
+        device = f"{root}/dev/drbd{number}"
         target = ("/secondary" if minor["role"] != "Primary" else "/frozen" if minor["frozen"]
                   else self.holder(root, minor))
-        if not os.path.islink(device) or os.readlink(device) != target:
-            os.symlink(target, f"{root}/dev/.new")  # a device is never absent for a moment
-            os.rename(f"{root}/dev/.new", device)
-        folder = os.path.join(root, "sys/block", f"drbd{number}")
+        if not exists(device, follow=False) or posix.readlink(device) != target:
+            posix.symlink(target, f"{root}/dev/.new")  # a device is never absent for a moment
+            posix.rename(f"{root}/dev/.new", device)
+        folder = f"{root}/sys/block/drbd{number}"
         if minor["size"]:
-            os.makedirs(folder, exist_ok=True)
-            write(os.path.join(folder, "size"), f"{minor['size'] * 2048}\n")
+            make_folder(folder)
+            write(f"{folder}/size", f"{minor['size'] * 2048}\n")
 
     def holder(self, root, minor):
         """The volume that a primary node reads: its peer's, where its own has not all data."""
@@ -182,7 +191,20 @@ def write(path, text):
         pass
     with open(path + "~", "w") as file:
         file.write(text)
-    os.replace(path + "~", path)
+    posix.replace(path + "~", path)
+
+
+def make_folder(path):
+    if not exists(path):
+        posix.mkdir(path)
+
+
+def exists(path, *, follow=True):
+    try:
+        posix.stat(path, follow_symlinks=follow)
+    except OSError:
+        return False
+    return True
 
 
 def shown(number, minor):
@@ -204,7 +226,9 @@ def shown(number, minor):
 
 def call_helper(root, resource):
     """Return the exit status of the program that the kernel calls."""
-    with open(os.path.join(root, "sys/module/drbd/parameters/usermode_helper")) as file:
+    import subprocess
+
+    with open(f"{root}/sys/module/drbd/parameters/usermode_helper") as file:
         program = file.read().strip()
     environment = {"HOME": "/", "TERM": "linux", "PATH": "/sbin:/usr/sbin:/bin:/usr/bin",
                    "DRBD_PEER_AF": "ipv4", "GANETI_ROOT": root}
@@ -215,8 +239,10 @@ def call_helper(root, resource):
 
 def call_helper_later(folder, root, number):
     """As a thread of the kernel does, which nobody waits for."""
+    import subprocess
+
     subprocess.run(["/bin/sh", "-c", '"$@" &', "sh", sys.executable, "-S", "-E",
-                    os.path.abspath(__file__), folder, root, "helper", number],
+                    __file__, folder, root, number],
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL, start_new_session=True, check=True)
 
@@ -287,11 +313,11 @@ class Setup:
             raise Refused(REFUSED, f"{number}: Failure: (124) Device is attached to a disk (use "
                                    "detach first)")
         for path in (data, notes):
-            if not os.path.exists(path):
+            if not exists(path):
                 raise Refused(REFUSED, f"{number}: Failure: (104) Can not open backing device.")
         gi = read_notes(notes)
         wanted = int(options["size"].rstrip("m"))
-        if os.path.getsize(data) < wanted << 20:
+        if posix.stat(data).st_size < wanted << 20:
             raise Refused(REFUSED, f"{number}: Failure: (111) Low.dev. smaller than requested DRBD-"
                                    "dev. size.")
         minor.update(data=data, notes=notes, size=wanted, gi=gi, options=options)
@@ -420,7 +446,7 @@ class Setup:
         found = self.world.peer(self.root, minor)
         if found is not None and minor["cs"] == "Connected":
             ends.append(found[2])
-        if any(os.path.getsize(end["data"]) < wanted << 20 for end in ends):
+        if any(posix.stat(end["data"]).st_size < wanted << 20 for end in ends):
             raise Refused(REFUSED, f"{number}: Failure: (111) Low.dev. smaller than requested DRBD-"
                                    "dev. size.")
         for end in ends:
@@ -486,14 +512,14 @@ def setup(world, root, words):
 def meta(world, root, words):
     force = "--force" in words
     device, _format, notes, _index, verb, *rest = [word for word in words if word != "--force"]
-    number = re.sub(r".*drbd", "", device)
+    number = device.rpartition("drbd")[2]
     attached = world.data["nodes"][root]["minors"].get(number)
     if attached is not None and attached["data"]:
         raise Refused(20, f"Device '{number}' is configured!")
     if verb == "create-md":
         if not force:
             raise Refused(1, "Operation canceled.")
-        if not os.path.exists(notes):
+        if not exists(notes):
             raise Refused(20, f"open({notes}) failed: No such file or directory")
         with open(notes, "rb") as file:
             if file.read(32772)[32768:] == b"JFS1":  # it looks beyond what LVM clears, even so
@@ -522,21 +548,19 @@ def call(folder, root, name, words):
 
     :raises Refused: with its exit status, and what it says
     """
-    with World(folder) as world:
+    with World(folder, shown=True) as world:
         (setup if name == "drbdsetup" else meta)(world, root, list(words))
 
 
 def main():
     folder, root, name, *words = sys.argv[1:]
-    if name == "helper":
-        after_loss(folder, root, *words)
-        return
     try:
         call(folder, root, name, words)
     except Refused as exc:
         print(exc.text, file=sys.stderr)
-        sys.exit(exc.status)
+        return exc.status
+    return 0
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # as `call_helper_later` calls it
+    after_loss(*sys.argv[1:])
