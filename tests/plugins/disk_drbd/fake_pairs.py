@@ -66,6 +66,8 @@ def shake_hands(one, other):
         stand_alone(one, other)
         return
     target = other if source is one else one
+    if source["ds"] == "Consistent":
+        source["ds"] = "UpToDate"  # what is copied counts as the newest from the first block on
     source.update(cs="SyncSource", done=0.0, pds="Inconsistent", dirty=True)
     target.update(cs="SyncTarget", done=0.0, ds="Inconsistent", pds="UpToDate", dirty=True)
     target["gi"].update(consistent=0, fresh=0)
