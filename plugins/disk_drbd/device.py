@@ -117,6 +117,10 @@ class Device:
         """Return how the device is; None where it is not configured."""
         return self.tools.minor(self.number) if self.configured() is not None else None
 
+    def own_state(self) -> Minor | None:
+        """As `state`, of a device that this hook knows to be this disk's."""
+        return self.tools.minor(self.number)
+
     def lives_by_peer(self) -> bool:
         """Whether it is in use here and has lost its own disk."""
         state = self.state()
@@ -211,9 +215,10 @@ class Device:
             self.child(which, "close")
         self.write_note()
 
-    def attach(self) -> None:
+    def attach(self) -> Configured | None:
         """Let the kernel use the two volumes.
 
+        :returns: how the device is configured, if it was attached before
         :raises BlockDeviceError: they are not there, or the number is another's
         """
         if problem := self.tools.problem():
@@ -232,7 +237,7 @@ class Device:
             if found.fences != self.fences:
                 self.tools.setup("disk-options", str(self.number),
                                  *parameters.fencing_options(fences=self.fences))
-            return
+            return found
         self.tools.setup("new-resource", self.resource, tolerated=("already exists", "(161)"))
         self.tools.setup("new-minor", self.resource, str(self.number), "0",
                          tolerated=("already exists", "(161)"))
@@ -246,33 +251,38 @@ class Device:
             if state is None:  # one that lives by its peer's disk goes on to
                 self.tools.setup("down", self.resource, tolerated=("",))
             raise
+        return None
 
-    def connect(self, *, both: bool, discard: bool = False) -> None:
+    def connect(
+        self, known: Configured | None, *, both: bool, discard: bool = False
+    ) -> None:
         """Connect it to its peer; a connection that is there, or tried, stays.
 
+        :param known: how the device is configured, where that has just been read
         :param both: both nodes write
         :param discard: where the data differ, those here are given up
         """
         ends = self._ends()
-        found, state = self.tools.configured(self.number), self.tools.minor(self.number)
+        found, state = known or self.tools.configured(self.number), self.tools.minor(self.number)
         if ends is None or found is None or state is None:
             return
         have = (found.local.replace(" ", ":", 1), found.remote.replace(" ", ":", 1))
         if have[0] and (have != ends or state.has_given_up):
             self.tools.setup("disconnect", *have, tolerated=_UNCONNECTED)
         elif have == ends:
-            if found.both != both:
-                self.share(both=both)
+            self.share(found, both=both)
             return
         self.tools.setup("connect", self.resource, *ends,
                          *parameters.connect_options(self.disk, both=both),
                          *(["--discard-my-data"] if discard else []))
 
-    def share(self, *, both: bool) -> None:
-        """Let both nodes write to a connected device, or only one."""
+    def share(self, found: Configured, *, both: bool) -> None:
+        """Let both nodes write to a connected device, or only one.
+
+        :param found: how the device is configured
+        """
         ends = self._ends()
-        found = self.tools.configured(self.number)
-        if ends is not None and found is not None and found.remote and found.both != both:
+        if ends is not None and found.remote and found.both != both:
             self.tools.setup("net-options", *ends,
                              *parameters.sharing_options(self.disk, both=both))
 

@@ -155,7 +155,7 @@ class DrbdTemplate:
         device = self._opened(ctx, disk, both=not exclusive)
         if disk.role == "primary" or not exclusive:
             roles.write_here(device, both=not exclusive)
-        elif (state := device.state()) is not None and state.role == "Primary":
+        elif (state := device.own_state()) is not None and state.role == "Primary":
             device.become_secondary()
         return OpenDisk(device.path)
 
@@ -168,11 +168,13 @@ class DrbdTemplate:
     @hookimpl
     def demote(self, ctx: HookContext, disk: DiskSpec) -> None:
         device = self._device(ctx, disk)
-        state = device.state()
-        if state is not None and state.role == "Primary":
+        found = device.configured()
+        state = device.own_state()
+        if found is None or state is None:
+            return
+        if state.role == "Primary":
             device.become_secondary()
-        if state is not None:
-            device.share(both=False)
+        device.share(found, both=False)
 
     @hookimpl
     def renew(self, ctx: HookContext, disk: DiskSpec) -> None:
@@ -269,17 +271,18 @@ class DrbdTemplate:
         :raises BlockDeviceError: it is not there, or cannot be used
         """
         device = self._device(ctx, disk)
+        known: kernel.Configured | None = None
         try:
             if not device.volumes_exist():
                 raise BlockDeviceError(f"there is no {device.title} on node {ctx.node}")
-            device.attach()
+            known = device.attach()
         except BlockDeviceError as exc:
             if not device.lives_by_peer():
                 raise
             # One in use stays so: a guest could not even be stopped otherwise.
             ctx.feedback(f"{device.title} goes on with the data of its other copy: {exc.message}")
         # Where the cluster knows which side is old, that one gives up what it has beside.
-        device.connect(both=both, discard=roles.is_marked(disk) and disk.role == "secondary")
+        device.connect(known, both=both, discard=roles.is_marked(disk) and disk.role == "secondary")
         return device
 
 

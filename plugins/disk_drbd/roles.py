@@ -13,13 +13,13 @@ _LOCAL = {"UpToDate": "ok", "Consistent": "ok", "Inconsistent": "stale", "Outdat
 
 
 def write_here(device: Device, *, both: bool) -> None:
-    """Let this node write; its peer follows, or writes as well (`both`).
+    """Let this node write to an attached device; its peer follows, or writes as well (`both`).
 
     A peer that the cluster knows to be left behind need not follow.
 
     :raises BlockDeviceError: the newest data are not within reach, or the peer is not
     """
-    state = device.state()
+    state = device.own_state()
     if state is not None and state.role == "Primary" and not both:
         return  # it is in use; whether the copy follows is for `status` to say
     follows = device.peer is not None and device.peer.uuid not in device.disk.stale
@@ -36,12 +36,12 @@ def write_here(device: Device, *, both: bool) -> None:
 
 
 def write_alone(device: Device, *, force: bool) -> None:
-    """Let this node write although its peer may be lost.
+    """Let this node write to an attached device although its peer may be lost.
 
     :param force: even if its data may be old
     :raises BlockDeviceError: the newest data are not within reach, or the peer writes
     """
-    state = device.state()
+    state = device.own_state()
     if state is not None and state.role == "Primary":
         return
     state = device.left_by_peer(device.patience.fading)

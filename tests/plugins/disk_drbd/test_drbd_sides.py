@@ -76,6 +76,25 @@ def test_a_copy_that_is_known_to_be_old_is_not_promoted(pair: Pair) -> None:
     assert Path(pair.device(B)).exists()
 
 
+def test_each_hook_reads_once_how_an_open_device_is_configured(pair: Pair) -> None:
+    asked: list[str] = []
+
+    def run(argv: list[Any], **more: Any) -> Completed:
+        asked.append(argv[1])
+        return pair.kernels.run(argv, **more)
+
+    driver = DrbdTemplate(run, NO_PATIENCE)
+    for node, both in ((A, False), (B, False), (A, True)):
+        disk = pair.known.on(node.uuid)
+        driver.open(pair.contexts[node.uuid], disk, not both)
+        assert asked.count("show") == 1, asked
+        asked.clear()
+    for node in (A, B):
+        driver.demote(pair.contexts[node.uuid], pair.known.on(node.uuid))
+        assert asked.count("show") == 1, asked
+        asked.clear()
+
+
 def test_a_copy_that_is_being_filled_is_not_promoted(pair: Pair) -> None:
     pair.kernels.step(0.5)
     pair.work("close", B)
