@@ -137,9 +137,10 @@ class Image:
 
     def map(self, snapshot: str = "") -> str:
         """Let the image, or a snapshot of it, have a device on this node; return its path."""
-        if not self.devices(snapshot):
-            self._change("map", self.spec(snapshot))
         found = self.devices(snapshot)
+        if not found:
+            self._change("map", self.spec(snapshot))
+            found = self.devices(snapshot)
         if not found:
             raise BlockDeviceError(f"{self.spec(snapshot)} was mapped, and the kernel shows no"
                                    " device of it: look at the kernel's log")

@@ -119,6 +119,22 @@ def test_both_nodes_see_the_same_data_and_each_has_its_own_device(nodes: Nodes) 
     assert images(nodes.ceph) == [f"rbd/{NAME}"]
 
 
+def test_devices_are_listed_once_for_an_image_that_has_one(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TEMPLATE.create(nodes.first, disk())
+    path = TEMPLATE.open(nodes.first, disk()).path
+    called, run = [], Image._run
+
+    def noted(image: Image, seconds: float, *words: str) -> str:
+        called.append(words[0])
+        return run(image, seconds, *words)
+
+    monkeypatch.setattr(Image, "_run", noted)
+    assert TEMPLATE.open(nodes.first, disk()).path == path
+    assert called == ["info", "showmapped"]
+
+
 def test_what_is_used_stays_mapped_and_says_so(nodes: Nodes) -> None:
     TEMPLATE.create(nodes.first, disk())
     device = TEMPLATE.open(nodes.first, disk()).path
