@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from ganeti_core.plugin_api import (
@@ -35,7 +36,7 @@ from . import lifecycle, migration, parameters
 from . import usage as counts
 from .domains import STATE_VERSION, Guest, Runtime, guest, guests, is_possible
 from .parameters import Kind
-from .toolstack import ASK_LIMIT, Xl, informed, installed
+from .toolstack import ASK_LIMIT, Domain, Xl, informed, installed
 
 CONSOLE = (
     'case $("$0" list "$1" 2>/dev/null | awk "END {print \\$5}") in ??p*) (sleep 3; '
@@ -90,14 +91,15 @@ class _XenHypervisor:
 
     @hookimpl
     def host_facts(self, ctx: HookContext) -> HostFacts:
-        return self._xl(ctx).facts(sum(one.memory for one in self.running(ctx)))
+        xl = self._xl(ctx)
+        domains = xl.domains()
+        return xl.facts(domains, sum(one.memory for one in _running(guests(xl), domains)))
 
     @hookimpl
     def running(self, ctx: HookContext) -> list[RunningInstance]:
         xl = self._xl(ctx)
         found = list(guests(xl))
-        domains = xl.domains() if found else {}
-        return [told for one in found if (told := one.info(domains))]
+        return _running(found, xl.domains() if found else {})
 
     @hookimpl
     def usage(self, ctx: HookContext) -> list[GuestUsage]:
@@ -186,6 +188,10 @@ class _XenHypervisor:
                 migration.run_target(end)
             case _:
                 migration.dismiss_target(end)
+
+
+def _running(found: Iterable[Guest], domains: dict[str, Domain]) -> list[RunningInstance]:
+    return [told for one in found if (told := one.info(domains))]
 
 
 class XenPvmHypervisor(_XenHypervisor):

@@ -18,7 +18,7 @@ from ganeti_core.plugin_api import (
 from . import configuration, parameters
 from .domains import DESTROY_LIMIT, Guest, Runtime, guests
 from .parameters import Kind
-from .toolstack import POWEROFF, Xl
+from .toolstack import POWEROFF, Domain, Xl
 
 CREATE_LIMIT = 100.0
 CHANGE_LIMIT = 25.0
@@ -98,28 +98,28 @@ def stop(guest: Guest, *, force: bool, timeout: float) -> None:
 
 
 def _ask_to_stop(guest: Guest, deadline: float) -> None:
-    patience = FIRST_PATIENCE
-    while _is_up(guest) and (left := deadline - time.monotonic()) > 0:
+    patience, domain = FIRST_PATIENCE, _running(guest)
+    while domain is not None and (left := deadline - time.monotonic()) > 0:
         try:
-            _unpause(guest)
+            _unpause(guest, domain)
             # Without drivers of Xen in the guest: its power button.
             guest.xl.run("shutdown", "-F", guest.name, timeout=CHANGE_LIMIT)
         except CommandFailed as exc:  # it keeps its time, and is asked again
             guest.ctx.log.info("%s cannot be asked to shut down: %s", guest.name, exc)
         until = min(deadline, time.monotonic() + patience)
-        while _is_up(guest) and time.monotonic() < until:
+        while (domain := _running(guest)) is not None and time.monotonic() < until:
             time.sleep(min(POLL, left))
         patience = min(2 * patience, MOST_PATIENCE)
 
 
-def _is_up(guest: Guest) -> bool:
+def _running(guest: Guest) -> Domain | None:
+    """Return the domain, unless its guest has ended."""
     domain = guest.domain()
-    return domain is not None and not domain.has_shut_down
+    return domain if domain is not None and not domain.has_shut_down else None
 
 
-def _unpause(guest: Guest) -> None:
-    domain = guest.domain()
-    if domain is not None and domain.is_paused:
+def _unpause(guest: Guest, domain: Domain) -> None:
+    if domain.is_paused:
         guest.xl.run("unpause", guest.name, timeout=CHANGE_LIMIT)
 
 
@@ -128,11 +128,11 @@ def reboot(guest: Guest) -> None:
 
     :raises HypervisorError: it does not run, or does not reboot in time
     """
-    before, runtime = guest.domain(), guest.load()
-    if before is None or before.has_shut_down or runtime is None:
+    before, runtime = _running(guest), guest.load()
+    if before is None or runtime is None:
         raise HypervisorError(f"instance {guest.name} does not run on this node")
     try:
-        _unpause(guest)
+        _unpause(guest, before)
         guest.xl.run("reboot", "-F", guest.name, timeout=CHANGE_LIMIT)
     except CommandFailed as exc:
         raise HypervisorError(f"{guest.name} cannot be rebooted: {exc.message}") from exc

@@ -102,11 +102,11 @@ def status(guest: Guest) -> MigrationStatus:
         return MigrationStatus("none", guest="receiving")
     if guest.was_sent():
         return MigrationStatus("completed", total, total, guest="sent")
+    if runtime.sending and _is_at_work(guest):
+        return MigrationStatus("active", _progress(guest), total, guest="runs")
     here = "runs" if guest.domain() is not None else "none"
     if not runtime.sending:
         return MigrationStatus("none", 0, total, guest=here)  # type: ignore[arg-type]  # as above
-    if _is_at_work(guest):
-        return MigrationStatus("active", _progress(guest), total, guest="runs")
     state = "cancelled" if (guest.migration / "abort").exists() else "failed"
     return MigrationStatus(
         state,  # type: ignore[arg-type]  # one of the two literals above

@@ -95,15 +95,16 @@ class Xl:
             if name in self.domains():
                 raise HypervisorError(f"{name} cannot be ended: {exc.message}") from exc
 
-    def facts(self, own: int) -> HostFacts:
+    def facts(self, domains: Mapping[str, Domain], own: int) -> HostFacts:
         """Return what the host has.
 
+        :param domains: as `domains` lists them
         :param own: memory of this driver's guests, MiB
         :raises HypervisorError: Xen does not run here
         """
         try:
             told = informed(self.run("info", timeout=ASK_LIMIT))
-            host = self.domains().get(HOST)
+            host = domains.get(HOST)
             total, free = int(told["total_memory"]), int(told["free_memory"])
             cpus = int(told["nr_cpus"])
             threads = int(told["cores_per_socket"]) * int(told["threads_per_core"])

@@ -202,7 +202,8 @@ def test_the_host_is_read_as_real_xl_describes_it(tmp_path: Path) -> None:
     program = tmp_path / "xl"
     program.write_text(f'#!/bin/sh\nexec cat "{tmp_path}/$1"\n')
     program.chmod(0o755)
-    facts = Xl(make_context(tmp_path / "node"), str(program)).facts(128)
+    xl = Xl(make_context(tmp_path / "node"), str(program))
+    facts = xl.facts(xl.domains(), 128)
     assert facts == HostFacts(
         memory_total=1535, memory_free=748, memory_host=659, cpu_total=1, cpu_sockets=1,
         cpu_nodes=1, version="4.17", cpu_host=1)
@@ -371,6 +372,26 @@ def test_one_that_cannot_be_asked_keeps_its_time(
     xen.stop(nodes[0], domain_instance, False, 120.0)
     assert called.count("shutdown") == 2
     assert xen.running(nodes[0]) == []
+
+
+def test_domains_are_listed_anew_only_where_something_may_have_changed(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each listing is a process, of a program that has much to do on a busy host."""
+    here, called, run = nodes[0], [], Xl.run
+
+    def noted(xl: Xl, *words: str, **more: Any) -> str:
+        called.append(words[0])
+        return run(xl, *words, **more)
+
+    xen.start(here, domain_instance, False)
+    monkeypatch.setattr(Xl, "run", noted)
+    xen.host_facts(here)
+    xen.reboot(here, domain_instance)
+    xen.stop(here, domain_instance, False, 120.0)
+    assert called == ["list", "info", "list", "reboot", "list",
+                      "list", "shutdown", "list", "list", "destroy", "list"]
 
 
 def test_domains_of_others_are_left_alone(

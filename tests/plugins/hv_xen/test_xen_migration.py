@@ -22,6 +22,7 @@ from ganeti_core.plugin_api.data import MigrationOffer, MigrationTarget, NodeRef
 from ganeti_plugins.hv_xen import XenPvmHypervisor, relay
 from ganeti_plugins.hv_xen.domains import Guest
 from ganeti_plugins.hv_xen.migration import _arguments as arguments
+from ganeti_plugins.hv_xen.toolstack import Xl
 
 OTHER = NodeRef("6fd1c8c4-7e8c-4b4e-9c0e-0d3a0a9a1f02", "node2.example.com", "127.0.0.1")
 
@@ -101,6 +102,25 @@ def test_a_source_that_stands_still_is_no_running_one(
     guest.xl.run("suspended", name, timeout=20)
     with pytest.raises(HypervisorError, match="stands still as inst1"):
         xen.migration_finish(here, domain_instance, True, False)
+
+
+def test_no_domain_is_listed_to_say_how_far_a_transfer_is(
+    xen: XenPvmHypervisor, nodes: tuple[HookContext, HookContext], domain_instance: InstanceSpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The master asks often, and xl is busy."""
+    here = nodes[0]
+    xen.start(here, domain_instance, False)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = MigrationTarget("127.0.0.1", silent.getsockname()[1], {"token": "0" * 64})
+        xen.migrate_out(here, domain_instance, there, True)
+        with monkeypatch.context() as unlisted:
+            unlisted.setattr(Xl, "run", lambda *_, **__: pytest.fail("xl was asked"))
+            told = xen.migration_status(here, domain_instance)
+        assert (told.state, told.guest) == ("active", "runs")
+        xen.migration_abort(here, domain_instance)
+        xen.migration_finish(here, domain_instance, True, False)
+    assert [one.state for one in xen.running(here)] == ["running"]
 
 
 def test_a_domain_moves_between_addresses_of_ipv6(
