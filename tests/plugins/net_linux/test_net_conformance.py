@@ -11,7 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fake_ovs
 import pytest
+import stand_in
 
 from ganeti_core.plugin_api import HookContext, InstanceSpec, NetworkLink, NicSpec, OpExecError
 from ganeti_core.plugin_api.testing.network import NetworkBackendContract
@@ -28,20 +30,6 @@ from ganeti_plugins.net_linux.bridged import vlan_commands
 NIC = NicSpec("41c00000-0000-4000-8000-000000000001", 0, "aa:00:00:11:22:33", ip="192.0.2.7")
 NOWHERE = NetworkLink("gntnowhere")
 TABLE = "3939"
-OVS = """#!/usr/bin/env python3
-import json, pathlib, sys
-ports = pathlib.Path(__file__).with_name("ports.json")
-known = json.loads(ports.read_text()) if ports.exists() else {}
-for words in " ".join(sys.argv[1:]).split(" -- "):
-    match words.split():
-        case ["list-br"]: print("ovs0")
-        case ["--version"]: print("ovs-vsctl (Open vSwitch) 3.1")
-        case ["--if-exists", "del-port", port]: known.pop(port, None)
-        case ["add-port", "ovs0", port, *settings]: known[port] = sorted(settings)
-        case _: sys.exit("ovs-vsctl: no such bridge or command: " + words)
-if "list-br" not in sys.argv and "--version" not in sys.argv:
-    ports.write_text(json.dumps(known))
-"""
 
 
 def ip(*words: str) -> str:
@@ -258,8 +246,7 @@ class TestOpenvswitch(NetworkBackendContract):
     def program(self, tmp_path: Path) -> Path:
         """A stand-in for the program, for Open vSwitch needs a kernel module and daemons."""
         path = tmp_path / "ovs-vsctl"
-        path.write_text(OVS)
-        path.chmod(0o755)
+        stand_in.install(path, fake_ovs, str(tmp_path / "ports"))
         return path
 
     @pytest.fixture
@@ -280,8 +267,7 @@ class TestOpenvswitch(NetworkBackendContract):
 
     @pytest.fixture
     def ports(self, program: Path) -> Callable[[], dict[str, Any]]:
-        file = program.with_name("ports.json")
-        return lambda: json.loads(file.read_text()) if file.exists() else {}
+        return lambda: fake_ovs.read(program.with_name("ports"))
 
     @pytest.fixture
     def more_footprint(self, ports: Callable[[], dict[str, Any]]) -> Callable[[], Iterable[str]]:
