@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ganeti_core.errors import ECODE_NOENT, ConfigurationError, OpPrereqError
@@ -62,7 +63,7 @@ class Snapshot:
     def of_kind(self, kind: str) -> Mapping[str, Any]:
         return self.objects.get(kind, {})
 
-    @property
+    @cached_property
     def cluster(self) -> Cluster:
         """:raises ConfigurationError: the cluster was not initialised"""
         for found in self.of_kind("cluster").values():

@@ -7,7 +7,7 @@ past the square root of the base (and a minimum), it is merged into a new base: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -42,17 +42,14 @@ class Table(Mapping[K, V], Generic[K, V]):
                 new._length += 1
             new._overlay[key] = value
         if len(new._overlay) > _LEAST_OVERLAY and len(new._overlay) ** 2 > len(new._base):
-            new._merge()
+            new._base, new._overlay = new._merged(), {}
         return new
 
-    def _merge(self) -> None:
-        merged: dict[K, V] = dict(self._base)
-        for key, value in self._overlay.items():
-            if value is _GONE:
-                merged.pop(key, None)
-            else:
-                merged[key] = value  # type: ignore[assignment]  # only values beside _GONE
-        self._base, self._overlay = merged, {}
+    def _merged(self) -> dict[K, V]:
+        merged: dict[K, object] = {**self._base, **self._overlay}
+        if len(merged) > self._length:
+            merged = {key: value for key, value in merged.items() if value is not _GONE}
+        return merged  # type: ignore[return-value]  # only values beside _GONE
 
     def __getitem__(self, key: K) -> V:
         value = self._overlay.get(key, self)
@@ -67,15 +64,22 @@ class Table(Mapping[K, V], Generic[K, V]):
         return key in self._base if value is self else value is not _GONE
 
     def __iter__(self) -> Iterator[K]:
-        if not self._overlay:
-            yield from self._base
-            return
-        for key in self._base:
-            if self._overlay.get(key) is not _GONE:
-                yield key
-        for key, value in self._overlay.items():
-            if value is not _GONE and key not in self._base:
-                yield key
+        return iter(self._whole())
+
+    # A dict goes through what it holds many times faster than the methods of `Mapping`.
+
+    def keys(self) -> KeysView[K]:
+        return self._whole().keys()
+
+    def values(self) -> ValuesView[V]:
+        return self._whole().values()
+
+    def items(self) -> ItemsView[K, V]:
+        return self._whole().items()
+
+    def _whole(self) -> dict[K, V]:
+        """Return all that this version holds in one dict, which nobody may change."""
+        return self._merged() if self._overlay else self._base
 
     def __len__(self) -> int:
         return self._length
