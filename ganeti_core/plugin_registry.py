@@ -17,6 +17,7 @@ from jsonschema.validators import validator_for
 
 from ganeti_core.entry_points import Origins
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError, PluginRejected
+from ganeti_core.kept import Kept
 from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import fill
 from ganeti_core.plugin_api.kinds import Kind, StandIns
@@ -99,6 +100,13 @@ class PluginRegistry:
     _drivers: dict[tuple[str, str], Loaded] = field(default_factory=dict)
     _wrappers: dict[str, list[object]] = field(default_factory=dict)
     _origins: Origins | None = None
+    made_of_drivers: Kept[str, Any] = field(default_factory=Kept)
+    """What takes long to gather from all drivers, kept as long as `state` is the same."""
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """All drivers as they are now, to be compared with what they were."""
+        return self._drivers, self.disabled
 
     def try_add(
         self, kind: Kind[Any], name: str, plugin: object, distribution: str = "", version: str = ""
@@ -228,7 +236,7 @@ class PluginRegistry:
                 f"Unknown {kind.title} '{name}' (there are: {known})", ECODE_INVAL) from None
 
     def _is_disabled(self, kind: Kind[Any], name: str) -> bool:
-        return f"{kind.name}:{name}" in self.disabled
+        return bool(self.disabled) and f"{kind.name}:{name}" in self.disabled
 
     def defaults(self, kind: Kind[Any], name: str) -> dict[str, Any]:
         """The driver's parameters with their default values."""

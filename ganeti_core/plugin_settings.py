@@ -53,11 +53,17 @@ def declared(host: PluginHost) -> dict[str, Declared]:
 
 def filled_settings(host: PluginHost, stored: Mapping[str, Any]) -> dict[str, Any]:
     """The values of all settings: those that are kept, and the drivers' defaults."""
-    defaults = {name: one["default"]
-                for kind in KINDS.values() for driver in host.names(kind)
-                for name, one in host.describe(kind, driver).settings.get(
-                    "properties", {}).items()}
+    state = host.state
+    defaults = host.made_of_drivers.find("settings", state)
+    if defaults is None:
+        defaults = host.made_of_drivers.keep("settings", state, _setting_defaults(host))
     return {**defaults, **stored}
+
+
+def _setting_defaults(host: PluginHost) -> dict[str, Any]:
+    return {name: one["default"]
+            for kind in KINDS.values() for driver in host.names(kind)
+            for name, one in host.describe(kind, driver).settings.get("properties", {}).items()}
 
 
 def folder_settings(host: PluginHost, kind: Kind[Any], driver: str) -> list[str]:
