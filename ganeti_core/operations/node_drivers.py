@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_ENVIRON, OpPrereqError
+from ganeti_core.kept import Kept
 from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.query.live import NODE_FACTS, NodeLive
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 Facts = Mapping[str, Any]
 """What ``node.facts`` returns."""
 Row = Mapping[str, Any]
+Driver = tuple["Kind[Any]", str]
 CORE = "ganeti-core"
 """The distribution of the software itself, which daemons take in only when they start."""
 
@@ -53,20 +55,22 @@ class Need:
 class NodeDrivers:
     """What is known of the drivers of all nodes; safe to use from several threads.
 
-    :param incarnation: a number that changes when connections to a node (uuid) were lost
+    :param incarnations: of nodes (uuids), numbers that change when connections to them were lost
     :param touched: forget what a node (uuid) said a moment ago
     """
 
     def __init__(
-        self, live: LiveSource, host: PluginHost, incarnation: Callable[[str], int],
+        self, live: LiveSource, host: PluginHost,
+        incarnations: Callable[[Iterable[str]], Mapping[str, int]],
         touched: Callable[[str], None],
     ) -> None:
         self._live = live
         self._host = host
-        self._incarnation = incarnation
+        self._incarnations = incarnations
         self._touched = touched
         self._guard = threading.Lock()
         self._known: dict[str, tuple[int, Facts]] = {}
+        self._complete: Kept[str, frozenset[Driver]] = Kept()
 
     def check(self, needs: Iterable[Need]) -> None:
         """See that all needs can be met, as far as the nodes say what they have.
@@ -86,9 +90,32 @@ class NodeDrivers:
         self.forget(need.node.uuid for need in found)
         return self._problems(list(found))
 
-    def _problems(self, needs: Sequence[Need]) -> dict[Need, str]:
-        facts = self.facts([node for need in needs for node in (need.node, need.source)
-                            if node is not None])
+    def lacking(self, nodes: Iterable[Node], drivers: frozenset[Driver]) -> dict[str, str]:
+        """Why nodes (uuids) cannot be asked for some of these drivers; the others are left out.
+
+        Mostly none is lacking and nothing has changed since the last time: that is seen at once.
+        """
+        online = [node for node in nodes if not node.offline]
+        facts = self.facts(online)
+        made_of = self._host.state, facts, drivers
+        if self._complete.find("", made_of) is not None:
+            return {}
+        in_order = sorted(drivers, key=lambda one: (one[0].name, one[1]))
+        needs = [Need(node, *one) for node in online for one in in_order]
+        if not self._problems(needs, facts):
+            self._complete.keep("", made_of, drivers)
+            return {}
+        found: dict[str, str] = {}
+        for need, problem in self.problems(needs).items():
+            found.setdefault(need.node.uuid, problem)
+        return found
+
+    def _problems(
+        self, needs: Sequence[Need], facts: Mapping[str, Facts] | None = None
+    ) -> dict[Need, str]:
+        if facts is None:
+            facts = self.facts([node for need in needs for node in (need.node, need.source)
+                                if node is not None])
         found = {}
         for need in needs:
             if not need.node.offline and (here := facts.get(need.node.uuid)):
@@ -100,7 +127,7 @@ class NodeDrivers:
     def facts(self, nodes: Iterable[Node]) -> dict[str, Facts]:
         """What nodes have, by uuid; of one that cannot be asked what it had the last time."""
         by_uuid = {node.uuid: node for node in nodes}
-        now = {uuid: self._incarnation(uuid) for uuid in by_uuid}
+        now = self._incarnations(by_uuid)
         with self._guard:
             known = {uuid: self._known[uuid] for uuid in by_uuid if uuid in self._known}
         asked = [node for uuid, node in by_uuid.items() if not node.offline
@@ -110,7 +137,7 @@ class NodeDrivers:
 
     def ask(self, nodes: Sequence[Node]) -> dict[str, Facts]:
         """Ask nodes now; those that do not answer are left out."""
-        now = {node.uuid: self._incarnation(node.uuid) for node in nodes}
+        now = self._incarnations([node.uuid for node in nodes])
         for uuid in now:
             self._touched(uuid)
         answers = self._live.gather(nodes, frozenset({NODE_FACTS}))

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from ganeti_core.plugin_api.kinds import Kind
     from ganeti_core.rpc.tls import TlsIdentity
+    from ganeti_core.spans import Open
 
 __all__ = ["NodeClients", "Peer"]
 
@@ -179,12 +180,12 @@ class NodeClients:
                         str(active.place) if active is not None else "")
 
     def _deliver(self, peer: Peer, attempt: _Attempt) -> Any:
-        sent = self._start(peer, attempt)
+        sent = self._start(peer, attempt, self._tls())
         return self._afresh(peer, attempt) if sent is None else self._finish(sent)
 
-    def _start(self, peer: Peer, attempt: _Attempt) -> _UnderWay | None:
+    def _start(self, peer: Peer, attempt: _Attempt, tls: ssl.SSLContext) -> _UnderWay | None:
         """Send a call on a kept connection; None when there is none that works."""
-        while (kept := self._pool.take(peer, self._tls())) is not None:
+        while (kept := self._pool.take(peer, tls)) is not None:
             sent = _UnderWay(peer, attempt, kept)
             try:
                 self._send(sent)
@@ -288,15 +289,14 @@ class NodeClients:
         late: dict[K, tuple[Peer, _Attempt]] = {}
         spans = {key: begin(call.title, "client", **_told(peer))
                  for key, (peer, call) in calls.items()}
-        attempts: dict[K, tuple[Peer, _Attempt]] = {}
-        for key, (peer, call) in calls.items():
-            opened = spans[key]
-            with opened.inside() if opened is not None else nullcontext():
-                attempts[key] = peer, self._attempt(call, "", owner, cancelled)
-        for key, (peer, attempt) in attempts.items():
+        attempts = self._attempts(calls, spans, owner, cancelled)
+        tls: ssl.SSLContext | None = None
+        for key, attempt in attempts.items():
+            peer = calls[key][0]
             try:
+                tls = tls or self._tls()  # which looks at files: once for all
                 under_way = None if len(attempt.body) > LARGEST_AT_ONCE else self._start(
-                    peer, attempt)
+                    peer, attempt, tls)
             except GanetiError as exc:
                 answers[key] = exc
                 continue
@@ -313,6 +313,22 @@ class NodeClients:
                 opened.error = str(answer) if isinstance(answer, GanetiError) else ""
                 opened.close()
         return {key: answers[key] for key in calls}
+
+    def _attempts(
+        self, calls: Mapping[K, tuple[Peer, Call]], spans: Mapping[K, Open | None], owner: str,
+        cancelled: Callable[[], bool] | None,
+    ) -> dict[K, _Attempt]:
+        """Encode calls; the very same question to many nodes once."""
+        found: dict[K, _Attempt] = {}
+        made: dict[int, _Attempt] = {}
+        for key, (_, call) in calls.items():
+            opened = spans[key]
+            with opened.inside() if opened is not None else nullcontext():
+                attempt = made.get(id(call)) or self._attempt(call, "", owner, cancelled)
+            if opened is None and not call.changes:
+                made[id(call)] = attempt
+            found[key] = attempt
+        return found
 
     def _late(self, calls: Mapping[K, tuple[Peer, _Attempt]]) -> dict[K, Any | GanetiError]:
         """Make calls for which there is no connection yet: nobody waits for a silent node."""
@@ -332,13 +348,18 @@ class NodeClients:
         or `TimeoutError`; each must be called once. What cannot be sent at once, on a kept
         connection, is done in threads of `spare`.
         """
+        asked = list(peers)
+        if not asked:
+            return {}
         attempt = self._attempt(call)
-        return {peer.uuid: self._begun(peer, attempt, spare) for peer in peers}
+        tls = self._tls() if len(attempt.body) <= LARGEST_AT_ONCE else None
+        return {peer.uuid: self._begun(peer, attempt, tls, spare) for peer in asked}
 
     def _begun(
-        self, peer: Peer, attempt: _Attempt, spare: Executor
+        self, peer: Peer, attempt: _Attempt, tls: ssl.SSLContext | None, spare: Executor
     ) -> Callable[[float], Any]:
-        sent = self._start(peer, attempt) if len(attempt.body) <= LARGEST_AT_ONCE else None
+        """:param tls: for a call that is sent at once; None for one that is too large for that"""
+        sent = self._start(peer, attempt, tls) if tls is not None else None
         if sent is not None:
             return lambda seconds: wire.unwrap(self._finish_within(sent, seconds, spare))
         future = spare.submit(self._deliver, peer, attempt)
@@ -388,9 +409,10 @@ class NodeClients:
         finally:
             connection.close()
 
-    def losses(self, peer_uuid: str) -> int:
-        """Return how many connections to a node were lost; changes when its daemon has ended."""
-        return self._pool.losses(peer_uuid)
+    def losses(self, peers: Iterable[str]) -> dict[str, int]:
+        """Return how many connections to nodes (uuids) were lost: another number for each whose
+        daemon has ended."""
+        return self._pool.losses(peers)
 
     def drop(self, peer_uuid: str) -> None:
         """Forget the kept connections of a node, for one that left or was renewed."""

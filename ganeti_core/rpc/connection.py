@@ -29,7 +29,7 @@ from Pyro5 import protocol, serializers  # isort: skip
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ganeti_core.model import Node
 
@@ -120,10 +120,11 @@ class Connection:
 
     @property
     def stale(self) -> bool:
-        """Whether the other side has ended it: an idle connection has nothing to read."""
-        poll = select.poll()
-        poll.register(self._wire.sock, select.POLLIN)
-        return bool(poll.poll(0)) or time.monotonic() - self.idle_since > IDLE_SECONDS
+        """Whether it is of no use any more: see `_stale`."""
+        return bool(_stale([self]))
+
+    def fileno(self) -> int:
+        return self._wire.sock.fileno()
 
     @property
     def server_fingerprint(self) -> str:
@@ -230,6 +231,20 @@ def _greet(peer: Peer, wire: StrictConnection) -> None:
         raise Refused(f"node {peer.name} refuses us: {reason}")
 
 
+def _stale(idle: Iterable[Connection]) -> list[Connection]:
+    """Return those that were idle for long, or that the other side has ended: an idle connection
+    has nothing to read. It costs one look, however many they are."""
+    poll = select.poll()
+    by_number: dict[int, Connection] = {}
+    for connection in idle:
+        poll.register(connection, select.POLLIN)
+        by_number[connection.fileno()] = connection
+    ended = {number for number, _ in poll.poll(0)}
+    oldest = time.monotonic() - IDLE_SECONDS
+    return [connection for number, connection in by_number.items()
+            if number in ended or connection.idle_since < oldest]
+
+
 @dataclass
 class Pool:
     """Idle connections by node."""
@@ -257,15 +272,18 @@ class Pool:
         with self._guard:
             self._lost[peer_uuid] = self._lost.get(peer_uuid, 0) + 1
 
-    def losses(self, peer_uuid: str) -> int:
-        """Return how many connections to a node were lost; changes when its daemon has ended."""
+    def losses(self, peers: Iterable[str]) -> dict[str, int]:
+        """Return how many connections to nodes (uuids) were lost: another number for each whose
+        daemon has ended."""
+        peers = list(peers)
         with self._guard:
-            idle = self._idle.get(peer_uuid)
-            ended = idle.pop() if idle and idle[-1].stale else None
-        if ended is not None:
-            ended.close()
-            self.lost(peer_uuid)
-        return self._lost.get(peer_uuid, 0)
+            ended = _stale(idle[-1] for uuid in peers if (idle := self._idle.get(uuid)))
+            for connection in ended:
+                self._idle[connection.peer.uuid].remove(connection)
+        for connection in ended:
+            connection.close()
+            self.lost(connection.peer.uuid)
+        return {uuid: self._lost.get(uuid, 0) for uuid in peers}
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next call."""

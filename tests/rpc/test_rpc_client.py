@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from loopback import peer_of
+from virtual_cluster import wait_until
 
 from ganeti_core.errors import (
     GanetiError,
@@ -169,6 +170,25 @@ def test_node_that_was_restarted_is_asked_over_a_new_connection(cluster, pair, c
     cluster.server(pair.node, candidates=[pair.master], address=("127.0.0.1", peer.port))
 
     assert pair.clients.call(peer, call)["service"] == call.service
+
+
+def test_a_daemon_that_has_ended_is_noticed_among_others(cluster, pair):
+    other = cluster.node("other-uuid")
+    server = cluster.server(other, candidates=[pair.master])
+    pair.clients.call(peer_of(server, other), PING)
+    pair.clients.call(pair.peer, PING)
+    nodes = [pair.peer.uuid, "other-uuid", "never-asked"]
+    before = pair.clients.losses(nodes)
+    assert pair.clients.losses(nodes) == before
+
+    server.stop()
+
+    wait_until(lambda: pair.clients.losses(nodes)["other-uuid"] > before["other-uuid"], "noticed")
+    after = pair.clients.losses(nodes)
+    assert {**after, "other-uuid": 0} == {**before, "other-uuid": 0}
+    assert pair.clients.losses(nodes) == after
+    pair.clients.call(pair.peer, PING)
+    assert len(pair.server.served()) == 1
 
 
 def test_changing_call_gets_an_id_and_the_epoch(make_pair):

@@ -8,7 +8,6 @@ from ganeti_core.model.ganeti_settings import NICPARAMS_DEFAULTS
 from ganeti_core.model.params import fill, filled_nicparams
 from ganeti_core.operations.driver_needs import templates_of
 from ganeti_core.operations.networking import uses_node_networks
-from ganeti_core.operations.node_drivers import Need
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.plugin_api.hypervisor import HYPERVISORS
 from ganeti_core.plugin_api.network import NETWORK_BACKENDS
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
     from ganeti_core.config.snapshot import Snapshot
     from ganeti_core.model import Instance, Node
     from ganeti_core.operations.context import OpContext
-    from ganeti_core.plugin_api.kinds import Kind
-
-Driver = tuple["Kind[Any]", str]
+    from ganeti_core.operations.node_drivers import Driver
 
 
 def lacking(
@@ -40,13 +37,8 @@ def lacking(
         driver for one in instances for driver in _of_instance(ctx, snapshot, one))}
     if template:
         drivers.add((DISK_TEMPLATES, template))
-    problems = ctx.services.drivers.problems(
-        Need(node, kind, name) for node in nodes if node.uuid not in at_home
-        for kind, name in sorted(drivers, key=lambda one: (one[0].name, one[1])))
-    found: dict[str, str] = {}
-    for need, problem in problems.items():
-        found.setdefault(need.node.uuid, problem)
-    return found
+    return ctx.services.drivers.lacking(
+        [node for node in nodes if node.uuid not in at_home], frozenset(drivers))
 
 
 def _existing(snapshot: Snapshot, request: Mapping[str, Any]) -> Iterator[Instance]:
