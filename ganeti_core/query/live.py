@@ -128,7 +128,10 @@ class LiveSource(Protocol):
     def gather(
         self, nodes: Sequence[Node], questions: frozenset[Question]
     ) -> Mapping[str, NodeLive | GanetiError]:
-        """Ask every node all questions; return by uuid, a node's failure is its answer."""
+        """Ask every node all questions; return by uuid, a node's failure is its answer.
+
+        Who keeps what was made of an answer may know by identity that it is still the same.
+        """
 
     def consoles(
         self, requests: Sequence[ConsoleRequest]

@@ -2,7 +2,8 @@
 
 Queries that ask one node at the same time share its answer. An answer is used again for
 `FRESH_SECONDS`, unless something changed the node meanwhile (`LiveNodes.touched`): an answer that
-was under way at that moment goes to those who had asked before, and to nobody after.
+was under way at that moment goes to those who had asked before, and to nobody after. As long as
+answers are used again, whoever asks the same questions gets the very same `NodeLive`.
 """
 
 from __future__ import annotations
@@ -46,11 +47,39 @@ Answers = dict[Question, Any]
 
 @dataclass
 class _Known:
-    """What is known of one node: `answers` with the time of asking, calls under way."""
+    """What is known of one node: `answers` with the time of asking, calls under way.
+
+    :param together: `answers` as they were given to who asked several questions, with the time of
+        the oldest; only of these `answers`
+    """
 
     answers: dict[Question, tuple[float, Any]] = field(default_factory=dict)
+    together: dict[frozenset[Question], tuple[float, NodeLive | GanetiError]] = field(
+        default_factory=dict)
     under_way: dict[Question, Future[Answers]] = field(default_factory=dict)
     generation: int = 0
+
+    def at_hand(
+        self, questions: frozenset[Question], oldest: float
+    ) -> NodeLive | GanetiError | None:
+        """Return all that was asked, if none of it was asked before `oldest`."""
+        found = self.together.get(questions)
+        if found is None and questions <= self.answers.keys():
+            answers = {question: self.answers[question] for question in questions}
+            found = self.together[questions] = (
+                min((asked for asked, _ in answers.values()), default=oldest),
+                _put_together({question: answer for question, (_, answer) in answers.items()}))
+        return found[1] if found is not None and found[0] >= oldest else None
+
+    def keep(self, answers: Mapping[Question, tuple[float, Any]]) -> None:
+        self.answers.update(answers)
+        self.together.clear()
+
+    def forget(self) -> None:
+        self.generation += 1
+        self.answers.clear()
+        self.together.clear()
+        self.under_way.clear()
 
 
 @dataclass(frozen=True)
@@ -86,17 +115,16 @@ class LiveNodes:
     def touched(self, node_uuid: str) -> None:
         """Forget what a node said: something changed it, or is about to."""
         with self._guard:
-            known = self._known[node_uuid]
-            known.generation += 1
-            known.answers.clear()
-            known.under_way.clear()
+            self._known[node_uuid].forget()
 
     def gather(
         self, nodes: Sequence[Node], questions: frozenset[Question]
     ) -> Mapping[str, NodeLive | GanetiError]:
         """See `LiveSource.gather`."""
-        shares = {node.uuid: self._share(node.uuid, questions) for node in nodes}
-        asked = [node for node in nodes if shares[node.uuid].own]
+        at_hand = self._at_hand(nodes, questions)
+        shares = {node.uuid: self._share(node.uuid, questions) for node in nodes
+                  if at_hand[node.uuid] is None}
+        asked = [node for node in nodes if node.uuid in shares and shares[node.uuid].own]
         began = self._clock()
         try:
             found = self._ask({node.uuid: node for node in asked},
@@ -107,7 +135,15 @@ class LiveNodes:
             raise
         for node in asked:
             self._keep(node.uuid, shares[node.uuid], found[node.uuid], began)
-        return {uuid: _collected(share, questions) for uuid, share in shares.items()}
+        return {uuid: _collected(shares[uuid], questions) if found is None else found
+                for uuid, found in at_hand.items()}
+
+    def _at_hand(
+        self, nodes: Sequence[Node], questions: frozenset[Question]
+    ) -> dict[str, NodeLive | GanetiError | None]:
+        with self._guard:
+            oldest = self._clock() - FRESH_SECONDS
+            return {node.uuid: self._known[node.uuid].at_hand(questions, oldest) for node in nodes}
 
     def _share(self, uuid: str, questions: frozenset[Question]) -> _Share:
         with self._guard:
@@ -128,8 +164,7 @@ class LiveNodes:
         with self._guard:
             known = self._known[uuid]
             if known.generation == share.generation:
-                known.answers.update(
-                    {question: (began, answer) for question, answer in answers.items()})
+                known.keep({question: (began, answer) for question, answer in answers.items()})
         share.promise.set_result(answers)
 
     def _give_up(self, uuid: str, share: _Share, exc: BaseException) -> None:
@@ -148,15 +183,17 @@ class LiveNodes:
         self, nodes: Mapping[str, Node], questions: Mapping[str, frozenset[Question]]
     ) -> dict[str, Answers]:
         settings = codec.encode(self._settings())
-        hooks = {uuid: sorted(wanted - {NODE_FACTS}) for uuid, wanted in questions.items()}
+        hooks = {uuid: tuple(sorted(wanted - {NODE_FACTS})) for uuid, wanted in questions.items()}
+        # Mostly all nodes are asked the same: the very same call is encoded once.
+        surveys = {asked: _survey([(question, {}) for question in asked], settings)
+                   for asked in set(hooks.values()) if asked}
+        facts = service_call("node.facts", {"settings": settings})
         calls: dict[tuple[str, str], tuple[Peer, Call]] = {}
         for uuid, node in nodes.items():
             if hooks[uuid]:
-                calls[uuid, "survey"] = (Peer.of(node), _survey(
-                    [(question, {}) for question in hooks[uuid]], settings))
+                calls[uuid, "survey"] = (Peer.of(node), surveys[hooks[uuid]])
             if NODE_FACTS in questions[uuid]:
-                calls[uuid, "facts"] = (
-                    Peer.of(node), service_call("node.facts", {"settings": settings}))
+                calls[uuid, "facts"] = (Peer.of(node), facts)
         results = self._nodes.fan_out(calls, owner=self._owner)
         found: dict[str, Answers] = {}
         for uuid in nodes:
@@ -245,8 +282,11 @@ def _collected(share: _Share, questions: frozenset[Question]) -> NodeLive | Gane
     answers = dict(share.at_hand)
     for promise in {*share.joined, *([share.promise] if share.own else [])}:
         answers.update(promise.result(JOIN_SECONDS))
-    wanted = {question: answers[question] for question in questions}
-    failures = [answer for answer in wanted.values() if isinstance(answer, GanetiError)]
-    if failures and len(failures) == len(wanted) and isinstance(failures[0], RpcError):
+    return _put_together({question: answers[question] for question in questions})
+
+
+def _put_together(answers: Answers) -> NodeLive | GanetiError:
+    failures = [answer for answer in answers.values() if isinstance(answer, GanetiError)]
+    if failures and len(failures) == len(answers) and isinstance(failures[0], RpcError):
         return failures[0]
-    return NodeLive(wanted)
+    return NodeLive(answers)

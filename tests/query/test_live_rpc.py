@@ -170,6 +170,39 @@ def test_a_fresh_answer_is_used_again_and_an_old_one_is_not(
     assert clients.asked[2:] == [{"running"}]
 
 
+def test_answers_that_are_used_again_are_the_very_same_object(
+    live: LiveNodes, clients: Clients, clock: Clock
+) -> None:
+    questions = running("kvm"), host_facts("kvm")
+    ask(live, *questions)
+    first = ask(live, *questions)
+    clock.now += FRESH_SECONDS / 2
+    assert ask(live, *questions) is first
+    clock.now += FRESH_SECONDS
+    ask(live, *questions)
+    second = ask(live, *questions)
+    assert second is not first
+    assert ask(live, *questions) is second
+    live.touched("n1")
+    clients.hooks["running"] = lambda hook: []
+    assert ask(live, *questions).running("kvm") == []
+    assert ask(live, *questions).running("kvm") == []
+    assert len(clients.rounds) == 3
+
+
+def test_all_answers_are_as_old_as_the_oldest(
+    live: LiveNodes, clients: Clients, clock: Clock
+) -> None:
+    ask(live, running("kvm"))
+    clock.now += FRESH_SECONDS * 0.7
+    ask(live, running("kvm"), host_facts("kvm"))
+    clients.hooks["running"] = lambda hook: []
+    assert ask(live, running("kvm"), host_facts("kvm")).running("kvm") == [GUEST]
+    clock.now += FRESH_SECONDS * 0.7
+    assert ask(live, running("kvm"), host_facts("kvm")).running("kvm") == []
+    assert clients.asked[2:] == [{"running"}]
+
+
 def test_a_node_that_was_changed_is_asked_again(live: LiveNodes, clients: Clients) -> None:
     live.gather(NODES, frozenset({running("kvm")}))
     live.touched("n1")
