@@ -84,6 +84,20 @@ class Reserved:
             one for reserved in self.found for one in reserved.on_nodes.values())
         return sum(one.disk.get(storage, 0) for one in on)
 
+    def by_node(self, nodes: Iterable[str], shared: Collection[str]) -> dict[str, Reserved]:
+        """Return, for each of these nodes (uuids), the part that says what is set aside there.
+
+        :param shared: disk templates whose storages all nodes have in common: what is set aside
+            in them is set aside on every node
+        """
+        found: dict[str, list[Reservation]] = {node: [] for node in nodes}
+        for one in self.found:
+            everywhere = shared and any(
+                template in shared for template, _ in Reserved((one,)).storages)
+            for node in found if everywhere else found.keys() & one.on_nodes.keys():
+                found[node].append(one)
+        return {node: Reserved(tuple(some)) if some else NOTHING for node, some in found.items()}
+
     @property
     def storages(self) -> set[Storage]:
         """The storages in which there is something set aside, on whichever node."""
@@ -93,6 +107,9 @@ class Reserved:
     def _on(self, node: str) -> dict[str, Resources]:
         # The job that expanded into a move and the move itself may both hold the same.
         return {one.instance: one.on_nodes[node] for one in self.found if node in one.on_nodes}
+
+
+NOTHING = Reserved()
 
 
 class Reservations:

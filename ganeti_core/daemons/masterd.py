@@ -50,7 +50,8 @@ from ganeti_core.operations.master_hooks import MasterHooks
 from ganeti_core.operations.members import Roster
 from ganeti_core.operations.node_drivers import NodeDrivers
 from ganeti_core.operations.placement.allocators import Allocators
-from ganeti_core.operations.placement.document import InstanceDocuments
+from ganeti_core.operations.placement.instance_documents import InstanceDocuments
+from ganeti_core.operations.placement.node_documents import NodeDocuments
 from ganeti_core.operations.subscribers import LOG_FILE as SUBSCRIBERS_LOG
 from ganeti_core.operations.subscribers import Subscribers
 from ganeti_core.paths import Paths
@@ -198,8 +199,9 @@ class MasterDaemon:
             touched=self.live.touched, locks=self.locks.describe,
             settings=partial(settings_of, self.host), live=self.live, drivers=self.drivers,
             allocators=self.allocators, on_master=self.on_master,
-            instance_documents=InstanceDocuments(self.host), paths=paths, queries=queries,
-            spread=self.spreader.spread, marks=self.marks, spans=spans)
+            instance_documents=InstanceDocuments(self.host), node_documents=NodeDocuments(),
+            paths=paths, queries=queries, spread=self.spreader.spread, marks=self.marks,
+            spans=spans)
 
     def _reload(self) -> dict[str, str]:
         """Look again for plugins, here and on all nodes; returns which nodes did not, and why."""

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from ganeti_core.operations.master_hooks import MasterHooks
     from ganeti_core.operations.node_drivers import NodeDrivers
     from ganeti_core.operations.placement.allocators import Allocators
-    from ganeti_core.operations.placement.document import InstanceDocuments
+    from ganeti_core.operations.placement.instance_documents import InstanceDocuments
+    from ganeti_core.operations.placement.node_documents import NodeDocuments
     from ganeti_core.operations.saga import Entry, Saga
     from ganeti_core.operations.subscribers import Subscribers
     from ganeti_core.paths import Paths
@@ -89,6 +90,7 @@ class Services:
     live: LiveSource
     drivers: NodeDrivers
     instance_documents: InstanceDocuments
+    node_documents: NodeDocuments
     allocators: Allocators
     on_master: MasterHooks
     paths: Paths

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
-
 import pytest
 
 from ganeti_core.config.reservations import Reservations, Resources
 from ganeti_core.config.snapshot import Snapshot
-from ganeti_core.operations.placement.document import _Nodes
+from ganeti_core.operations.placement.node_document import NodeView
 from ganeti_core.plugin_api.data import HostFacts, RunningInstance
 from ganeti_core.query.live import NodeLive, host_facts, running
 
@@ -27,11 +24,12 @@ def free(snapshot: Snapshot, facts: HostFacts, guests: list[RunningInstance], *,
     reservations = Reservations(lambda: snapshot)
     if held:
         reservations.hold_resources(GUEST.name, {node.uuid: Resources(5000)}, "its job")
-    nodes = _Nodes(cast(Any, SimpleNamespace()), snapshot, cast(Any, SimpleNamespace()), {}, {},
-                   reservations.reserved_before("mine"))
-    found = nodes._live(
-        node, NodeLive({host_facts("fake"): facts, running("fake"): guests}),
-        {GUEST.name: {"memory": 5000, "admin_state": "up"}} if known else {})
+    found = NodeView(
+        snapshot.cluster, snapshot.groups[node.group], node, available=True, lacks="",
+        live=NodeLive({host_facts("fake"): facts, running("fake"): guests}),
+        primaries={GUEST.name: {"memory": 5000, "admin_state": "up"}} if known else {},
+        reserved=reservations.reserved_before("mine"), shared=frozenset(), storage=None,
+        default=None).document()
     return int(found["free_memory"])
 
 

@@ -27,7 +27,8 @@ from ganeti_core.operations.left_behind import writes_now
 from ganeti_core.operations.parameters import given, mebibytes
 from ganeti_core.operations.placement.choose import choose_nodes, default_allocator
 from ganeti_core.operations.placement.disk_space import reserve_space
-from ganeti_core.operations.placement.document import Request, nic_document
+from ganeti_core.operations.placement.document import Request
+from ganeti_core.operations.placement.instance_documents import nic_document
 from ganeti_core.operations.placement.nodes import check_apart, check_target, kept, still_usable
 from ganeti_core.operations.placement.request import Wanted, requested_instance
 from ganeti_core.operations.specs import disk_spec_of

@@ -7,6 +7,7 @@ in one of them is missing in the other.
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ganeti_core.config.reservations import Resources
@@ -18,7 +19,7 @@ from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 from ganeti_core.specs.storages import space_for_disks, space_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ganeti_core.config.reservations import Reserved, Storage
     from ganeti_core.model import Node
@@ -54,7 +55,8 @@ def check_space(ctx: OpContext, node: Node, needed: SpaceNeeded) -> None:
     for storage in needed.storages:
         if not (spaces := room.spaces[storage[0]]):
             continue  # one that cannot say
-        free = _free(ctx, node, storage, spaces) - set_aside(ctx, reserved, storage, node, room)
+        free = _free(ctx, node, storage, spaces) - set_aside(
+            reserved, storage, node, room, partial(is_shared, ctx))
         if free < (together := wanted[room.device(storage)]):
             where = f" (storage {storage[1]} of disk template {storage[0]})" if storage[1] else ""
             raise OpPrereqError(
@@ -89,14 +91,15 @@ def _ask(ctx: OpContext, node: Node, needed: SpaceNeeded, reserved: Reserved) ->
 
 
 def set_aside(
-    ctx: OpContext, reserved: Reserved, storage: Storage, node: Node, room: NodeRoom
+    reserved: Reserved, storage: Storage, node: Node, room: NodeRoom, shared: Callable[[str], bool]
 ) -> int:
     """Return what jobs have set aside of the room of a node's storage, MiB.
 
-    In a storage that all nodes share it is what is set aside on any of them.
+    :param shared: whether all nodes share the storages of a disk template: then it is what is set
+        aside on any of them
     """
     device = room.device(storage)
-    return sum(reserved.disk(one, None if is_shared(ctx, one[0]) else node.uuid)
+    return sum(reserved.disk(one, None if shared(one[0]) else node.uuid)
                for one in reserved.storages if room.device(one) == device)
 
 

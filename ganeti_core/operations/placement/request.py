@@ -11,7 +11,8 @@ from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.model import fill
 from ganeti_core.model.cluster import BEPARAMS_DEFAULTS
 from ganeti_core.operations.parameters import check_memory_bounds, checked_beparams, mebibytes
-from ganeti_core.operations.placement.document import Request, nic_document
+from ganeti_core.operations.placement.document import Request
+from ganeti_core.operations.placement.instance_documents import nic_document
 from ganeti_core.plugin_api.disk import DISK_TEMPLATES
 
 if TYPE_CHECKING:

@@ -14,9 +14,12 @@ from ganeti_core.model.cluster import DISK_STATE_DEFAULTS, HV_STATE_DEFAULTS
 from ganeti_core.model.params import filled_disk_state, filled_hv_state
 
 if TYPE_CHECKING:
-    from ganeti_core.config.snapshot import Snapshot
-    from ganeti_core.model import Node
+    from ganeti_core.model import Cluster, Node, NodeGroup
     from ganeti_core.plugin_api.data import HostFacts, StorageSpace
+
+
+Levels = tuple["Cluster", "NodeGroup", "Node"]
+"""Who says something of a node: later ones are nearer to it."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,13 @@ class Stated:
     reserved_cpus: int
 
 
-def stated_memory(snapshot: Snapshot, node: Node, facts: HostFacts) -> Stated:
+def stated_memory(levels: Levels, facts: HostFacts) -> Stated:
     """What allocators are sent of a node's memory and processors, by what is said of it.
 
     That of the cluster's first hypervisor counts, as for all that a node says of itself.
     """
-    cluster = snapshot.cluster
-    said = fill(HV_STATE_DEFAULTS, filled_hv_state(
-        cluster, snapshot.groups.get(node.group), node).get(
-            next(iter(cluster.enabled_hypervisors), ""), {}))
+    said = fill(HV_STATE_DEFAULTS, filled_hv_state(*levels).get(
+        next(iter(levels[0].enabled_hypervisors), ""), {}))
     # The defaults, which Ganeti writes into every configuration, say nothing of the totals.
     total = min(facts.memory_total, said["mem_total"] or facts.memory_total)
     cpus = facts.cpu_total
@@ -52,12 +53,9 @@ def stated_memory(snapshot: Snapshot, node: Node, facts: HostFacts) -> Stated:
     return Stated(total, reserved, withheld, cpus, max(facts.host_cpus, said["cpu_node"]))
 
 
-def stated_space(
-    snapshot: Snapshot, node: Node, template: str, space: StorageSpace
-) -> tuple[int, int]:
+def stated_space(levels: Levels, template: str, space: StorageSpace) -> tuple[int, int]:
     """Return how large a storage counts, and how much of it instances do not get, MiB."""
-    said = fill(DISK_STATE_DEFAULTS, filled_disk_state(
-        snapshot.cluster, snapshot.groups.get(node.group), node).get(template, {}).get(
-            space.name, {}))
+    said = fill(DISK_STATE_DEFAULTS, filled_disk_state(*levels).get(template, {}).get(
+        space.name, {}))
     total = min(space.total, said["disk_total"] or space.total)
     return total, space.total - total + said["disk_reserved"] + said["disk_overhead"]
