@@ -1,4 +1,4 @@
-"""The process of one allocator: it keeps the instances' documents and solves requests."""
+"""The process of one allocator: it keeps what it was sent of the cluster and solves requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 from ganeti_core.logs import set_up_logging
 from ganeti_core.node import channel
@@ -15,21 +14,18 @@ from ganeti_core.node.hooks import HookRequest, hook_envelope
 from ganeti_core.node.local_node import LocalNode
 from ganeti_core.node.world import World
 from ganeti_core.operations.helper_process import end_with_master
+from ganeti_core.operations.placement.changed_parts import KnownParts
 from ganeti_core.plugin_api.iallocator import IALLOCATORS
 from ganeti_core.plugins import PluginHost
 
 
 def serve(sock: socket.socket, world: World, allocator: str) -> None:
     """Solve requests until the master closes its end."""
-    instances: dict[str, Any] = {}
+    known = KnownParts()
     try:
         while True:
             message = channel.receive(sock)
-            instances.update(message["changed"])
-            for name in message["gone"]:
-                instances.pop(name, None)
-            # The plugin may change its request as it likes, but not what is kept of it here.
-            document = message["document"] | {"instances": dict(instances)}
+            document = known.document(message["changes"])
             channel.send(sock, hook_envelope(world, HookRequest(
                 IALLOCATORS.name, allocator, message["hook"],
                 {"request": document, "parameters": message["parameters"]},

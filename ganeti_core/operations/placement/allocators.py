@@ -21,6 +21,7 @@ from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.node import channel
 from ganeti_core.node.hooks import HookRequest
 from ganeti_core.operations.helper_process import HelperProcess, readable
+from ganeti_core.operations.placement.changed_parts import SentParts
 from ganeti_core.plugin_api.iallocator import IALLOCATORS
 from ganeti_core.rpc import wire
 from ganeti_core.spans import hook_span
@@ -40,15 +41,12 @@ _LOOK_SECONDS = 0.5
 
 @dataclass
 class _Process:
-    """One allocator's process, started when it is first asked.
-
-    :param sent: the instances' documents that it has, by name
-    """
+    """One allocator's process, started when it is first asked."""
 
     name: str
     local: LocalNode
     guard: threading.Lock = field(default_factory=threading.Lock)
-    sent: dict[str, Any] = field(default_factory=dict)
+    sent: SentParts = field(default_factory=SentParts)
     outdated: bool = False
     """Whether it may have loaded another plugin than is installed now."""
 
@@ -68,25 +66,21 @@ class _Process:
             self.bury()
         self.outdated = False
         if self._process.sock is None:
-            self.sent = {}
+            self.sent = SentParts()
             return self._process.start()
         return self._process.sock
 
     def ask(
-        self, message: dict[str, Any], instances: Mapping[str, Any], deadline: float
+        self, message: dict[str, Any], document: Mapping[str, Any], deadline: float
     ) -> socket.socket:
-        """Send a request with what changed of the instances; return the socket of its answer.
+        """Send a request with what changed of the document; return the socket of its answer.
 
         :raises TimeoutError: it does not take it before `deadline`, on the monotonic clock
         :raises channel.ChannelClosed: it has died
         """
         sock = self.started()
-        channel.send(sock, message | {
-            # An unchanged instance has the very same document.
-            "changed": {name: document for name, document in instances.items()
-                        if self.sent.get(name) is not document},
-            "gone": [name for name in self.sent if name not in instances]}, deadline)
-        self.sent = dict(instances)
+        channel.send(sock, message | {"changes": self.sent.changes(document)}, deadline)
+        self.sent = SentParts.of(document)
         return sock
 
     def bury(self) -> str:
@@ -154,7 +148,8 @@ class Allocators:
             return getattr(driver, hook)(
                 ctx=ctx, request=dict(document), parameters=dict(parameters))
         with self._guard:
-            process = self._processes.setdefault(name, _Process(name, self._world.local))
+            if (process := self._processes.get(name)) is None:
+                process = self._processes[name] = _Process(name, self._world.local)
         deadline = time.monotonic() + IALLOCATORS.hook_where(hook).timeout
         if not process.guard.acquire(timeout=deadline - time.monotonic()):
             raise PluginError.in_hook(f"{IALLOCATORS.name} {name}: {hook}",
@@ -166,14 +161,13 @@ class Allocators:
             process.guard.release()
 
     def _asked(self, process: _Process, request: _Question, patience: _Patience) -> Any:
-        rest = {key: value for key, value in request.document.items() if key != "instances"}
-        message = {"hook": request.hook, "document": rest, "settings": self._settings(),
+        message = {"hook": request.hook, "settings": self._settings(),
                    "parameters": dict(request.parameters)}
         title = f"{IALLOCATORS.name} {process.name}: {request.hook}"
         is_old = process.is_started
         try:
             envelope = patience.await_answer(process.ask(
-                message, request.document["instances"], patience.deadline))
+                message, request.document, patience.deadline))
         except channel.ChannelClosed as exc:
             log.error("plugin %s: %s", title, process.bury())
             if is_old:
