@@ -17,8 +17,8 @@ from jsonschema.validators import validator_for
 
 from ganeti_core.entry_points import Origins
 from ganeti_core.errors import ECODE_INVAL, ECODE_STATE, OpPrereqError, PluginRejected
-from ganeti_core.kept import Kept
 from ganeti_core.lazy_dataclass import dataclass
+from ganeti_core.memo import Memo
 from ganeti_core.model import fill
 from ganeti_core.plugin_api.kinds import Kind, StandIns
 from ganeti_core.plugin_checks import (
@@ -100,8 +100,8 @@ class PluginRegistry:
     _drivers: dict[tuple[str, str], Loaded] = field(default_factory=dict)
     _wrappers: dict[str, list[object]] = field(default_factory=dict)
     _origins: Origins | None = None
-    made_of_drivers: Kept[str, Any] = field(default_factory=Kept)
-    """What takes long to gather from all drivers, kept as long as `state` is the same."""
+    remembered: Memo[str, Any] = field(default_factory=Memo)
+    """What takes long to gather from all drivers; its inputs are `state`."""
 
     @property
     def state(self) -> tuple[object, ...]:

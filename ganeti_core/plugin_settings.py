@@ -54,9 +54,9 @@ def declared(host: PluginHost) -> dict[str, Declared]:
 def filled_settings(host: PluginHost, stored: Mapping[str, Any]) -> dict[str, Any]:
     """The values of all settings: those that are kept, and the drivers' defaults."""
     state = host.state
-    defaults = host.made_of_drivers.find("settings", state)
+    defaults = host.remembered.find("settings", state)
     if defaults is None:
-        defaults = host.made_of_drivers.keep("settings", state, _setting_defaults(host))
+        defaults = host.remembered.keep("settings", state, _setting_defaults(host))
     return {**defaults, **stored}
 
 

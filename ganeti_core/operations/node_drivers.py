@@ -13,7 +13,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import ECODE_ENVIRON, OpPrereqError
-from ganeti_core.kept import Kept
 from ganeti_core.lazy_dataclass import dataclass
 from ganeti_core.query.live import NODE_FACTS, NodeLive
 
@@ -70,7 +69,8 @@ class NodeDrivers:
         self._touched = touched
         self._guard = threading.Lock()
         self._known: dict[str, tuple[int, Facts]] = {}
-        self._complete: Kept[str, frozenset[Driver]] = Kept()
+        self._lacked_none: tuple[object, ...] = ()
+        """With what drivers and facts no node lacked any, when that was last looked at."""
 
     def check(self, needs: Iterable[Need]) -> None:
         """See that all needs can be met, as far as the nodes say what they have.
@@ -97,13 +97,13 @@ class NodeDrivers:
         """
         online = [node for node in nodes if not node.offline]
         facts = self.facts(online)
-        made_of = self._host.state, facts, drivers
-        if self._complete.find("", made_of) is not None:
+        seen = self._host.state, facts, drivers
+        if seen == self._lacked_none:
             return {}
         in_order = sorted(drivers, key=lambda one: (one[0].name, one[1]))
         needs = [Need(node, *one) for node in online for one in in_order]
         if not self._problems(needs, facts):
-            self._complete.keep("", made_of, drivers)
+            self._lacked_none = seen
             return {}
         found: dict[str, str] = {}
         for need, problem in self.problems(needs).items():

@@ -10,8 +10,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from ganeti_core.errors import OpPrereqError
-from ganeti_core.kept import Kept
 from ganeti_core.lazy_dataclass import dataclass
+from ganeti_core.memo import Memo
 from ganeti_core.operations.disks import is_shared
 from ganeti_core.operations.placement.node_document import NodeView, is_asked
 from ganeti_core.query.live import NodeLive, host_facts, running, spaces
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ganeti_core.operations.context import OpContext
     from ganeti_core.query.live import Question
 
-NodeDocuments = Kept[str, dict[str, Any]]
+NodeDocuments = Memo[str, dict[str, Any]]
 """The newest document of each node (uuid), which a master keeps from request to request."""
 
 
@@ -60,7 +60,7 @@ def node_documents(
     primaries = _by_primary(instances)
     shared = _shared(ctx, reserved)
     held = reserved.by_node(snapshot.nodes.keys(), shared)
-    kept, chosen = ctx.services.node_documents, ctx.chosen
+    memo, chosen = ctx.services.node_documents, ctx.chosen
     documents = {}
     for node in nodes:
         said = live.get(node.uuid)
@@ -71,9 +71,9 @@ def node_documents(
             primaries=primaries.get(node.name, {}),
             reserved=held[node.uuid], shared=shared,
             storage=storages.first.get(node.group), default=storages.default.get(node.group))
-        documents[node.name] = kept.find(node.uuid, view) or kept.keep(
+        documents[node.name] = memo.find(node.uuid, view) or memo.keep(
             node.uuid, view, view.document())
-    kept.forget_others(snapshot.nodes.keys())
+    memo.forget_others(snapshot.nodes.keys())
     return documents
 
 
