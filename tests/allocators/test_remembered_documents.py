@@ -417,3 +417,21 @@ def test_jobs_that_ask_at_once_leave_nothing_wrong_behind(host: PluginHost) -> N
         thread.join()
     asked = ASKED, "another", None
     assert text(cluster.document(*asked)) == text(cluster.afresh(*asked))
+
+
+def test_a_network_back_end_that_is_disabled_stops_no_placement(host: PluginHost) -> None:
+    cluster = SmallCluster(host)
+    cluster.commit(Put(Instance(
+        uuid="i", name="i.example.com", primary_node="n1", hypervisor="fake",
+        nics=(Nic(uuid="i-0", mac="aa:00:00:00:00:01",
+                  nicparams={"mode": "near", "link": "br7"}),))))
+
+    def card() -> dict[str, Any]:
+        (one,) = cluster.document(ASKED, "another", None)["instances"]["i.example.com"]["nics"]
+        return dict(one)
+
+    assert card()["bridge"] == "br7"
+    host.disabled = frozenset({"network_backends:near"})
+    assert (card()["link"], card().get("bridge")) == ("br7", None)
+    host.disabled = frozenset()
+    assert card()["bridge"] == "br7"

@@ -109,5 +109,6 @@ def _instance(
 def nic_document(host: PluginHost, nic: Mapping[str, Any]) -> dict[str, Any]:
     """Return a network card as the protocol has it."""
     document = {name: nic.get(name) for name in ("mac", "ip", "mode", "link")}
-    bridge = bridge_of(host, nic)
+    # One whose back end is disabled is in no bridge that anybody could name.
+    bridge = bridge_of(host, nic) if nic.get("mode") in host.names(NETWORK_BACKENDS) else None
     return document if bridge is None else document | {"bridge": bridge}
