@@ -51,10 +51,16 @@ def _on_demand(cls: Any = None, /, **options: Any) -> Any:
 
     def make() -> None:
         with _lock:
-            if cls.__init__ is __init__:
+            if cls.__init__ is not __init__:
+                return
+            written = dict(vars(cls))
+            try:
                 delattr(cls, _SIGNATURE)
                 _at_once(cls, **{**options, "init": False})
                 cls.__init__ = _init_of(cls, frozen=options.get("frozen", False))
+            except BaseException:  # a signal, for example: whoever comes next makes it
+                _restore(cls, written)
+                raise
 
     def __init__(self: Any, *args: Any, **named: Any) -> None:
         make()
@@ -78,6 +84,15 @@ class _OnDemand:
         """:raises AttributeError: a made class has none, as all do without ``__signature__``"""
         self._make()
         return getattr(owner, self._name)
+
+
+def _restore(cls: type, written: dict[str, Any]) -> None:
+    """Make a class again what it was when it had these attributes."""
+    for name in vars(cls).keys() - written.keys():
+        delattr(cls, name)
+    for name, value in written.items():
+        if vars(cls).get(name, cls) is not value:
+            setattr(cls, name, value)
 
 
 def _init_of(cls: Any, frozen: bool) -> Any:

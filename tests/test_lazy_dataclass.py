@@ -163,6 +163,42 @@ def test_those_of_a_package_can_be_made_before_processes_are_forked(
     assert [is_made(cls) for cls in (*inside, *outside)] == [True, True, False, False]
 
 
+@pytest.mark.parametrize("step", range(1, 3400, 53))
+def test_a_class_whose_making_was_interrupted_is_made_the_next_time(step: int) -> None:
+    """By a signal, for example, or because the stack was deep."""
+    _, derived = classes()
+    lines = 0
+
+    def interrupt(*_: object) -> Any:
+        nonlocal lines
+        lines += 1
+        if lines == step:
+            raise KeyboardInterrupt
+        return interrupt
+
+    before = sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        derived(name="web")
+    except KeyboardInterrupt:  # not by `suppress`, which would be traced as well
+        pass
+    finally:
+        sys.settrace(before)
+    assert derived(name="web") == derived(name="web")
+    with pytest.raises(FrozenInstanceError):
+        derived(name="web").name = "other"
+
+
+def test_a_class_that_is_written_wrongly_says_so_each_time() -> None:
+    @dataclass
+    class Wrong:
+        tags: list[str] = []
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="mutable default"):
+            Wrong()
+
+
 def test_a_daemon_starts_without_the_opcodes_that_nobody_sent() -> None:
     code = ("import ganeti_core.daemons.masterd\n"
             "from ganeti_core.opcodes.registry import OPCODES\n"
